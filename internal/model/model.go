@@ -1,0 +1,148 @@
+// Package model holds tabular models as Freshet sees them: tables, columns, partitions, relationships, refresh policies, roles.
+//
+// Names are those of the Tabular Object Model (TOM). The codecs model/tmdl and model/bim read and write them.
+package model
+
+// Model is one tabular model (a "semantic model" or "dataset").
+type Model struct {
+	Name               string
+	CompatibilityLevel int    // 1200 to 1605
+	Culture            string // "en-US" when the definition names none
+	DataSources        []*DataSource
+	Tables             []*Table
+	Relationships      []*Relationship
+	Expressions        []*Expression
+	Roles              []*Role
+}
+
+// DataSource is a provider or structured data source of levels 1200 and 1400+.
+type DataSource struct {
+	Name             string
+	Type             string // "provider" or "structured"
+	ConnectionString string // provider: its OLE DB or ODBC text, secrets removed by Validate's caller
+	Provider         string
+	Protocol         string            // structured: "tds", "postgresql", "file" …
+	Address          map[string]string // structured: server, database, path, url …
+}
+
+// Expression is a shared M expression: a query, a parameter or a function.
+type Expression struct {
+	Name string
+	Kind string // "m"
+	Text string
+}
+
+// Table is a table with its columns and partitions.
+type Table struct {
+	Name          string
+	Columns       []*Column
+	Partitions    []*Partition
+	Measures      []*Measure
+	RefreshPolicy *RefreshPolicy // nil: none
+}
+
+// Measure is kept for validation and round trips; a refresh never evaluates it.
+type Measure struct {
+	Name       string
+	Expression string
+}
+
+// ColumnType is TOM's ColumnType.
+type ColumnType string
+
+// The kinds of columns. An empty type in a definition is DataColumn.
+const (
+	DataColumn                  ColumnType = "data"
+	CalculatedColumn            ColumnType = "calculated"
+	CalculatedTableColumnColumn ColumnType = "calculatedTableColumn"
+	RowNumberColumn             ColumnType = "rowNumber"
+)
+
+// DataType is TOM's DataType.
+type DataType string
+
+// The data types of columns. Decimal is fixed point with 4 digits (DECIMAL(19,4)).
+const (
+	String   DataType = "string"
+	Int64    DataType = "int64"
+	Double   DataType = "double"
+	Decimal  DataType = "decimal"
+	DateTime DataType = "dateTime"
+	Boolean  DataType = "boolean"
+	Binary   DataType = "binary"
+	Variant  DataType = "variant"
+)
+
+// Column is a column of a table.
+type Column struct {
+	Name         string
+	Type         ColumnType
+	DataType     DataType
+	SourceColumn string // data columns: the column of the partition's result
+	Expression   string // calculated columns: DAX
+}
+
+// PartitionType is TOM's PartitionSourceType.
+type PartitionType string
+
+// The kinds of partition sources. Level 1200 leaves the type out: then a query makes it QueryPartition.
+const (
+	MPartition                PartitionType = "m"
+	QueryPartition            PartitionType = "query"
+	CalculatedPartition       PartitionType = "calculated"
+	EntityPartition           PartitionType = "entity"
+	PolicyRangePartition      PartitionType = "policyRange"
+	CalculationGroupPartition PartitionType = "calculationGroup"
+	NonePartition             PartitionType = "none"
+	InferredPartition         PartitionType = "inferred"
+)
+
+// Partition is a part of a table's rows with the source that they come from.
+type Partition struct {
+	Name   string
+	Mode   string // import (also when empty), directQuery, dual, push
+	Source PartitionSource
+}
+
+// PartitionSource says where a partition's rows come from. Which fields are set depends on Type.
+type PartitionSource struct {
+	Type        PartitionType
+	Expression  string // m: M; calculated: DAX
+	Query       string // query: SQL in the dialect of DataSource
+	DataSource  string // query, entity: the name of a DataSource
+	EntityName  string // entity
+	SchemaName  string // entity
+	Start, End  string // policyRange: [Start, End), ISO 8601
+	Granularity string // policyRange
+	Bookmark    string // policyRange
+}
+
+// Relationship is from the many side to the one side unless the cardinalities say otherwise.
+type Relationship struct {
+	Name                           string
+	FromTable, FromColumn          string
+	ToTable, ToColumn              string
+	FromCardinality, ToCardinality string
+	CrossFilteringBehavior         string
+	Inactive                       bool
+	JoinOnDateBehavior             string
+	RelyOnReferentialIntegrity     bool
+}
+
+// RefreshPolicy is TOM's BasicRefreshPolicy.
+type RefreshPolicy struct {
+	Mode                     string // import (also when empty) or hybrid
+	RollingWindowGranularity string // day, month, quarter, year
+	RollingWindowPeriods     int
+	IncrementalGranularity   string
+	IncrementalPeriods       int
+	IncrementalPeriodsOffset int
+	SourceExpression         string // M
+	PollingExpression        string // M; empty: none
+}
+
+// Role is a security role. A model that has one with a filter refuses readers until row-level security is enforced.
+type Role struct {
+	Name             string
+	TablePermissions map[string]string // table → DAX filter
+}

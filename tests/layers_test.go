@@ -1,0 +1,83 @@
+// Package tests holds what looks at the whole: the layers, end to end, crash.
+package tests
+
+import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
+	"sort"
+	"strings"
+	"testing"
+)
+
+// layers is the one direction of dependency: what each room may import besides fault. A room that is not listed fails the test.
+// doc/architecture.md draws it.
+var layers = map[string][]string{
+	"cmd/freshet":        {"cmd/freshet/sample", "internal/server", "powerbi", "internal/auth"},
+	"cmd/freshet/sample": {},
+	"powerbi":            {},
+	"internal/server": {"internal/api", "internal/auth", "internal/capacity", "internal/catalog", "internal/duck", "internal/mashup", "internal/model",
+		"internal/query", "internal/refresh", "internal/source", "internal/source/csv", "internal/source/file", "internal/source/parquet",
+		"internal/source/postgres", "internal/store", "internal/workspace", "powerbi"},
+	"internal/api":       {"internal/auth", "internal/capacity", "internal/model", "internal/query", "internal/refresh", "internal/workspace", "powerbi"},
+	"internal/catalog":   {"internal/auth", "internal/capacity", "internal/model", "internal/refresh", "internal/store", "internal/workspace"},
+	"internal/workspace": {"internal/model", "internal/model/bim", "internal/model/tmdl", "internal/store"},
+	"internal/refresh": {"internal/capacity", "internal/duck", "internal/mashup", "internal/model", "internal/policy", "internal/query",
+		"internal/source", "internal/store"},
+	"internal/query":             {"internal/capacity", "internal/duck", "internal/mashup", "internal/model", "internal/store"},
+	"internal/mashup":            {"internal/duck", "internal/mashup/syntax", "internal/source"},
+	"internal/mashup/syntax":     {},
+	"internal/source":            {},
+	"internal/source/csv":        {"internal/duck", "internal/source"},
+	"internal/source/parquet":    {"internal/duck", "internal/source"},
+	"internal/source/file":       {"internal/source"},
+	"internal/source/postgres":   {"internal/source"},
+	"internal/source/sourcetest": {"internal/source"},
+	"internal/store":             {"internal/duck", "internal/model"},
+	"internal/policy":            {"internal/model"},
+	"internal/model":             {},
+	"internal/model/bim":         {"internal/model"},
+	"internal/model/tmdl":        {"internal/model"},
+	"internal/capacity":          {},
+	"internal/auth":              {},
+	"internal/duck":              {},
+	"internal/fault":             {},
+	"tests":                      {},
+}
+
+func TestLayers(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "freshet.dev/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	rooms := 0
+	for decoder := json.NewDecoder(bytes.NewReader(out)); decoder.More(); {
+		var pkg struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := decoder.Decode(&pkg); err != nil {
+			t.Fatal(err)
+		}
+		rooms++
+		room := strings.TrimPrefix(pkg.ImportPath, "freshet.dev/")
+		allowed, known := layers[room]
+		if !known {
+			t.Errorf("room %s is not in the table of layers_test.go", room)
+			continue
+		}
+		sort.Strings(allowed)
+		for _, path := range pkg.Imports {
+			imported, ours := strings.CutPrefix(path, "freshet.dev/")
+			if !ours || imported == "internal/fault" {
+				continue
+			}
+			if i := sort.SearchStrings(allowed, imported); i == len(allowed) || allowed[i] != imported {
+				t.Errorf("%s imports %s: no arrow allows that", room, imported)
+			}
+		}
+	}
+	if rooms < 3 {
+		t.Fatalf("go list found %d rooms", rooms)
+	}
+}
