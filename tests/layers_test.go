@@ -42,7 +42,8 @@ var layers = map[string][]string{
 	"internal/auth":              {},
 	"internal/duck":              {},
 	"internal/fault":             {},
-	"tests":                      {},
+	"tests":                      {"internal/server", "powerbi"},
+	"tests/bench":                {"powerbi"},
 }
 
 func TestLayers(t *testing.T) {
