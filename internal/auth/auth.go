@@ -1,0 +1,96 @@
+// Package auth turns bearer tokens into principals and holds the local issuer that makes tokens on one machine.
+//
+// A token says who calls; what the caller may do with an item is the workspace room's to say. Only asymmetric signatures (RS*,
+// ES*) are accepted, never "none" and never a shared secret.
+package auth
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"freshet.dev/internal/fault"
+)
+
+// The codes of the errors of Verify. All of them mean 401: the caller is not known.
+const (
+	CodeMissing = "TokenMissing" // no bearer token at all
+	CodeBad     = "TokenInvalid" // malformed, wrong signature, issuer or audience, not valid yet
+	CodeExpired = "TokenExpired"
+)
+
+// Unauthenticated tells whether err means that the caller is not known (401), unlike a known caller who may not (403).
+func Unauthenticated(err error) bool {
+	switch fault.CodeOf(err) {
+	case CodeMissing, CodeBad, CodeExpired:
+		return true
+	}
+	return false
+}
+
+// DefaultAudience is the audience of tokens that name none; Verify accepts Power BI's other ones too.
+const DefaultAudience = "https://api.powerbi.com"
+
+// The scopes of the REST routes.
+const (
+	ScopeDatasetRead        = "Dataset.Read.All"
+	ScopeDatasetReadWrite   = "Dataset.ReadWrite.All"
+	ScopeWorkspaceRead      = "Workspace.Read.All"
+	ScopeWorkspaceReadWrite = "Workspace.ReadWrite.All"
+)
+
+// Principal is who calls.
+type Principal struct {
+	ID      string // stable: oid, else sub; never empty
+	Name    string // for people; the ID when the token names nobody
+	App     bool   // an application (service principal), which has no scopes and is judged by its grants alone
+	Owner   bool   // the owner of this machine: Admin of every workspace
+	Scopes  []string
+	Roles   []string // application roles
+	Expires time.Time
+}
+
+// Allows tells whether the principal's token covers a scope: one of those named. Read-write covers read. An application's token
+// names no scopes and covers all (contract, section 4).
+func (p Principal) Allows(scopes ...string) bool {
+	if p.App && len(p.Scopes) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(scopes, func(scope string) bool { return slices.Contains(p.Scopes, scope) })
+}
+
+// MachineOwner is the principal of mode "none", which the server allows on loopback only.
+func MachineOwner() Principal {
+	return Principal{ID: ownerID, Name: "owner", Owner: true, Scopes: AllScopes()}
+}
+
+// AllScopes lists every scope, for a token that may do all that its owner may.
+func AllScopes() []string {
+	return []string{ScopeDatasetRead, ScopeDatasetReadWrite, ScopeWorkspaceRead, ScopeWorkspaceReadWrite}
+}
+
+const ownerID = "00000000-0000-0000-0000-000000000001"
+
+// Claims describe a token to issue.
+type Claims struct {
+	Subject  string // "" is the machine's owner
+	Name     string
+	App      bool
+	Owner    bool // Admin of every workspace
+	Scopes   []string
+	Audience string        // "" is DefaultAudience
+	Lifetime time.Duration // 0 is one hour
+}
+
+// Local issues and verifies tokens with keys that it keeps in the data directory. It is safe for concurrent use, also by
+// several processes on one data directory (serve verifies what the token verb issues).
+type Local struct{}
+
+// NewLocal opens the issuer of a data directory; the first use makes its signing key, readable by its owner only.
+func NewLocal(dataDir string) (*Local, error) { panic("not yet") }
+
+// Issue signs a token.
+func (l *Local) Issue(claims Claims) (string, error) { panic("not yet") }
+
+// Verify checks a bearer token (without the word "Bearer") and returns who it speaks for. See Unauthenticated for its errors.
+func (l *Local) Verify(ctx context.Context, bearer string) (Principal, error) { panic("not yet") }

@@ -1,0 +1,29 @@
+package workspace
+
+import "context"
+
+// Repository keeps workspaces, grants, items and definitions. The catalog implements it. IDs are lower-case; names compare
+// without letter case. What does not exist is NotFound, a taken name is a Conflict.
+type Repository interface {
+	// CreateWorkspace stores a workspace with its first grants.
+	CreateWorkspace(ctx context.Context, workspace Workspace, grants []Grant) error
+	// Workspaces lists all workspaces by name, personal ones too.
+	Workspaces(ctx context.Context) ([]Workspace, error)
+	Workspace(ctx context.Context, id string) (Workspace, error)
+	AssignWorkspace(ctx context.Context, id, capacity string) error
+	// DeleteWorkspace removes it with its items; an unfinished refresh in it is a Conflict.
+	DeleteWorkspace(ctx context.Context, id string) error
+
+	// Grants lists the grants of one workspace, or with "" of all, of one principal, or with "" of all.
+	Grants(ctx context.Context, workspaceID, principalID string) ([]Grant, error)
+	// PutGrant stores a grant in place of the principal's former one; NoRole removes it.
+	PutGrant(ctx context.Context, grant Grant) error
+
+	// Items lists the items of one workspace, or with "" of all, by workspace and name.
+	Items(ctx context.Context, workspaceID string) ([]Item, error)
+	Item(ctx context.Context, id string) (Item, error)
+	// DeleteItem removes an item; an unfinished refresh of it is a Conflict.
+	DeleteItem(ctx context.Context, id string) error
+	// Definition returns one revision of a definition; 0 is the current one.
+	Definition(ctx context.Context, itemID string, revision int64) (Definition, error)
+}
