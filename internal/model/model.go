@@ -8,6 +8,7 @@ type Model struct {
 	Name               string
 	CompatibilityLevel int    // 1200 to 1605
 	Culture            string // "en-US" when the definition names none
+	DefaultMode        string // what partitions without a mode do: import (also when empty), directQuery …; the codecs apply it
 	DataSources        []*DataSource
 	Tables             []*Table
 	Relationships      []*Relationship
@@ -39,6 +40,9 @@ type Table struct {
 	Partitions    []*Partition
 	Measures      []*Measure
 	RefreshPolicy *RefreshPolicy // nil: none
+
+	CalculationGroup        bool // its rows are its calculation items; nothing is loaded
+	ExcludeFromModelRefresh bool // a refresh of the whole model leaves it out
 }
 
 // Measure is kept for validation and round trips; a refresh never evaluates it.
@@ -78,8 +82,9 @@ type Column struct {
 	Name         string
 	Type         ColumnType
 	DataType     DataType
-	SourceColumn string // data columns: the column of the partition's result
+	SourceColumn string // data columns: the column of the partition's result; the codecs put the column's name where it is left out
 	Expression   string // calculated columns: DAX
+	SortByColumn string
 }
 
 // PartitionType is TOM's PartitionSourceType.
@@ -100,7 +105,7 @@ const (
 // Partition is a part of a table's rows with the source that they come from.
 type Partition struct {
 	Name   string
-	Mode   string // import (also when empty), directQuery, dual, push
+	Mode   string // import, directQuery, dual, push, directLake; the codecs put the model's default where it is left out
 	Source PartitionSource
 }
 
@@ -112,6 +117,7 @@ type PartitionSource struct {
 	DataSource  string // query, entity: the name of a DataSource
 	EntityName  string // entity
 	SchemaName  string // entity
+	EntityFrom  string // entity: the name of the shared expression that EntityName is looked up in
 	Start, End  string // policyRange: [Start, End), ISO 8601
 	Granularity string // policyRange
 	Bookmark    string // policyRange
