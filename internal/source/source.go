@@ -1,0 +1,97 @@
+// Package source is the contract between Freshet and the places that data comes from.
+//
+// A model asks for a source by kind and path (Ref), as Power BI does. The configuration lists what may be reached (Setting). The
+// Registry matches the two, refuses what no setting allows, and opens the rest. What a Conn can do depends on its kind: a Database
+// is asked by SQL, Files lists and reads files. CSV and Parquet are forms that the bytes of a file may have: a Content becomes a
+// Scan, which either DuckDB reads by itself (when that gives exactly the same rows) or Go reads as record batches.
+package source
+
+import (
+	"context"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+)
+
+// The codes of the errors that sources make.
+const (
+	CodeNotAllowed  = "DataSourceNotAllowed"  // Denied: no setting allows the path
+	CodePath        = "DataSourcePath"        // Invalid: the path has not the form that its kind wants
+	CodeNotFound    = "DataSourceNotFound"    // NotFound: the file, folder or database does not exist
+	CodeUnavailable = "DataSourceUnavailable" // Unavailable: the source does not answer; try again
+	CodeCredentials = "DataSourceCredentials" // Denied: the source refuses the configured user
+	CodeQuery       = "DataSourceQuery"       // Invalid: the source refuses the statement
+	CodeData        = "DataSourceData"        // Invalid: a value or a file that cannot be read; Where names column and row
+)
+
+// Ref is what an expression asks for: a kind and a path in the form that Power BI gives them, for example {"File", "/srv/x.csv"},
+// {"File", "/srv/exports"} (a folder) or {"PostgreSQL", "localhost:5432;sales"}.
+type Ref struct {
+	Kind string
+	Path string
+}
+
+// Conn is an open source. It holds nothing that is scarce: a connection to a server is taken for a call and given back with its
+// end. Its other methods depend on its kind: Database or Files.
+type Conn interface {
+	// Ref names what was asked for, normalised: two Refs of one place are equal, so that what they give can be joined at the source.
+	Ref() Ref
+	Close() error
+}
+
+// Database is a Conn that is asked by SQL. Every statement runs in a READ ONLY transaction of its own.
+type Database interface {
+	Conn
+	// Dialect tells how to write SQL for it.
+	Dialect() Dialect
+	// Tables lists the tables and views that the user may read, ordered by schema and name.
+	Tables(ctx context.Context) ([]Table, error)
+	// Describe returns the columns of a statement without reading rows: the schema that Read will give.
+	Describe(ctx context.Context, sql string) (*arrow.Schema, error)
+	// Read streams the rows of a SELECT. It returns before the first row; the statement starts with the first Next, so that
+	// readers which wait their turn hold no connection. Cancelling ctx, or releasing the reader, ends the statement on the server
+	// within a second, whether rows flow, the server computes, or nobody calls Next.
+	Read(ctx context.Context, sql string, options ReadOptions) (Rows, error)
+}
+
+// Table is an entry of a database's navigation.
+type Table struct {
+	Schema string
+	Name   string
+	Kind   string // "Table" or "View", as M's navigation tables say
+}
+
+// Dialect is how a database spells what folding writes.
+type Dialect struct {
+	Name    string                   // "postgresql"
+	Ident   func(name string) string // a quoted name
+	Literal func(text string) string // a quoted text; to be cast to other types by the statement
+	// Column returns the declared type of a column of a Describe schema in the database's words, for example "numeric(10,2)".
+	Column func(field arrow.Field) string
+}
+
+// ReadOptions say how rows are delivered. The zero value is 16,384 rows or 8 MiB a batch, Go's allocator, infinite dates refused.
+type ReadOptions struct {
+	Allocator  memory.Allocator // counts the memory of batches that are not yet released
+	BatchRows  int
+	BatchBytes int
+	// InfiniteDates delivers a database's infinity and -infinity as DuckDB's (the largest and smallest value); otherwise such a
+	// date or timestamp fails by column and row.
+	InfiniteDates bool
+}
+
+// Rows is a stream of record batches. Next blocks until a batch, the end, or the end of the context that it was opened with. Err
+// tells after Next gave false whether that was the end. A batch belongs to the caller after Retain only.
+type Rows interface {
+	array.RecordReader
+	// Progress may be called at any time from any goroutine.
+	Progress() Progress
+}
+
+// Progress is how far a reader has come. A total of 0 is unknown.
+type Progress struct {
+	Rows, Bytes           int64 // read from the source so far
+	TotalRows, TotalBytes int64
+	Estimated             bool // TotalRows is the source's own estimate
+}
