@@ -1,0 +1,270 @@
+package mashup
+
+import (
+	"slices"
+	"time"
+
+	"freshet.dev/internal/mashup/syntax"
+)
+
+// Value is a value of the language. Its variants are the types of this package with a kind method:
+// nullKind, logical, number, text, binary, date, timeOfDay, datetime, datetimezone, duration, *list, *record, table, *function,
+// *typeValue. Two more stand where a value is not there yet or carries more: *thunk (what a list, a record or a scope holds before
+// it is needed) and annotated (a primitive value with metadata or an ascribed type). force gives the plain value of both.
+//
+// A value belongs to the evaluation that made it and is used by one goroutine at a time.
+type Value interface{ kind() kind }
+
+// kind tells the kinds of value apart; a type value has the kind of the values it describes.
+type kind uint8
+
+const (
+	kindAny kind = iota // of a type only: any, and none when never is set
+	kindNull
+	kindLogical
+	kindNumber
+	kindTime
+	kindDate
+	kindDateTime
+	kindDateTimeZone
+	kindDuration
+	kindText
+	kindBinary
+	kindList
+	kindRecord
+	kindTable
+	kindFunction
+	kindType
+	kindAction
+	kindNone // of a type only
+	kindAnyNonNull
+	kindThunk
+)
+
+var kindNames = [...]string{"any", "null", "logical", "number", "time", "date", "datetime", "datetimezone", "duration", "text",
+	"binary", "list", "record", "table", "function", "type", "action", "none", "anynonnull", "thunk"}
+
+func (k kind) String() string { return kindNames[k] }
+
+type (
+	logical bool
+	text    string // UTF-8; the language counts it in UTF-16 units
+	binary  []byte
+)
+
+const null = nullKind(0)
+
+// nullKind makes null a constant; its only value is null.
+type nullKind uint8
+
+func (nullKind) kind() kind { return kindNull }
+func (logical) kind() kind  { return kindLogical }
+func (text) kind() kind     { return kindText }
+func (binary) kind() kind   { return kindBinary }
+
+// TextValue is a text, for binding a parameter from outside.
+func TextValue(s string) Value { return text(s) }
+
+// DateTimeValue is a datetime with the wall clock of t, for binding RangeStart and RangeEnd.
+func DateTimeValue(t time.Time) Value { return datetimeOf(t) }
+
+// annotated is a primitive value with metadata or an ascribed type.
+type annotated struct {
+	Value
+	meta *record    // nil is none
+	typ  *typeValue // nil is the value's own
+}
+
+// plain takes the annotation off.
+func plain(v Value) Value {
+	if a, ok := v.(annotated); ok {
+		return a.Value
+	}
+	return v
+}
+
+// list is a lazy list: items are known, next gives the ones that follow. An item may be a thunk.
+type list struct {
+	items []Value
+	next  func(ev *evaluation) (item Value, ok bool, err error) // nil: the list ends with items
+	err   error                                                 // why next failed, for whoever asks again
+	typ   *typeValue
+	meta  *record
+}
+
+func (*list) kind() kind { return kindList }
+
+func newList(items ...Value) *list { return &list{items: items} }
+
+func textList(texts []string) *list {
+	items := make([]Value, len(texts))
+	for i, s := range texts {
+		items[i] = text(s)
+	}
+	return newList(items...)
+}
+
+// at returns item i, forced; ok is false beyond the end.
+func (l *list) at(ev *evaluation, i int) (v Value, ok bool, err error) {
+	raw, ok, err := l.rawAt(ev, i)
+	if !ok || err != nil {
+		return nil, ok, err
+	}
+	v, err = force(ev, raw)
+	return v, true, err
+}
+
+// rawAt returns item i as it stands, perhaps a thunk.
+func (l *list) rawAt(ev *evaluation, i int) (v Value, ok bool, err error) {
+	for i >= len(l.items) {
+		if l.err != nil {
+			return nil, false, l.err
+		}
+		if l.next == nil {
+			return nil, false, nil
+		}
+		item, ok, err := l.next(ev)
+		if err != nil {
+			if raised(err) {
+				l.err = err
+			}
+			return nil, false, err
+		}
+		if !ok {
+			l.next = nil
+			return nil, false, nil
+		}
+		if err := ev.poll(); err != nil {
+			return nil, false, err
+		}
+		l.items = append(l.items, item)
+	}
+	return l.items[i], true, nil
+}
+
+// raw returns all items as they stand.
+func (l *list) raw(ev *evaluation) ([]Value, error) {
+	for i := len(l.items); l.next != nil || l.err != nil; i++ {
+		if _, ok, err := l.rawAt(ev, i); err != nil || !ok {
+			return l.items, err
+		}
+	}
+	return l.items, nil
+}
+
+// all returns all items, forced.
+func (l *list) all(ev *evaluation) ([]Value, error) {
+	items, err := l.raw(ev)
+	if err != nil {
+		return nil, err
+	}
+	forced := make([]Value, len(items))
+	for i, item := range items {
+		if forced[i], err = force(ev, item); err != nil {
+			return nil, err
+		}
+	}
+	return forced, nil
+}
+
+// len counts the items.
+func (l *list) len(ev *evaluation) (int, error) {
+	items, err := l.raw(ev)
+	return len(items), err
+}
+
+// shape is the field names of a record; records of one origin share it.
+type shape struct {
+	names []string
+	index map[string]int // nil for few names
+}
+
+func newShape(names []string) *shape {
+	s := &shape{names: names}
+	if len(names) > 8 {
+		s.index = make(map[string]int, len(names))
+		for i, name := range names {
+			s.index[name] = i
+		}
+	}
+	return s
+}
+
+// find returns the place of a name, -1 when there is none.
+func (s *shape) find(name string) int {
+	if s.index != nil {
+		if i, ok := s.index[name]; ok {
+			return i
+		}
+		return -1
+	}
+	return slices.Index(s.names, name)
+}
+
+// record is a record; a field's value may be a thunk.
+type record struct {
+	shape  *shape
+	values []Value
+	typ    *typeValue
+	meta   *record
+}
+
+func (*record) kind() kind { return kindRecord }
+
+func newRecord(names []string, values []Value) *record {
+	return &record{shape: newShape(names), values: values}
+}
+
+// get returns a field, forced; ok is false when there is none.
+func (r *record) get(ev *evaluation, name string) (v Value, ok bool, err error) {
+	i := r.shape.find(name)
+	if i < 0 {
+		return nil, false, nil
+	}
+	v, err = force(ev, r.values[i])
+	return v, true, err
+}
+
+// table is a table. Its contents belong to the relational half of this package; the language needs no more than this of it.
+type table interface {
+	Value
+	tableType() *typeValue                                                    // always of kind table, with fields for the columns
+	withType(typ *typeValue) table                                            // the same rows under a type with as many columns
+	meta() *record                                                            // nil is none
+	withMeta(meta *record) table                                              // the same table with metadata
+	rows(ev *evaluation) (rows, error)                                        // begins an enumeration
+	selectColumns(ev *evaluation, names []string, orNull bool) (table, error) // t[[A], [B]]; orNull: missing ones are null
+	concat(ev *evaluation, other table) (table, error)                        // t & other
+}
+
+// rows enumerates the rows of a table.
+type rows interface {
+	// next returns the next row's cells in the order of the columns; a cell may be a thunk, and a cell error is a thunk that fails.
+	// The slice belongs to the caller. ok is false at the end.
+	next(ev *evaluation) (cells []Value, ok bool, err error)
+	close()
+}
+
+// function is a function value. Of one written in M, syntax and env say what it does, so that a plan can look inside it.
+type function struct {
+	name   string // of a library function its full name, else empty
+	typ    *typeValue
+	native func(ev *evaluation, args []Value) (Value, error) // args are forced, plain, checked; absent optional ones are null
+	syntax *syntax.Function                                  // nil for a native function
+	body   code                                              // nil for a native function
+	env    *scope                                            // what body sees around it
+	meta   *record
+}
+
+func (*function) kind() kind { return kindFunction }
+
+// lookup returns what a free name of the function's body means, as it stands (perhaps a thunk). The function's own
+// parameters, and lets inside its body, are the caller's affair.
+func (f *function) lookup(ev *evaluation, name string) (Value, bool) { return f.env.lookup(ev, name) }
+
+// scope holds variables: the parameters of a call, the bindings of a let or the fields of a record expression.
+type scope struct {
+	parent *scope
+	names  []string
+	values []Value // may be thunks
+}
