@@ -1,0 +1,223 @@
+package powerbi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// DefaultHost is Power BI itself.
+const DefaultHost = "https://api.powerbi.com"
+
+// maxBody bounds what the client reads of one JSON answer.
+const maxBody = 64 << 20
+
+// Client talks to one host. The zero value talks to Power BI without a token; a Client is safe for concurrent use and its fields must not
+// change while it is used.
+type Client struct {
+	Host  string                                    // scheme and host, such as http://127.0.0.1:8480; "" is DefaultHost
+	Token func(ctx context.Context) (string, error) // asked before each call, so that it can renew; nil: no Authorization header
+	HTTP  *http.Client                              // nil: http.DefaultClient
+}
+
+// Ref names a dataset. Without a group the calls take the form for "My workspace", which finds every dataset by its id in Freshet.
+type Ref struct {
+	GroupID   string
+	DatasetID string
+}
+
+func (r Ref) path(rest ...string) string {
+	parts := []string{"datasets", r.DatasetID}
+	if r.GroupID != "" {
+		parts = append([]string{"groups", r.GroupID}, parts...)
+	}
+	return myorg(append(parts, rest...)...)
+}
+
+func myorg(parts ...string) string { return join("/v1.0/myorg", parts) }
+
+// join appends escaped segments, so that no id can leave its place in the path.
+func join(prefix string, parts []string) string {
+	var b strings.Builder
+	b.WriteString(prefix)
+	for _, part := range parts {
+		b.WriteString("/")
+		b.WriteString(url.PathEscape(part))
+	}
+	return b.String()
+}
+
+// answer is a successful response whose body has been read, or is being read by whoever asked for a stream.
+type answer struct {
+	status int
+	header http.Header
+}
+
+// call sends one request with an optional JSON body, and decodes a JSON answer into out when out is not nil.
+func (c *Client) call(ctx context.Context, method, path string, query url.Values, header http.Header, body, out any) (answer, error) {
+	response, err := c.send(ctx, method, path, query, header, body)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	a := answer{status: response.StatusCode, header: response.Header}
+	if out == nil {
+		return a, nil
+	}
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	if err != nil {
+		return a, fmt.Errorf("cannot read the answer of %s %s: %w", method, response.Request.URL.Redacted(), err)
+	}
+	if len(content) > maxBody {
+		return a, fmt.Errorf("cannot read the answer of %s %s: it is longer than %d bytes", method, response.Request.URL.Redacted(), maxBody)
+	}
+	if err := json.Unmarshal(content, out); err != nil {
+		return a, fmt.Errorf("cannot read the answer of %s %s as JSON: %w", method, response.Request.URL.Redacted(), err)
+	}
+	return a, nil
+}
+
+// send returns a successful response with its body open, or an error.
+func (c *Client) send(ctx context.Context, method, path string, query url.Values, header http.Header, body any) (*http.Response, error) {
+	request, err := c.request(ctx, method, path, query, body)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range header {
+		request.Header[name] = values
+	}
+	httpClient := c.HTTP
+	if httpClient == nil {
+		httpClient = http.DefaultClient
+	}
+	response, err := httpClient.Do(request)
+	if err != nil {
+		var outer *url.Error // says "Get "…"" in its own words; ours say which call it was
+		if errors.As(err, &outer) {
+			err = outer.Err
+		}
+		return nil, &TransportError{Method: method, URL: request.URL.Redacted(), Err: err}
+	}
+	if response.StatusCode >= 200 && response.StatusCode < 300 {
+		return response, nil
+	}
+	defer response.Body.Close()
+	content, _ := io.ReadAll(io.LimitReader(response.Body, 1<<20)) // what can be read of an error is better than none
+	return nil, readError(request, response, content, time.Now())
+}
+
+func (c *Client) request(ctx context.Context, method, path string, query url.Values, body any) (*http.Request, error) {
+	host := c.Host
+	if host == "" {
+		host = DefaultHost
+	}
+	base, err := url.Parse(strings.TrimSuffix(strings.TrimRight(host, "/"), "/v1.0/myorg"))
+	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
+		return nil, fmt.Errorf("cannot use %q as a host: it must look like https://api.powerbi.com or http://127.0.0.1:8480", host)
+	}
+	target := base.String() + path
+	if len(query) > 0 {
+		// The service takes a plus sign as a space, but not every proxy before it does.
+		target += "?" + strings.ReplaceAll(query.Encode(), "+", "%20")
+	}
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("cannot write the body of %s %s: %w", method, path, err)
+		}
+		content = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, target, content)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the request %s %s: %w", method, path, err)
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	request.Header.Set("Accept", "application/json")
+	if c.Token != nil {
+		token, err := c.Token(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("cannot get a token for %s: %w", base.Host, err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	return request, nil
+}
+
+// TransportError is a call that got no answer: whether the service did what it was asked is not known.
+type TransportError struct {
+	Method, URL string
+	Err         error
+}
+
+func (e *TransportError) Error() string {
+	return "cannot " + e.Method + " " + e.URL + ": " + e.Err.Error()
+}
+
+func (e *TransportError) Unwrap() error { return e.Err }
+
+// Retryable is true except for a call that its own context ended.
+func (e *TransportError) Retryable() bool { return !errors.Is(e.Err, context.Canceled) }
+
+// Groups lists the workspaces that the caller sees. filter is an OData filter such as "name eq 'Sales'", see NameFilter; "" lists all.
+func (c *Client) Groups(ctx context.Context, filter string) ([]Group, error) {
+	query := url.Values{}
+	if filter != "" {
+		query.Set("$filter", filter)
+	}
+	var list List[Group]
+	_, err := c.call(ctx, http.MethodGet, myorg("groups"), query, nil, nil, &list)
+	return list.Value, err
+}
+
+// NameFilter is the filter that finds the groups of a name.
+func NameFilter(name string) string { return "name eq '" + strings.ReplaceAll(name, "'", "''") + "'" }
+
+// Group returns one workspace.
+func (c *Client) Group(ctx context.Context, groupID string) (Group, error) {
+	var group Group
+	_, err := c.call(ctx, http.MethodGet, myorg("groups", groupID), nil, nil, nil, &group)
+	return group, err
+}
+
+// CreateGroup makes a workspace.
+func (c *Client) CreateGroup(ctx context.Context, name string) (Group, error) {
+	var group Group
+	_, err := c.call(ctx, http.MethodPost, myorg("groups"), url.Values{"workspaceV2": {"True"}}, nil, struct {
+		Name string `json:"name"`
+	}{name}, &group)
+	return group, err
+}
+
+// Datasets lists the semantic models of a workspace; "" lists those of My workspace (with Freshet: all that the caller sees).
+func (c *Client) Datasets(ctx context.Context, groupID string) ([]Dataset, error) {
+	path := myorg("datasets")
+	if groupID != "" {
+		path = myorg("groups", groupID, "datasets")
+	}
+	var list List[Dataset]
+	_, err := c.call(ctx, http.MethodGet, path, nil, nil, nil, &list)
+	return list.Value, err
+}
+
+// Dataset returns one semantic model.
+func (c *Client) Dataset(ctx context.Context, ref Ref) (Dataset, error) {
+	var dataset Dataset
+	_, err := c.call(ctx, http.MethodGet, ref.path(), nil, nil, nil, &dataset)
+	return dataset, err
+}
+
+// DeleteDataset deletes a semantic model and its data.
+func (c *Client) DeleteDataset(ctx context.Context, ref Ref) error {
+	_, err := c.call(ctx, http.MethodDelete, ref.path(), nil, nil, nil, nil)
+	return err
+}

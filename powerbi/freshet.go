@@ -1,0 +1,216 @@
+package powerbi
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// serverName is the Server header of Freshet, by which Wait knows that Freshet's own routes exist.
+const serverName = "Freshet"
+
+func own(parts ...string) string { return join("/v1.0/freshet", parts) }
+
+// Definition is a model's definition as files: a TMDL folder, or one model.bim.
+type Definition struct {
+	Name  string            `json:"name"`
+	Files map[string][]byte `json:"files"`          // by path, with slashes; base64 in JSON
+	Plan  bool              `json:"plan,omitempty"` // only tell what a deployment would do
+}
+
+// Deployment is what a deployment did, or would do.
+type Deployment struct {
+	Dataset    Dataset           `json:"dataset"`
+	Created    bool              `json:"created"`
+	Plan       bool              `json:"plan,omitempty"`
+	Revision   int64             `json:"revision"`
+	Partitions []PartitionChange `json:"partitions"`
+	Messages   []RefreshMessage  `json:"messages,omitempty"`
+}
+
+// PartitionChange is what a deployment does to the data of one partition.
+type PartitionChange struct {
+	Table     string `json:"table"`
+	Partition string `json:"partition"`
+	Change    string `json:"change"` // new, kept, emptied, removed
+	Reason    string `json:"reason,omitempty"`
+}
+
+// Deploy (Freshet) puts a definition into a workspace. A model of the same name is changed; the data of partitions whose source and
+// columns are the same stays.
+func (c *Client) Deploy(ctx context.Context, groupID string, definition Definition) (Deployment, error) {
+	var deployment Deployment
+	_, err := c.call(ctx, http.MethodPost, own("groups", groupID, "datasets"), nil, nil, definition, &deployment)
+	return deployment, err
+}
+
+// RefreshOnDemand (Freshet) starts a standard refresh as a person at a page does: its kind is OnDemand.
+func (c *Client) RefreshOnDemand(ctx context.Context, datasetID string, options RefreshOptions) (Accepted, error) {
+	return c.start(ctx, own("datasets", datasetID, "refreshes"), RefreshRequest{}, options)
+}
+
+// AnyRefreshDetail (Freshet) returns the detail of a refresh of any kind.
+func (c *Client) AnyRefreshDetail(ctx context.Context, datasetID, requestID string) (RefreshDetail, error) {
+	detail, _, err := c.detail(ctx, own("datasets", datasetID, "refreshes", requestID))
+	return detail, err
+}
+
+// CancelAnyRefresh (Freshet) cancels a refresh of any kind.
+func (c *Client) CancelAnyRefresh(ctx context.Context, datasetID, requestID string) error {
+	_, err := c.call(ctx, http.MethodDelete, own("datasets", datasetID, "refreshes", requestID), nil, nil, nil, nil)
+	return err
+}
+
+// Explanation is what one partition asks of its source.
+type Explanation struct {
+	Table     string            `json:"table"`
+	Partition string            `json:"partition"`
+	Source    string            `json:"source,omitempty"`    // kind and path of the data source
+	Statement string            `json:"statement,omitempty"` // what is sent to the source
+	Steps     []ExplanationStep `json:"steps,omitempty"`
+	Error     string            `json:"error,omitempty"` // why the expression cannot be evaluated
+}
+
+// ExplanationStep is one step of a partition's expression.
+type ExplanationStep struct {
+	Name   string `json:"name"`
+	Folds  bool   `json:"folds"`
+	Reason string `json:"reason,omitempty"` // why it does not fold
+}
+
+// Explain (Freshet) tells what a table's partitions send to their sources; partition "" means all.
+func (c *Client) Explain(ctx context.Context, datasetID, table, partition string) ([]Explanation, error) {
+	query := url.Values{"table": {table}}
+	if partition != "" {
+		query.Set("partition", partition)
+	}
+	var list List[Explanation]
+	_, err := c.call(ctx, http.MethodGet, own("datasets", datasetID, "explain"), query, nil, nil, &list)
+	return list.Value, err
+}
+
+// QueryColumn is a column of a query's result.
+type QueryColumn struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// QueryRequest is the body of a query.
+type QueryRequest struct {
+	SQL string `json:"sql"`
+}
+
+// A query's answer is a stream of JSON texts, one a line: a QueryHead, then an array for each row, then a QueryTail. An answer without its
+// tail was cut off.
+type (
+	// QueryHead begins the answer to a query.
+	QueryHead struct {
+		Version int64         `json:"version"`
+		Columns []QueryColumn `json:"columns"`
+	}
+	// QueryTail ends the answer to a query.
+	QueryTail struct {
+		Rows  *int64       `json:"rows,omitempty"`
+		Error *ErrorDetail `json:"error,omitempty"`
+	}
+)
+
+// maxLine bounds one row of a query's answer.
+const maxLine = 64 << 20
+
+// Rows is the running answer to a query. Close it.
+type Rows struct {
+	QueryHead
+	body  io.ReadCloser
+	lines *bufio.Reader
+	count int64
+	ended error
+}
+
+// Query (Freshet) runs one SELECT over a model's current version.
+func (c *Client) Query(ctx context.Context, datasetID, sql string) (*Rows, error) {
+	response, err := c.send(ctx, http.MethodPost, own("datasets", datasetID, "query"), nil, nil, QueryRequest{SQL: sql})
+	if err != nil {
+		return nil, err
+	}
+	rows := &Rows{body: response.Body, lines: bufio.NewReaderSize(response.Body, 64<<10)}
+	line, err := rows.line()
+	if err == nil {
+		err = json.Unmarshal(line, &rows.QueryHead)
+	}
+	if err != nil {
+		response.Body.Close()
+		return nil, fmt.Errorf("cannot read the answer to the query: %w", err)
+	}
+	return rows, nil
+}
+
+// Next returns the next row, one JSON value a column; io.EOF after the last.
+func (r *Rows) Next() ([]json.RawMessage, error) {
+	if r.ended != nil {
+		return nil, r.ended
+	}
+	line, err := r.line()
+	if err == nil && line[0] == '[' {
+		var row []json.RawMessage
+		if err = json.Unmarshal(line, &row); err == nil {
+			r.count++
+			return row, nil
+		}
+	}
+	if err == nil {
+		err = r.tail(line)
+	} else {
+		err = fmt.Errorf("cannot read the answer to the query after %d rows: %w", r.count, err)
+	}
+	r.ended = err
+	return nil, err
+}
+
+func (r *Rows) tail(line []byte) error {
+	var tail QueryTail
+	if err := json.Unmarshal(line, &tail); err != nil {
+		return fmt.Errorf("cannot read the end of the answer to the query: %w", err)
+	}
+	switch {
+	case tail.Error != nil:
+		return fmt.Errorf("%s: %s", tail.Error.Code, tail.Error.Message)
+	case tail.Rows == nil || *tail.Rows != r.count:
+		return fmt.Errorf("cannot read the answer to the query: %d rows came, and its end does not say so", r.count)
+	}
+	return io.EOF
+}
+
+// line returns the next line that is not empty, without its end.
+func (r *Rows) line() ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.lines.ReadSlice('\n')
+		line = append(line, part...)
+		if len(line) > maxLine {
+			return nil, fmt.Errorf("a row is longer than %d bytes", maxLine)
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if trimmed := bytes.TrimSpace(line); len(trimmed) > 0 {
+			return trimmed, nil
+		}
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+		line = line[:0]
+	}
+}
+
+// Close ends the query, also when not all rows were read.
+func (r *Rows) Close() error { return r.body.Close() }

@@ -1,0 +1,257 @@
+package powerbi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// WaitOptions say how Wait waits. The zero value is right for most callers.
+type WaitOptions struct {
+	Interval time.Duration   // between two reads; 0: 1 s at first, growing to 15 s
+	Since    time.Time       // when the service took the refresh; zero: when Wait is called
+	Observe  func(Observed)  // called after each read that told something, from the goroutine that calls Wait
+	OnError  func(err error) // called for each failed read that Wait does not give up at
+	clock    clock
+}
+
+// Observed is what one read told about a refresh.
+type Observed struct {
+	Status Status        // the most telling of status and extended status
+	Detail RefreshDetail // what is known of the detail; for kinds without one, what the history tells
+}
+
+// Result is how a refresh ended.
+type Result struct {
+	RequestID string
+	Status    Status // Completed, Failed, TimedOut, Cancelled, Disabled
+	Detail    RefreshDetail
+}
+
+// Err returns nil for a completed refresh, else a RefreshError.
+func (r Result) Err() error {
+	if r.Status == Completed {
+		return nil
+	}
+	return &RefreshError{Result: r}
+}
+
+// RefreshError is a refresh that ended without success.
+type RefreshError struct{ Result Result }
+
+func (e *RefreshError) Error() string {
+	text := "cannot refresh (request " + e.Result.RequestID + "): " + string(e.Result.Status)
+	for _, message := range e.Result.Detail.Messages {
+		if message.Type != "Warning" {
+			text += "\n" + strings.TrimSpace(message.Code+" "+message.Message)
+		}
+	}
+	return text
+}
+
+// The ways in which Wait gives up before it knows an end.
+var (
+	// ErrDropped: the service took the refresh with a 202, but a minute later still does not know it. The service drops a standard refresh
+	// when one runs and one waits.
+	ErrDropped = errors.New("the service dropped the refresh: a minute after it was accepted there is still no trace of it")
+	// ErrVanished: the refresh was seen, and is now neither in its detail nor in the history.
+	ErrVanished = errors.New("the refresh was seen before, but for a minute the service has not known it any more")
+)
+
+// droppedAfter is how long a refresh may be unknown to the service that accepted it.
+const droppedAfter = time.Minute
+
+// clock is time for Wait, so that its tests need none.
+type clock interface {
+	Now() time.Time
+	Sleep(ctx context.Context, d time.Duration) error
+}
+
+type wallClock struct{}
+
+func (wallClock) Now() time.Time { return time.Now() }
+
+func (wallClock) Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Wait follows one refresh to its end. It returns an error only when it cannot know the end: ctx ended, the token is refused, or the
+// service does not know the request id. A refresh that fails is a Result with its Status; see Result.Err.
+//
+// A status ends the wait only when nothing in the same answer says otherwise: an HTTP 202, an extended status that is not an end, and a word
+// that Wait does not know all keep it waiting. Failed reads, 429 and 5xx among them, are repeated, after the time that a Retry-After
+// names. The end of the refresh is what counts, so a Retry-After is obeyed even when it is an hour; ctx bounds it.
+func (c *Client) Wait(ctx context.Context, ref Ref, requestID string, options WaitOptions) (Result, error) {
+	w := &waiting{client: c, ref: ref, id: requestID, options: options, clock: options.clock}
+	if w.clock == nil {
+		w.clock = wallClock{}
+	}
+	w.missingSince = options.Since
+	if w.missingSince.IsZero() {
+		w.missingSince = w.clock.Now()
+	}
+	for read := 0; ; read++ {
+		observed, ended, err := w.read(ctx)
+		if ctx.Err() != nil {
+			return Result{}, fmt.Errorf("cannot wait for refresh %s any longer (it goes on by itself): %w", requestID, context.Cause(ctx))
+		}
+		pause := options.Interval
+		if pause == 0 {
+			pause = min(time.Second<<min(read/8, 4), 15*time.Second)
+		}
+		switch {
+		case err == nil:
+			w.refused = 0
+			if observed.Status != "" {
+				w.seen, w.missingSince = true, time.Time{}
+				if options.Observe != nil {
+					options.Observe(observed)
+				}
+			}
+			if ended {
+				return Result{RequestID: requestID, Status: observed.Status, Detail: observed.Detail}, nil
+			}
+		default:
+			longer, final := w.judge(err)
+			if final != nil {
+				return Result{}, final
+			}
+			if options.OnError != nil {
+				options.OnError(err)
+			}
+			pause = max(pause, longer)
+		}
+		if err := w.clock.Sleep(ctx, pause); err != nil {
+			return Result{}, fmt.Errorf("cannot wait for refresh %s any longer (it goes on by itself): %w", requestID, err)
+		}
+	}
+}
+
+// waiting is the state of one Wait.
+type waiting struct {
+	client       *Client
+	ref          Ref
+	id           string
+	options      WaitOptions
+	clock        clock
+	from         origin
+	seen         bool
+	missingSince time.Time // zero: not missing
+	refused      int       // reads in a row that were refused for want of rights
+}
+
+// origin is where a refresh's state is read: the service has details for enhanced refreshes only.
+type origin uint8
+
+const (
+	fromDetail  origin = iota // GET …/refreshes/{id}
+	fromHistory               // GET …/refreshes: the kinds without a detail
+	fromFreshet               // Freshet's own detail, which exists for every kind
+)
+
+// errNotListed is a history without the refresh in it.
+var errNotListed = errors.New("the refresh is not in the history")
+
+func (w *waiting) read(ctx context.Context) (observed Observed, ended bool, err error) {
+	if w.from == fromHistory {
+		return w.readHistory(ctx)
+	}
+	path := w.ref.path("refreshes", w.id)
+	if w.from == fromFreshet {
+		path = own("datasets", w.ref.DatasetID, "refreshes", w.id)
+	}
+	detail, a, err := w.client.detail(ctx, path)
+	var refusal *Error
+	if errors.As(err, &refusal) && refusal.Status == http.StatusBadRequest && w.from == fromDetail {
+		w.from = fromHistory // no detail for this kind of refresh
+		if refusal.server == serverName {
+			w.from = fromFreshet
+		}
+		return w.read(ctx)
+	}
+	if err != nil {
+		return Observed{}, false, err
+	}
+	status, ended := conclude(detail.Status, detail.ExtendedStatus, a.status == http.StatusAccepted)
+	return Observed{Status: status, Detail: detail}, ended, nil
+}
+
+func (w *waiting) readHistory(ctx context.Context) (Observed, bool, error) {
+	list, err := w.client.Refreshes(ctx, w.ref, 0)
+	if err != nil {
+		return Observed{}, false, err
+	}
+	for _, entry := range list {
+		if !strings.EqualFold(entry.RequestID, w.id) {
+			continue
+		}
+		detail := RefreshDetail{
+			StartTime: entry.StartTime, EndTime: entry.EndTime, Status: entry.Status, ExtendedStatus: entry.ExtendedStatus,
+			RefreshAttempts: entry.RefreshAttempts,
+		}
+		if entry.ServiceExceptionJSON != "" {
+			detail.Messages = []RefreshMessage{{Message: entry.ServiceExceptionJSON, Type: "Error"}}
+		}
+		status, ended := conclude(entry.Status, entry.ExtendedStatus, false)
+		return Observed{Status: status, Detail: detail}, ended, nil
+	}
+	return Observed{}, false, errNotListed
+}
+
+// conclude tells what a status and its extended status say together.
+func conclude(status, extended Status, stillRunning bool) (Status, bool) {
+	telling := status
+	if extended.Ended() && extended != Completed || extended != "" && !status.Ended() {
+		telling = extended // it tells more: Failed is TimedOut or Cancelled there, Unknown is running
+	}
+	if stillRunning || !telling.Ended() {
+		return telling, false
+	}
+	if extended != "" && extended != Unknown && !extended.Ended() {
+		return extended, false
+	}
+	return telling, true
+}
+
+// judge tells how long a failed read makes Wait pause, or why it is final.
+func (w *waiting) judge(err error) (pause time.Duration, final error) {
+	var refusal *Error
+	isRefusal := errors.As(err, &refusal)
+	switch {
+	case errors.Is(err, errNotListed), isRefusal && refusal.Status == http.StatusNotFound:
+		now := w.clock.Now()
+		if w.missingSince.IsZero() {
+			w.missingSince = now
+		}
+		if now.Sub(w.missingSince) < droppedAfter {
+			return 0, nil
+		}
+		reason := ErrDropped
+		if w.seen {
+			reason = ErrVanished
+		}
+		return 0, fmt.Errorf("cannot follow refresh %s: %w", w.id, reason)
+	case isRefusal && refusal.Retryable():
+		w.refused = 0
+		return refusal.RetryAfter, nil
+	case isRefusal && (refusal.Status == http.StatusUnauthorized || refusal.Status == http.StatusForbidden):
+		// A token that ran out is renewed by the next call; a right that is really missing stays missing.
+		if w.refused++; w.refused < 4 {
+			return 0, nil
+		}
+	case isRefusal:
+	default: // no answer, a broken one, or no token just now
+		return 0, nil
+	}
+	return 0, fmt.Errorf("cannot follow refresh %s (it goes on by itself): %w", w.id, err)
+}
