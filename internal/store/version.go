@@ -1,0 +1,203 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"freshet.dev/internal/model"
+)
+
+// State is TOM's ObjectState: what a reader may expect of a partition, a table or something computed from rows.
+type State string
+
+// The states that Freshet keeps.
+const (
+	// Ready: refreshed and up to date.
+	Ready State = "Ready"
+	// NoData: holds no rows until it is refreshed. It can be read, and is empty.
+	NoData State = "NoData"
+	// Incomplete: some partitions of the table have no data. Only tables are ever Incomplete; it is derived, never stored.
+	Incomplete State = "Incomplete"
+	// CalculationNeeded: a calculated table or column whose values are missing. It cannot be read.
+	CalculationNeeded State = "CalculationNeeded"
+)
+
+// File is one immutable Parquet file of the store.
+type File struct {
+	ID     string // a UUID, and the file's name on disk
+	Rows   int64
+	Bytes  int64
+	SHA256 string // lower-case hex of the whole file
+}
+
+// Part is what a version knows about one partition. A part never changes: a commit replaces it.
+type Part struct {
+	Table       string
+	Partition   string
+	State       State
+	Start, End  string    // policyRange partitions: [Start, End), ISO 8601; else empty
+	Files       []File    // in the order of their rows; none in state NoData or CalculationNeeded
+	ReadAt      time.Time // when the source was read; zero when it never was
+	Bookmark    string    // the answer of the polling expression that belongs to the rows
+	Fingerprint string    // of the definition that the rows were read by; see Fingerprint
+}
+
+// Rows is how many rows the part holds.
+func (p Part) Rows() int64 {
+	var rows int64
+	for _, file := range p.Files {
+		rows += file.Rows
+	}
+	return rows
+}
+
+// Object is the state of something other than a partition that is computed from rows: a calculated column.
+type Object struct {
+	Table  string
+	Column string
+	State  State
+}
+
+// Version is one consistent set of parts and object states of a model. Readers see exactly one.
+type Version struct {
+	Model         string // the model's id
+	Number        int64  // 1, 2, 3 … for each model; a commit adds one
+	ModelRevision int64  // the revision of the definition that it belongs to
+	CommittedAt   time.Time
+	Operation     string // the operation that committed it; empty for a deployment
+	Parts         []Part
+	Objects       []Object
+}
+
+// Part returns the part of a table's partition, or nil. Names are compared as models do: without regard to case.
+func (v Version) Part(table, partition string) *Part {
+	for i := range v.Parts {
+		if strings.EqualFold(v.Parts[i].Table, table) && strings.EqualFold(v.Parts[i].Partition, partition) {
+			return &v.Parts[i]
+		}
+	}
+	return nil
+}
+
+// TableState derives a table's state from its parts: Ready when all are, NoData when none has rows, else Incomplete.
+func (v Version) TableState(table string) State {
+	states := map[State]bool{}
+	for _, part := range v.Parts {
+		if strings.EqualFold(part.Table, table) {
+			states[part.State] = true
+		}
+	}
+	switch {
+	case states[CalculationNeeded]:
+		return CalculationNeeded
+	case !states[Ready]:
+		return NoData
+	case states[NoData]:
+		return Incomplete
+	}
+	return Ready
+}
+
+// Key names a part within a model.
+type Key struct{ Table, Partition string }
+
+// Change is what a commit does to the current version of a model. It names only what differs, so that a commit costs only that:
+// the parts that it leaves alone stay valid as rows, under the new version too.
+type Change struct {
+	Put     []Part   // added, or in the place of the part with the same table and partition
+	Remove  []Key    // parts of partitions that no longer exist
+	Objects []Object // new states of calculated columns
+}
+
+// Apply returns the version that the change makes of v. The caller sets number, time and operation.
+func (c Change) Apply(v Version) Version {
+	next := v
+	gone := map[Key]bool{}
+	for _, key := range c.Remove {
+		gone[key] = true
+	}
+	put := map[Key]bool{}
+	for _, part := range c.Put {
+		put[Key{part.Table, part.Partition}] = true
+	}
+	next.Parts = make([]Part, 0, len(v.Parts)+len(c.Put))
+	for _, part := range v.Parts {
+		if key := (Key{part.Table, part.Partition}); !gone[key] && !put[key] {
+			next.Parts = append(next.Parts, part)
+		}
+	}
+	next.Parts = append(next.Parts, c.Put...)
+	changed := map[Key]bool{}
+	for _, object := range c.Objects {
+		changed[Key{object.Table, object.Column}] = true
+	}
+	next.Objects = slices.DeleteFunc(slices.Clone(v.Objects), func(o Object) bool { return changed[Key{o.Table, o.Column}] })
+	next.Objects = append(next.Objects, c.Objects...)
+	return next
+}
+
+// Fingerprint identifies what decides a partition's rows: its source, the data columns of its table with their types, and the
+// shared expressions and data sources that the source names, directly or through others. Rows read under one fingerprint may be
+// kept while the partition still has it.
+//
+// A shared expression counts as named when its name occurs in the text at all. That errs on the side of loading again.
+func Fingerprint(m *model.Model, table *model.Table, partition *model.Partition) string {
+	type column struct{ Name, DataType, SourceColumn string }
+	subject := struct {
+		Culture     string
+		Columns     []column
+		Mode        string
+		Source      model.PartitionSource
+		Policy      string
+		Expressions []model.Expression
+		DataSources []model.DataSource
+	}{Culture: m.Culture, Mode: strings.ToLower(partition.Mode), Source: partition.Source}
+	if subject.Mode == "import" {
+		subject.Mode = ""
+	}
+	subject.Source.Bookmark = ""
+	for _, c := range table.Columns {
+		if c.Type == model.DataColumn || c.Type == "" {
+			subject.Columns = append(subject.Columns, column{c.Name, string(c.DataType), c.SourceColumn})
+		}
+	}
+	texts := []string{partition.Source.Expression, "\x00" + partition.Source.DataSource}
+	if partition.Source.Type == model.PolicyRangePartition && table.RefreshPolicy != nil {
+		subject.Policy = table.RefreshPolicy.SourceExpression
+		texts = append(texts, subject.Policy)
+	}
+	reached := make([]bool, len(m.Expressions))
+	for i := 0; i < len(texts); i++ {
+		for e, expression := range m.Expressions {
+			if !reached[e] && names(texts[i], expression.Name) {
+				reached[e] = true
+				texts = append(texts, expression.Text)
+			}
+		}
+	}
+	for e, expression := range m.Expressions {
+		if reached[e] {
+			subject.Expressions = append(subject.Expressions, *expression)
+		}
+	}
+	for _, source := range m.DataSources {
+		if source.Name == partition.Source.DataSource || slices.ContainsFunc(texts, func(text string) bool { return names(text, source.Name) }) {
+			subject.DataSources = append(subject.DataSources, *source)
+		}
+	}
+	encoded, err := json.Marshal(subject)
+	if err != nil {
+		panic("store: a fingerprint's subject holds text only: " + err.Error())
+	}
+	sum := sha256.Sum256(encoded)
+	return hex.EncodeToString(sum[:16])
+}
+
+// names tells whether M text may mention name, plainly or quoted (#"a ""b""").
+func names(text, name string) bool {
+	return name != "" && (strings.Contains(text, name) || strings.Contains(text, strings.ReplaceAll(name, `"`, `""`)))
+}
