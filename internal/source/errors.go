@@ -3,12 +3,17 @@ package source
 import (
 	"errors"
 	"io/fs"
+	"strings"
 
 	"freshet.dev/internal/fault"
 )
 
-// fileError says what is wrong with a file in terms of the person who configured it.
-func fileError(path string, err error) error {
+// FileError says what is wrong with a file in terms of the person who configured it. It keeps a fault.Error as it is.
+func FileError(path string, err error) error {
+	var known *fault.Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
 	var cause *fs.PathError
 	if errors.As(err, &cause) {
 		err = cause.Err
@@ -19,5 +24,13 @@ func fileError(path string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fault.New(fault.Denied, CodeCredentials, "cannot open '%s': the user that runs Freshet may not read it", path)
 	}
-	return fault.New(fault.Unavailable, CodeUnavailable, "cannot open '%s': %w", path, err)
+	return fault.New(fault.Unavailable, CodeUnavailable, "cannot read '%s': %w", path, err)
+}
+
+// Scrub returns a text of a driver or a server without the setting's password.
+func (s Setting) Scrub(text string) string {
+	if s.Password == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, s.Password, "***")
 }

@@ -53,7 +53,7 @@ func (c Content) Open() (io.ReadCloser, error) {
 	}
 	f, err := os.Open(c.Path)
 	if err != nil {
-		return nil, fileError(c.Path, err)
+		return nil, FileError(c.Path, err)
 	}
 	return f, nil
 }
