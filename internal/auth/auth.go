@@ -5,7 +5,6 @@
 package auth
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -81,16 +80,3 @@ type Claims struct {
 	Audience string        // "" is DefaultAudience
 	Lifetime time.Duration // 0 is one hour
 }
-
-// Local issues and verifies tokens with keys that it keeps in the data directory. It is safe for concurrent use, also by
-// several processes on one data directory (serve verifies what the token verb issues).
-type Local struct{}
-
-// NewLocal opens the issuer of a data directory; the first use makes its signing key, readable by its owner only.
-func NewLocal(dataDir string) (*Local, error) { panic("not yet") }
-
-// Issue signs a token.
-func (l *Local) Issue(claims Claims) (string, error) { panic("not yet") }
-
-// Verify checks a bearer token (without the word "Bearer") and returns who it speaks for. See Unauthenticated for its errors.
-func (l *Local) Verify(ctx context.Context, bearer string) (Principal, error) { panic("not yet") }

@@ -1,0 +1,120 @@
+package auth
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jws"
+	"github.com/lestrrat-go/jwx/v3/jwt"
+
+	"freshet.dev/internal/fault"
+)
+
+const (
+	maxToken  = 16 << 10        // Entra's largest, with groups, stay below 8 KiB
+	clockSkew = 5 * time.Minute // what Entra's own validators allow
+)
+
+// audiences are those that real clients ask for, by their .default scopes and by the documents (rest-contract, section 4).
+func audiences() []string {
+	return []string{
+		"https://api.powerbi.com",
+		"https://api.powerbi.com/",
+		"https://analysis.windows.net/powerbi/api",
+		"https://analysis.windows.net/powerbi/api/",
+		"00000009-0000-0000-c000-000000000000",
+		"https://api.fabric.microsoft.com",
+	}
+}
+
+func knownAudience(audience string) bool { return slices.Contains(audiences(), audience) }
+
+type tokenHeader struct {
+	algorithm jwa.SignatureAlgorithm
+	keyID     string
+}
+
+// readHeader reads the header of a compact JWS, before any key is touched, and refuses all but RS and ES signatures.
+func readHeader(bearer string) (tokenHeader, error) {
+	if bearer == "" {
+		return tokenHeader{}, fault.New(fault.Denied, CodeMissing, "cannot tell who calls: the request has no bearer token").
+			WithHint("Send it as 'Authorization: Bearer …'; 'freshet token' prints one.")
+	}
+	if len(bearer) > maxToken {
+		return tokenHeader{}, bad("it is longer than 16 KiB")
+	}
+	if strings.Count(bearer, ".") != 2 {
+		return tokenHeader{}, bad("it is not a signed JWT")
+	}
+	message, err := jws.ParseString(bearer, jws.WithCompact())
+	if err != nil || len(message.Signatures()) != 1 {
+		return tokenHeader{}, bad("it is not a signed JWT")
+	}
+	headers := message.Signatures()[0].ProtectedHeaders()
+	algorithm, _ := headers.Algorithm()
+	allowed := []jwa.SignatureAlgorithm{jwa.RS256(), jwa.RS384(), jwa.RS512(), jwa.ES256(), jwa.ES384(), jwa.ES512()}
+	if !slices.Contains(allowed, algorithm) {
+		return tokenHeader{}, bad("its signature is of no allowed algorithm (RS or ES)")
+	}
+	if headers.Has(jws.CriticalKey) {
+		return tokenHeader{}, bad("its header has an extension that is not understood")
+	}
+	keyID, _ := headers.KeyID()
+	return tokenHeader{algorithm: algorithm, keyID: keyID}, nil
+}
+
+// readToken verifies signature, times and audience of a token.
+func readToken(bearer string, options ...jwt.ParseOption) (jwt.Token, error) {
+	options = append(options, jwt.WithRequiredClaim(jwt.ExpirationKey), jwt.WithRequiredClaim(jwt.SubjectKey), jwt.WithAcceptableSkew(clockSkew))
+	token, err := jwt.ParseString(bearer, options...)
+	switch {
+	case errors.Is(err, jwt.TokenExpiredError()):
+		return nil, fault.New(fault.Denied, CodeExpired, "cannot accept the bearer token: it has expired").
+			WithHint("Get a new one; 'freshet token' prints one.")
+	case errors.Is(err, jwt.TokenNotYetValidError()), errors.Is(err, jwt.InvalidIssuedAtError()):
+		return nil, bad("it is not valid yet: the clocks differ")
+	case errors.Is(err, jwt.InvalidIssuerError()):
+		return nil, bad("its issuer is not one of ours")
+	case err != nil:
+		return nil, bad("its signature or its claims are wrong")
+	}
+	audience, _ := token.Audience()
+	if !slices.ContainsFunc(audience, knownAudience) {
+		return nil, bad("it was issued for another service")
+	}
+	return token, nil
+}
+
+// principal reads who a verified token speaks for, by the claims of Entra's tokens.
+func principal(token jwt.Token) (Principal, error) {
+	text := func(names ...string) string {
+		for _, name := range names {
+			var value string
+			if token.Get(name, &value) == nil && value != "" {
+				return value
+			}
+		}
+		return ""
+	}
+	p := Principal{
+		ID:     strings.ToLower(text("oid", "sub")),
+		Name:   text("upn", "preferred_username", "name", "app_displayname"),
+		App:    text("idtyp") == "app",
+		Scopes: strings.Fields(text("scp")),
+	}
+	if p.ID == "" {
+		return Principal{}, bad("it names no subject")
+	}
+	if p.Name == "" {
+		p.Name = p.ID
+	}
+	p.Expires, _ = token.Expiration()
+	return p, nil
+}
+
+func bad(why string) *fault.Error {
+	return fault.New(fault.Denied, CodeBad, "cannot accept the bearer token: %s", why)
+}
