@@ -1,0 +1,164 @@
+package powerbi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// testClock is a clock that only Sleep moves.
+type testClock struct {
+	now    time.Time
+	sleeps []time.Duration
+}
+
+func (c *testClock) Now() time.Time { return c.now }
+
+func (c *testClock) Sleep(ctx context.Context, d time.Duration) error {
+	c.now = c.now.Add(d)
+	c.sleeps = append(c.sleeps, d)
+	return ctx.Err()
+}
+
+// exchange is one expected call and its answer. Header lines stand before the body, as "Name: value".
+type exchange struct {
+	path   string
+	status int
+	header string
+	body   string
+}
+
+// script answers calls in order; the last answer repeats.
+func script(t *testing.T, exchanges ...exchange) (*Client, *int) {
+	t.Helper()
+	calls := 0
+	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		e := exchanges[min(calls, len(exchanges)-1)]
+		calls++
+		if r.Method != http.MethodGet || r.URL.Path != e.path {
+			t.Errorf("call %d is %s %s, want GET %s", calls, r.Method, r.URL.Path, e.path)
+		}
+		if e.status == 0 {
+			panic(http.ErrAbortHandler)
+		}
+		if name, value, ok := strings.Cut(e.header, ": "); ok {
+			w.Header().Set(name, value)
+		}
+		w.WriteHeader(e.status)
+		_, _ = io.WriteString(w, e.body)
+	})
+	return client, &calls
+}
+
+func status(code int, body string) exchange {
+	return exchange{path: theDetail, status: code, body: body}
+}
+
+// F9: the wait ends with the end of the refresh and with nothing else.
+func TestF9Wait(t *testing.T) {
+	const (
+		missing  = `{"error":{"code":"PowerBIEntityNotFound"}}`
+		history  = `{"value":[{"requestId":"other","status":"Completed"},{"requestId":"` + theID + `","status":"%s","extendedStatus":"%s"}]}`
+		standard = `{"error":{"code":"InvalidRequest","message":"not an enhanced refresh"}}`
+	)
+	done := status(200, `{"status":"Completed","extendedStatus":"Completed","endTime":"2021-12-10T08:40:43.87"}`)
+	tests := []struct {
+		name   string
+		script []exchange
+		want   Status
+		calls  int
+		fails  error
+	}{
+		{"straight", []exchange{status(202, `{"status":"Unknown","extendedStatus":"NotStarted"}`), status(202, `{"status":"InProgress"}`), done}, Completed, 3, nil},
+		{"Analysis Services' words", []exchange{status(200, `{"status":"notStarted"}`), status(200, `{"status":"inProgress"}`), status(200, `{"status":"succeeded"}`)}, Completed, 3, nil},
+		{"unknown words wait", []exchange{status(200, `{"status":"Hibernating"}`), status(200, `{"status":""}`), status(200, `{}`), done}, Completed, 4, nil},
+		{"backwards", []exchange{status(202, `{"status":"InProgress"}`), status(202, `{"status":"NotStarted"}`), status(200, `{"status":"Unknown"}`), done}, Completed, 4, nil},
+		{"done, but still 202", []exchange{status(202, `{"status":"Completed"}`), done}, Completed, 2, nil},
+		{"failed, but an attempt follows", []exchange{status(200, `{"status":"Failed","extendedStatus":"InProgress"}`), done}, Completed, 2, nil},
+		{"timed out", []exchange{status(200, `{"status":"Failed","extendedStatus":"TimedOut"}`)}, TimedOut, 1, nil},
+		{"cancelled as the reference writes it", []exchange{status(200, `{"status":"Failed","extendedStatus":"Cancelled"}`)}, Cancelled, 1, nil},
+		{"contradiction is no success", []exchange{status(200, `{"status":"Completed","extendedStatus":"Failed"}`)}, Failed, 1, nil},
+		{"only the extended status ended", []exchange{status(200, `{"status":"Unknown","extendedStatus":"Completed"}`)}, Completed, 1, nil},
+		{"flaky reads", []exchange{{path: theDetail}, status(500, ""), status(503, "x"), status(200, "<html>"), status(200, `{"startTime":"later"}`), done}, Completed, 6, nil},
+		{"a token that ran out", []exchange{status(401, `{"error":{"code":"TokenExpired"}}`), done}, Completed, 2, nil},
+		{"no right at all", []exchange{status(403, `{"error":{"code":"PowerBINotAuthorizedException"}}`)}, "", 4, new(Error)},
+		{"late to appear", []exchange{status(404, missing), status(404, missing), done}, Completed, 3, nil},
+		{"a standard refresh", []exchange{status(400, standard), {herePath, 200, "", fmt.Sprintf(history, "Unknown", "NotStarted")},
+			{herePath, 200, "", `{"value":[]}`}, {herePath, 200, "", fmt.Sprintf(history, "Unknown", "")},
+			{herePath, 200, "", fmt.Sprintf(history, "Completed", "")}}, Completed, 5, nil},
+		{"a standard refresh of Freshet", []exchange{{theDetail, 400, "Server: Freshet", standard},
+			{"/v1.0/freshet/datasets/" + here.DatasetID + "/refreshes/" + theID, 200, "", `{"status":"Completed"}`}}, Completed, 2, nil},
+		{"dropped", []exchange{status(404, missing)}, "", 44, ErrDropped},
+		{"vanished", []exchange{status(202, `{"status":"InProgress"}`), status(404, missing)}, "", 46, ErrVanished},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			client, calls := script(t, tt.script...)
+			clock := &testClock{now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+			result, err := client.Wait(context.Background(), here, theID, WaitOptions{clock: clock})
+			var refusal *Error
+			switch {
+			case tt.fails == nil && err != nil, tt.fails != nil && err == nil:
+				t.Errorf("got %+v, %v", result, err)
+			case tt.fails != nil && !errors.Is(err, tt.fails) && !errors.As(err, &refusal):
+				t.Errorf("got %v", err)
+			}
+			if result.Status != tt.want {
+				t.Errorf("got %q, want %q", result.Status, tt.want)
+			}
+			if tt.calls != *calls && tt.fails == nil {
+				t.Errorf("%d calls, want %d", *calls, tt.calls)
+			}
+			if errors.Is(tt.fails, ErrDropped) && clock.now.Sub(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)) < time.Minute {
+				t.Errorf("gave up after %s", clock.now)
+			}
+		})
+	}
+}
+
+// F9: a Retry-After of an hour is obeyed.
+func TestF9RetryAfter(t *testing.T) {
+	client, _ := script(t, exchange{theDetail, 429, "Retry-After: 3392", `{"message":"Retry in 3392 seconds."}`}, status(200, `{"status":"Completed"}`))
+	clock := &testClock{now: time.Now()}
+	var told []error
+	result, err := client.Wait(context.Background(), here, theID, WaitOptions{clock: clock, OnError: func(err error) { told = append(told, err) }})
+	if err != nil || result.Status != Completed || len(clock.sleeps) != 1 || clock.sleeps[0] != 3392*time.Second || len(told) != 1 {
+		t.Errorf("got %+v, %v, slept %v, told %v", result, err, clock.sleeps, told)
+	}
+}
+
+// F9: the end of the context is an error that says that the refresh goes on, never a result.
+func TestF9WaitEndsWithItsContext(t *testing.T) {
+	client, _ := script(t, status(202, `{"status":"InProgress","freshet":{"requestId":"x","state":"Running","rows":5,"bytes":7,"objects":[]}}`))
+	ctx, cancel := context.WithCancelCause(context.Background())
+	enough := errors.New("the caller's limit of 2 h is over")
+	var seen []Observed
+	result, err := client.Wait(ctx, here, theID, WaitOptions{Interval: time.Millisecond, Observe: func(o Observed) {
+		seen = append(seen, o)
+		if len(seen) == 3 {
+			cancel(enough)
+		}
+	}})
+	if !errors.Is(err, enough) || result.Status != "" || !strings.Contains(err.Error(), "goes on by itself") {
+		t.Errorf("got %+v, %v", result, err)
+	}
+	if len(seen) != 3 || seen[2].Status != InProgress || seen[2].Detail.Freshet.Rows != 5 {
+		t.Errorf("observed %+v", seen)
+	}
+}
+
+func TestRefreshErrorTellsTheMessages(t *testing.T) {
+	client, _ := script(t, status(200, `{"status":"Failed","messages":[{"code":"0xC11C0020","message":"evicted","type":"Error"},{"message":"careful","type":"Warning"}]}`))
+	result, err := client.Wait(context.Background(), here, theID, WaitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := result.Err().Error(), "cannot refresh (request "+theID+"): Failed\n0xC11C0020 evicted"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
