@@ -24,6 +24,7 @@ var layers = map[string][]string{
 	"internal/workspace": {"internal/model", "internal/model/bim", "internal/model/tmdl", "internal/store"},
 	"internal/refresh": {"internal/capacity", "internal/duck", "internal/mashup", "internal/model", "internal/policy", "internal/query",
 		"internal/source", "internal/store"},
+	"internal/refresh/logtest":   {"internal/model", "internal/refresh", "internal/store"},
 	"internal/query":             {"internal/capacity", "internal/duck", "internal/mashup", "internal/model", "internal/store"},
 	"internal/mashup":            {"internal/duck", "internal/mashup/syntax", "internal/source"},
 	"internal/mashup/syntax":     {},

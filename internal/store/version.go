@@ -76,7 +76,7 @@ type Version struct {
 // Part returns the part of a table's partition, or nil. Names are compared as models do: without regard to case.
 func (v Version) Part(table, partition string) *Part {
 	for i := range v.Parts {
-		if strings.EqualFold(v.Parts[i].Table, table) && strings.EqualFold(v.Parts[i].Partition, partition) {
+		if model.EqualNames(v.Parts[i].Table, table) && model.EqualNames(v.Parts[i].Partition, partition) {
 			return &v.Parts[i]
 		}
 	}
@@ -87,7 +87,7 @@ func (v Version) Part(table, partition string) *Part {
 func (v Version) TableState(table string) State {
 	states := map[State]bool{}
 	for _, part := range v.Parts {
-		if strings.EqualFold(part.Table, table) {
+		if model.EqualNames(part.Table, table) {
 			states[part.State] = true
 		}
 	}
@@ -105,6 +105,9 @@ func (v Version) TableState(table string) State {
 // Key names a part within a model.
 type Key struct{ Table, Partition string }
 
+// fold returns the key that is the same for names that models hold equal.
+func (k Key) fold() Key { return Key{model.NameKey(k.Table), model.NameKey(k.Partition)} }
+
 // Change is what a commit does to the current version of a model. It names only what differs, so that a commit costs only that:
 // the parts that it leaves alone stay valid as rows, under the new version too.
 type Change struct {
@@ -118,24 +121,24 @@ func (c Change) Apply(v Version) Version {
 	next := v
 	gone := map[Key]bool{}
 	for _, key := range c.Remove {
-		gone[key] = true
+		gone[key.fold()] = true
 	}
 	put := map[Key]bool{}
 	for _, part := range c.Put {
-		put[Key{part.Table, part.Partition}] = true
+		put[Key{part.Table, part.Partition}.fold()] = true
 	}
 	next.Parts = make([]Part, 0, len(v.Parts)+len(c.Put))
 	for _, part := range v.Parts {
-		if key := (Key{part.Table, part.Partition}); !gone[key] && !put[key] {
+		if key := (Key{part.Table, part.Partition}).fold(); !gone[key] && !put[key] {
 			next.Parts = append(next.Parts, part)
 		}
 	}
 	next.Parts = append(next.Parts, c.Put...)
 	changed := map[Key]bool{}
 	for _, object := range c.Objects {
-		changed[Key{object.Table, object.Column}] = true
+		changed[Key{object.Table, object.Column}.fold()] = true
 	}
-	next.Objects = slices.DeleteFunc(slices.Clone(v.Objects), func(o Object) bool { return changed[Key{o.Table, o.Column}] })
+	next.Objects = slices.DeleteFunc(slices.Clone(v.Objects), func(o Object) bool { return changed[Key{o.Table, o.Column}.fold()] })
 	next.Objects = append(next.Objects, c.Objects...)
 	return next
 }

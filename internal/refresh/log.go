@@ -1,0 +1,115 @@
+package refresh
+
+import (
+	"context"
+	"time"
+
+	"freshet.dev/internal/store"
+)
+
+// Log keeps operations durably. It is one of Freshet's seams: the catalog implements it on each database, and every implementation
+// passes the suite of package logtest.
+//
+// Every write is a compare-and-set in one transaction, durable when the call returns without error. Writes of an owner carry its Lease:
+// when the operation's epoch is not the lease's, nothing is written and the error has CodeStale. A write that expects a state and
+// finds another writes nothing either; its error has CodeState. Both are Conflicts. An unknown operation is NotFound with CodeNotFound.
+//
+// No call reads a clock: times are arguments, stored and returned in UTC with at least microseconds.
+type Log interface {
+	// Submit stores a new operation whose State is Accepted, unless the model has an unfinished one. Then, in this order:
+	//   - an enhanced operation, or one that meets an enhanced one unfinished (queued ones included), is a Conflict: nothing stored;
+	//   - with no Queued operation of the model it is stored as Queued;
+	//   - else it is Dropped: nothing stored.
+	// The returned operation is the stored one, or for Conflict and Dropped the one in the way: the one in any state but Queued.
+	// The operation's model must exist with the operation's revision; a different revision is a Conflict error with CodeRevision.
+	Submit(ctx context.Context, op Operation, warnings []Message) (Outcome, Operation, error)
+
+	// Get returns an operation with its attempts.
+	Get(ctx context.Context, id string) (Operation, error)
+	// List returns operations with their attempts, newest first: by AcceptedAt, then by the order of submission.
+	List(ctx context.Context, filter Filter) ([]Operation, error)
+	// Unfinished returns the operations of all models that are not finished, oldest first.
+	Unfinished(ctx context.Context) ([]Operation, error)
+	// Steps returns the steps of an operation by number; none before they were planned.
+	Steps(ctx context.Context, id string) ([]Step, error)
+	// Messages returns the messages of an operation in the order of their writing.
+	Messages(ctx context.Context, id string) ([]Message, error)
+
+	// Claim makes owner the owner of an unfinished operation that is not Queued and whose epoch is still the given one: the epoch grows
+	// by one, the heartbeat is now. An Accepted operation stays Accepted: Transition to Running follows.
+	Claim(ctx context.Context, id string, epoch int64, owner string, now time.Time) (Operation, error)
+	// Heartbeat stores that the owner lives, and returns the operation's state.
+	Heartbeat(ctx context.Context, lease Lease, now time.Time) (State, error)
+	// Transition moves the operation from one state to another, as CanBecome allows. Going to Running for the first time sets
+	// StartedAt; going to a final state sets EndedAt and Failure, turns the steps that are not done (Planned, Running) to
+	// StepCancelled, and turns the model's Queued operation, if any, to Accepted with its place in the history unchanged.
+	Transition(ctx context.Context, lease Lease, change Transition) error
+	// Cancel asks for the end of an operation: its state becomes what AfterCancel says (whose error it returns), with everything that
+	// Transition does for a final state. It is for anybody, not only the owner. The operation as it is then is returned.
+	Cancel(ctx context.Context, id string, now time.Time) (Operation, error)
+
+	// Plan stores the operation's steps and the messages of the planning, once: a second Plan is a Conflict with CodeState.
+	Plan(ctx context.Context, lease Lease, steps []Step, messages []Message) error
+	// BeginAttempt stores a new attempt; its number is one more than that of the last, or the error has CodeState.
+	BeginAttempt(ctx context.Context, lease Lease, attempt Attempt) error
+	// EndAttempt stores the end of the last attempt: EndedAt, Worked, Failure. It may also only add to Worked, with a zero EndedAt.
+	EndAttempt(ctx context.Context, lease Lease, attempt Attempt) error
+	// PutStep replaces a step whose stored state is from.
+	PutStep(ctx context.Context, lease Lease, from StepState, step Step, messages []Message) error
+	// AddMessages stores messages.
+	AddMessages(ctx context.Context, lease Lease, messages []Message) error
+
+	// Commit makes a change visible: in ONE transaction the next version of the model exists and is current, the named steps are
+	// Committed, and the operation is in state To. It changes nothing and returns a Conflict: CodeStale for another epoch, CodeState for
+	// another state than From or another current version than Base, CodeRevision for another model revision.
+	// It returns the number of the version that is current afterwards: a change of nothing makes no version.
+	Commit(ctx context.Context, lease Lease, commit Commit) (version int64, err error)
+}
+
+// Lease is the right to write to an operation: that of its epoch's owner.
+type Lease struct {
+	Operation string
+	Epoch     int64
+}
+
+// Outcome is what became of a submitted operation.
+type Outcome string
+
+// The outcomes of Submit.
+const (
+	OutcomeAccepted Outcome = "Accepted" // stored; it starts as soon as it can
+	OutcomeQueued   Outcome = "Queued"   // stored; it starts when the running one has ended
+	OutcomeDropped  Outcome = "Dropped"  // not stored: one runs and one is queued (R7)
+	OutcomeConflict Outcome = "Conflict" // not stored: one is unfinished (R6)
+)
+
+// Filter chooses operations.
+type Filter struct {
+	Model string // "" = of all models
+	Top   int    // 0 = all that are kept
+}
+
+// Transition is a change of state.
+type Transition struct {
+	From, To State
+	At       time.Time
+	Failure  *Failure  // kept with the operation when To is final
+	Messages []Message // stored with it
+}
+
+// Commit is the transaction that shows rows to readers.
+type Commit struct {
+	From, To      State // From Committing to Completed; for one object of a partialBatch both Running
+	At            time.Time
+	ModelRevision int64 // must be the model's
+	Base          int64 // must be the number of the current version
+	Change        store.Change
+	Steps         []int     // become StepCommitted; must be StepFinished
+	Attempt       *Attempt  // ends with it, when To is final
+	Messages      []Message // stored with it
+}
+
+// Empty tells whether a commit changes no rows and no states.
+func (c Commit) Empty() bool {
+	return len(c.Change.Put) == 0 && len(c.Change.Remove) == 0 && len(c.Change.Objects) == 0
+}
