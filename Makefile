@@ -1,0 +1,44 @@
+# Freshet's commands. `make demo` and `make test` install what they need on a Debian machine that has Go.
+export GOFLAGS := -tags=duckdb_arrow
+# What is fuzzed, and for how long each.
+FUZZTIME ?= 20s
+
+.PHONY: help tools build demo test check bench fuzz clean
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 \2/p' Makefile | column -t -l 3
+
+tools:
+	@scripts/servers tools
+
+build: tools ## build bin/freshet
+	go build -o bin/freshet ./cmd/freshet
+
+demo: build ## start Freshet with sample data, refresh it, print what to try
+	bin/freshet demo
+
+test: tools ## run all tests, with real servers on loopback
+	FRESHET_REQUIRE_SERVERS=1 scripts/servers run go test -timeout 20m ./...
+
+check: tools ## formatting, vet, staticcheck, layers, generated files
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	go test -run TestLayers ./tests
+	@for script in scripts/* .ci/run; do bash -n $$script || exit 1; done
+	go generate ./...
+	git diff --exit-code
+
+bench: build ## measure against floors on this machine
+	FRESHET_BIN=$(CURDIR)/bin/freshet FRESHET_REQUIRE_SERVERS=1 scripts/servers run go test -run '^$$' -bench . -benchtime 1x -timeout 2h ./tests/bench
+
+fuzz: tools ## fuzz every parser and decoder for FUZZTIME
+	@for package in $$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+clean: ## stop the servers, remove what was built
+	scripts/servers stop
+	rm -rf bin .servers
