@@ -16,10 +16,16 @@ type Model struct {
 	Roles              []*Role
 }
 
+// The types of data sources. An empty type in a definition is ProviderSource.
+const (
+	ProviderSource   = "provider"
+	StructuredSource = "structured"
+)
+
 // DataSource is a provider or structured data source of levels 1200 and 1400+.
 type DataSource struct {
 	Name             string
-	Type             string // "provider" or "structured"
+	Type             string // ProviderSource or StructuredSource
 	ConnectionString string // provider: its OLE DB or ODBC text, secrets removed by Validate's caller
 	Provider         string
 	Protocol         string            // structured: "tds", "postgresql", "file" …
