@@ -1,0 +1,138 @@
+// Package duck is the one door to DuckDB: instances with limits, Arrow in and out, Parquet in and out, and the locked Select
+// through which all SQL written by users goes.
+//
+// It stands on DuckDB's C API rather than on its database/sql driver: streamed results, progress, functions that see a chunk at a
+// time, and statements that can be left behind are not to be had there.
+package duck
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"sync"
+
+	duckdb "github.com/duckdb/duckdb-go-bindings"
+
+	"freshet.dev/internal/fault"
+)
+
+// Options are the limits of an instance. The zero value works: DuckDB's own limits, and nothing is spilled to disk.
+type Options struct {
+	MemoryLimit int64  // bytes; 0 is DuckDB's default, 80 % of the machine
+	Threads     int    // 0 is one a processor
+	TempDir     string // where to spill; created when absent, and its content is removed by Close; empty: no spilling
+	TempLimit   int64  // bytes in TempDir; 0 is DuckDB's default, 90 % of the free disk
+}
+
+// DB is one DuckDB instance in memory. It is safe for concurrent use.
+type DB struct {
+	handle  duckdb.Database
+	tempDir string
+
+	mu        sync.Mutex
+	closed    bool
+	functions map[string]*function // by lower-case name
+	errors    *errorBook
+}
+
+// Open starts an instance for SQL that Freshet itself writes: it may read and write files. Extensions are neither installed nor
+// loaded by themselves, the time zone is UTC, and rows keep their order.
+//
+// The order costs memory in a parallel COPY (finished row groups wait for earlier ones), but Table.FirstN, the row number in an
+// error and a defragmented file's rows would be wrong without it.
+func Open(ctx context.Context, options Options) (*DB, error) {
+	return open(ctx, options, nil)
+}
+
+// open applies settings after those of the options.
+func open(ctx context.Context, options Options, settings [][2]string) (*DB, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	if options.TempDir != "" {
+		if err := os.MkdirAll(options.TempDir, 0o700); err != nil {
+			return nil, fault.New(fault.Unavailable, "StorageFailed", "cannot make the folder to spill to: %w", err)
+		}
+	}
+	all := [][2]string{
+		{"duckdb_api", "freshet"},
+		{"autoinstall_known_extensions", "false"},
+		{"autoload_known_extensions", "false"},
+		{"temp_directory", options.TempDir},
+		{"preserve_insertion_order", "true"},
+	}
+	if options.MemoryLimit > 0 {
+		all = append(all, [2]string{"memory_limit", strconv.FormatInt(options.MemoryLimit, 10) + "B"})
+	}
+	if options.Threads > 0 {
+		all = append(all, [2]string{"threads", strconv.Itoa(options.Threads)})
+	}
+	if options.TempDir != "" && options.TempLimit > 0 {
+		all = append(all, [2]string{"max_temp_directory_size", strconv.FormatInt(options.TempLimit, 10) + "B"})
+	}
+	all = append(all, settings...)
+
+	var config duckdb.Config
+	defer duckdb.DestroyConfig(&config)
+	if duckdb.CreateConfig(&config) == duckdb.StateError {
+		return nil, fault.New(fault.Internal, "EngineFailed", "cannot make a configuration for DuckDB")
+	}
+	for _, setting := range all {
+		if duckdb.SetConfig(config, setting[0], setting[1]) == duckdb.StateError {
+			return nil, fault.New(fault.Internal, "EngineFailed", "cannot set DuckDB's %s to %q", setting[0], setting[1])
+		}
+	}
+	db := &DB{tempDir: options.TempDir, functions: map[string]*function{}, errors: &errorBook{}}
+	var message string
+	if duckdb.OpenExt("", &db.handle, config, &message) == duckdb.StateError {
+		duckdb.Close(&db.handle)
+		return nil, engineError("open an instance", message)
+	}
+	conn, err := db.Conn(ctx)
+	if err == nil {
+		err = conn.Exec(ctx, "SET GLOBAL TimeZone = 'UTC'")
+		err = firstError(err, conn.Close())
+	}
+	if err != nil {
+		return nil, firstError(err, db.Close())
+	}
+	return db, nil
+}
+
+// Conn opens a connection. Connections of one instance run in parallel; one connection runs one statement at a time.
+func (db *DB) Conn(ctx context.Context) (*Conn, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return nil, fault.New(fault.Internal, "EngineClosed", "cannot open a connection: the DuckDB instance is closed")
+	}
+	conn := &Conn{db: db}
+	if duckdb.Connect(db.handle, &conn.handle) == duckdb.StateError {
+		return nil, fault.New(fault.Internal, "EngineFailed", "cannot open a connection to DuckDB")
+	}
+	return conn, nil
+}
+
+// Close ends the instance; connections still open keep it alive until they are closed. A second Close does nothing.
+func (db *DB) Close() error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return nil
+	}
+	db.closed = true
+	duckdb.Close(&db.handle)
+	return nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

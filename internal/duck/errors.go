@@ -1,0 +1,107 @@
+package duck
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+
+	"freshet.dev/internal/fault"
+)
+
+// Error is DuckDB's own account of a failure. It is inside the fault.Error that a call returns, for who must read more out of it.
+type Error struct {
+	Class string // "Conversion", "Binder", "Out of Memory" …; empty when DuckDB named none
+	Text  string // without the class
+}
+
+func (e *Error) Error() string { return e.Text }
+
+var (
+	classPattern = regexp.MustCompile(`^([A-Z][A-Za-z ]*?)(?: Error|Exception)?: `)
+	stackPattern = regexp.MustCompile(`(?s)\n+Stack Trace:.*$`)
+	bugPattern   = regexp.MustCompile(`(?s)\n+This error signals an assertion failure.*$`)
+)
+
+// engineError makes a fault of what DuckDB says.
+func engineError(what, message string) *fault.Error {
+	message = stackPattern.ReplaceAllString(message, "")
+	message = strings.TrimSpace(bugPattern.ReplaceAllString(message, ""))
+	engine := &Error{Text: message}
+	if match := classPattern.FindStringSubmatch(message); match != nil {
+		engine.Class, engine.Text = match[1], message[len(match[0]):]
+	}
+	kind, code, hint := classify(engine)
+	return &fault.Error{Kind: kind, Code: code, Message: fmt.Sprintf("cannot %s: %s", what, engine.Text), Hint: hint, Err: engine}
+}
+
+func classify(e *Error) (kind fault.Kind, code, hint string) {
+	switch e.Class {
+	case "Out of Memory":
+		if strings.Contains(e.Text, "temp_directory") || strings.Contains(e.Text, "temporary directory") {
+			return fault.Unavailable, "DiskFull", "Free some disk, or let fewer partitions load at once (maxParallelism)"
+		}
+		return fault.Unavailable, "OutOfMemory", "Give the capacity more memory, or let fewer partitions load at once (maxParallelism)"
+	case "IO", "HTTP", "Network", "Connection":
+		switch {
+		case strings.Contains(e.Text, "No space left"):
+			return fault.Unavailable, "DiskFull", "Free some disk"
+		case strings.Contains(e.Text, "No files found"), strings.Contains(e.Text, "No such file"):
+			return fault.NotFound, "FileNotFound", ""
+		}
+		return fault.Unavailable, "StorageFailed", ""
+	case "Permission":
+		return fault.Denied, "NotAllowed", ""
+	case "Conversion", "Out of Range", "Invalid Input", "Constraint", "Decimal", "Divide by Zero", "Mismatch Type":
+		return fault.Invalid, "InvalidValue", ""
+	case "Parser", "Syntax", "Binder", "Catalog", "Not implemented", "Expression", "Planner", "Parameter Not Resolved",
+		"Parameter Not Allowed", "Invalid type", "Dependency", "Missing Extension", "Extension Autoloading", "Invalid Configuration":
+		return fault.Invalid, "InvalidSQL", ""
+	default:
+		return fault.Internal, "EngineFailed", ""
+	}
+}
+
+// engineError is like the function, but prefers the Go error of a function or a reader that the message tells of.
+func (db *DB) engineError(what, message string) error {
+	if err := db.errors.find(message); err != nil {
+		return err
+	}
+	return engineError(what, message)
+}
+
+// errorBook keeps Go errors while DuckDB carries their numbers through its own, which are text.
+type errorBook struct {
+	mu   sync.Mutex
+	last int64
+	book [64]error // by number modulo its length: an error that SQL caught with TRY is forgotten some time
+}
+
+var errorNumber = regexp.MustCompile(`\[go error (\d+)\]`)
+
+// note returns the text that DuckDB is to carry for err.
+func (b *errorBook) note(err error) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last++
+	b.book[b.last%int64(len(b.book))] = err
+	return fmt.Sprintf("[go error %d] %v", b.last, err)
+}
+
+func (b *errorBook) find(message string) error {
+	match := errorNumber.FindStringSubmatch(message)
+	if match == nil {
+		return nil
+	}
+	number, err := strconv.ParseInt(match[1], 10, 64)
+	if err != nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if number > b.last || number <= b.last-int64(len(b.book)) {
+		return nil
+	}
+	return b.book[number%int64(len(b.book))]
+}

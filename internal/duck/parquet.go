@@ -1,0 +1,43 @@
+package duck
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	duckdb "github.com/duckdb/duckdb-go-bindings"
+
+	"freshet.dev/internal/fault"
+)
+
+// Written says what a Parquet file holds.
+type Written struct{ Rows, Bytes int64 }
+
+// WriteParquet writes the rows of a SELECT to a new Parquet file, in their order. An error, also a cancellation, leaves no file
+// behind. The file is not flushed to the disk.
+func (c *Conn) WriteParquet(ctx context.Context, selectSQL, path string) (Written, error) {
+	what := "write the rows as Parquet"
+	sql := fmt.Sprintf("COPY (%s\n) TO %s (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE %d, USE_TMP_FILE false)",
+		selectSQL, Literal(path), rowGroup)
+	var written Written
+	err := c.do(ctx, what, func() error {
+		return c.each(sql, func(statement duckdb.PreparedStatement) (err error) {
+			written.Rows, err = c.execute(statement, what)
+			return err
+		})
+	})
+	if err != nil {
+		// The file may be absent; when it is there and stays, the sweep of the store finds it.
+		_ = os.Remove(path)
+		return Written{}, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return Written{}, fault.New(fault.Unavailable, "StorageFailed", "cannot %s: %w", what, err)
+	}
+	written.Bytes = info.Size()
+	return written, nil
+}
+
+// rowGroup is DuckDB's own size, the unit of its parallel reads.
+const rowGroup = 122_880
