@@ -1,0 +1,280 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/source"
+)
+
+// DefaultListen is where the server listens when nothing says otherwise.
+const DefaultListen = "127.0.0.1:8480"
+
+// CodeConfig is the code of errors about the configuration.
+const CodeConfig = "ConfigurationInvalid"
+
+// Config is the configuration file. freshet.example.yaml documents every key.
+type Config struct {
+	Listen          string           `yaml:"listen"`
+	Data            string           `yaml:"data"`
+	Auth            Auth             `yaml:"auth"`
+	DataSources     []source.Setting `yaml:"dataSources"`
+	Capacities      []Capacity       `yaml:"capacities"`
+	KeepVersions    Duration         `yaml:"keepVersions"`
+	KeepFinishedFor Duration         `yaml:"keepFinishedFor"`
+	RetryAll        bool             `yaml:"retryAll"`
+	StandardDetails bool             `yaml:"standardDetails"`
+	MinFreeDisk     Size             `yaml:"minFreeDisk"`
+}
+
+// Auth says how callers are told apart.
+type Auth struct {
+	Mode AuthMode `yaml:"mode"`
+}
+
+// AuthMode is a way of telling callers apart.
+type AuthMode string
+
+// The modes.
+const (
+	AuthLocal AuthMode = "local" // bearer tokens that this server's key has signed
+	AuthNone  AuthMode = "none"  // everybody who reaches the port is the machine's owner: loopback only
+)
+
+// Capacity is a share of the machine.
+type Capacity struct {
+	Name                   string `yaml:"name"`
+	Memory                 Size   `yaml:"memory"`
+	MaxConcurrentRefreshes int    `yaml:"maxConcurrentRefreshes"`
+}
+
+// DefaultConfig is what an empty file means.
+func DefaultConfig() Config {
+	return Config{
+		Listen: DefaultListen, Data: "data", Auth: Auth{Mode: AuthLocal},
+		Capacities:   []Capacity{{Name: "default"}},
+		KeepVersions: Duration(24 * time.Hour), KeepFinishedFor: Duration(6 * time.Hour), MinFreeDisk: 1 << 30,
+	}
+}
+
+// ReadConfig reads a configuration file. Relative paths in it are meant from its own folder.
+func ReadConfig(path string) (Config, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fault.New(fault.Invalid, CodeConfig, "cannot read the configuration: %w", err)
+	}
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return Config{}, fault.New(fault.Internal, CodeConfig, "cannot find the folder of %s: %w", path, err)
+	}
+	config, err := decodeConfig(content, folder, os.LookupEnv)
+	if err != nil {
+		return Config{}, fault.New(fault.Invalid, CodeConfig, "cannot use the configuration %s: %w", path, err)
+	}
+	return config, nil
+}
+
+// decodeConfig decodes strictly: what it does not know is an error.
+func decodeConfig(content []byte, folder string, lookupEnv func(string) (string, bool)) (Config, error) {
+	config := DefaultConfig()
+	file, err := parser.ParseBytes(content, 0)
+	if err != nil {
+		return Config{}, inPlace(err)
+	}
+	if len(file.Docs) > 1 {
+		return Config{}, errors.New("it holds more than one document ('---')")
+	}
+	if len(file.Docs) == 1 && file.Docs[0].Body != nil {
+		secrets := &secretReader{folder: folder, lookupEnv: lookupEnv}
+		ast.Walk(secrets, file.Docs[0].Body)
+		if secrets.err != nil {
+			return Config{}, secrets.err
+		}
+		if err := yaml.NewDecoder(bytes.NewReader(nil), yaml.Strict()).DecodeFromNode(file.Docs[0].Body, &config); err != nil {
+			return Config{}, inPlace(err)
+		}
+	}
+	config.Data = absolute(folder, config.Data)
+	return config, config.check()
+}
+
+func absolute(folder, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(folder, path)
+}
+
+// check finds what decodes and cannot work.
+func (c Config) check() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %q is not HOST:PORT", c.Listen)
+	}
+	switch c.Auth.Mode {
+	case AuthLocal:
+	case AuthNone:
+		if !loopback(host) {
+			return fmt.Errorf("auth.mode none lets everybody in, and listen %q is not a loopback address: use 127.0.0.1, or auth.mode local", c.Listen)
+		}
+	default:
+		return fmt.Errorf("auth.mode: there is no mode %q: the modes are local and none", c.Auth.Mode)
+	}
+	if c.Data == "" {
+		return errors.New("data: the folder for catalog, files and keys must be named")
+	}
+	if len(c.Capacities) == 0 {
+		return errors.New("capacities: at least one is needed; leave the key out for one with half the machine's memory")
+	}
+	names := map[string]bool{}
+	for _, capacity := range c.Capacities {
+		name := strings.ToLower(capacity.Name)
+		switch {
+		case name == "":
+			return errors.New("capacities: one has no name")
+		case names[name]:
+			return fmt.Errorf("capacities: there are two of the name %q", capacity.Name)
+		case capacity.MaxConcurrentRefreshes < 0:
+			return fmt.Errorf("capacities: %q has a negative maxConcurrentRefreshes", capacity.Name)
+		}
+		names[name] = true
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// Duration is a length of time in Go's notation: 90s, 15m, 24h.
+type Duration time.Duration
+
+// UnmarshalText reads a duration.
+func (d *Duration) UnmarshalText(text []byte) error {
+	read, err := time.ParseDuration(string(text))
+	if err != nil || read < 0 {
+		return fmt.Errorf("%q is not a duration such as 15m or 24h", text)
+	}
+	*d = Duration(read)
+	return nil
+}
+
+// Size is a number of bytes: 512MiB, 4GiB, 2GB or a plain number.
+type Size int64
+
+// UnmarshalText reads a size.
+func (s *Size) UnmarshalText(text []byte) error {
+	units := []struct {
+		name  string
+		bytes float64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}}
+	number, factor := strings.TrimSpace(string(text)), 1.0
+	for _, unit := range units {
+		if before, found := strings.CutSuffix(number, unit.name); found {
+			number, factor = strings.TrimSpace(before), unit.bytes
+			break
+		}
+	}
+	read, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(read >= 0 && read*factor < 1<<60) {
+		return fmt.Errorf("%q is not a size such as 512MiB or 4GiB", text)
+	}
+	*s = Size(read * factor)
+	return nil
+}
+
+// secretReader replaces ${env:NAME} and ${file:PATH} in the texts of a tree. It works on the parsed tree, so that no secret is ever taken
+// for YAML.
+type secretReader struct {
+	folder    string
+	lookupEnv func(string) (string, bool)
+	err       error
+}
+
+var reference = regexp.MustCompile(`\$\{(\w+):([^}]*)\}`)
+
+// Visit implements ast.Visitor.
+func (r *secretReader) Visit(node ast.Node) ast.Visitor {
+	text, isText := node.(*ast.StringNode)
+	if r.err != nil || !isText {
+		return r
+	}
+	text.Value = reference.ReplaceAllStringFunc(text.Value, func(found string) string {
+		match := reference.FindStringSubmatch(found)
+		value, err := r.read(match[1], match[2])
+		if err != nil && r.err == nil {
+			r.err = fmt.Errorf("line %d: cannot replace %s: %w", node.GetToken().Position.Line, found, err)
+		}
+		return value
+	})
+	return r
+}
+
+func (r *secretReader) read(kind, name string) (string, error) {
+	switch kind {
+	case "env":
+		value, set := r.lookupEnv(name)
+		if !set {
+			return "", fmt.Errorf("the environment variable %s is not set", name)
+		}
+		return value, nil
+	case "file":
+		content, err := os.ReadFile(absolute(r.folder, name))
+		return strings.TrimRight(string(content), "\r\n"), err
+	}
+	return "", errors.New("only ${env:NAME} and ${file:PATH} are known")
+}
+
+// inPlace words an error of the decoder: line, what is wrong, the nearest key. It never prints the line itself, which may hold a secret.
+func inPlace(err error) error {
+	var known yaml.Error
+	if !errors.As(err, &known) || known.GetToken() == nil {
+		return err
+	}
+	line := known.GetToken().Position.Line
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) {
+		key := unknown.GetToken().Value
+		hint := ""
+		if near := fault.Nearest(key, keys(reflect.TypeFor[Config]())); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		return fmt.Errorf("line %d: there is no key %q%s", line, key, hint)
+	}
+	return fmt.Errorf("line %d: %s", line, known.GetMessage())
+}
+
+// keys lists the keys of a type and of the types in it.
+func keys(t reflect.Type) []string {
+	switch t.Kind() {
+	case reflect.Slice, reflect.Pointer:
+		return keys(t.Elem())
+	case reflect.Struct:
+		var found []string
+		for field := range t.Fields() {
+			if name, _, _ := strings.Cut(field.Tag.Get("yaml"), ","); name != "" {
+				found = append(append(found, name), keys(field.Type)...)
+			}
+		}
+		return found
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package server
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"freshet.dev/internal/source"
+)
+
+func decode(t *testing.T, text string) (Config, error) {
+	t.Helper()
+	return decodeConfig([]byte(text), "/etc/freshet", func(name string) (string, bool) {
+		value, set := map[string]string{"PGPASSWORD": "s3cret: [x", "EMPTY": ""}[name]
+		return value, set
+	})
+}
+
+func TestConfigDefaults(t *testing.T) {
+	for _, text := range []string{"", "# nothing\n", "---\n", "{}\n"} {
+		got, err := decode(t, text)
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		want := DefaultConfig()
+		want.Data = "/etc/freshet/data"
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%q gives %+v", text, got)
+		}
+	}
+}
+
+func TestConfigDecodes(t *testing.T) {
+	got, err := decode(t, `
+listen: "[::1]:9000"
+data: /srv/freshet
+auth: {mode: none}
+dataSources:
+  - {kind: File, path: /srv/exports}
+  - {kind: PostgreSQL, path: "localhost:5432;sales", username: etl, password: "${env:PGPASSWORD}${env:EMPTY}", maxConnections: 8, options: {sslmode: disable}}
+capacities: [{name: big, memory: 4GiB, maxConcurrentRefreshes: 4}, {name: small, memory: 1.5GB}]
+keepVersions: 90m
+keepFinishedFor: 0s
+retryAll: true
+standardDetails: true
+minFreeDisk: 1024
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Listen: "[::1]:9000", Data: "/srv/freshet", Auth: Auth{Mode: AuthNone},
+		DataSources: []source.Setting{{Kind: "File", Path: "/srv/exports"},
+			{Kind: "PostgreSQL", Path: "localhost:5432;sales", Username: "etl", Password: "s3cret: [x", MaxConnections: 8, Options: map[string]string{"sslmode": "disable"}}},
+		Capacities:   []Capacity{{Name: "big", Memory: 4294967296, MaxConcurrentRefreshes: 4}, {Name: "small", Memory: 1500000000}},
+		KeepVersions: Duration(90 * time.Minute), RetryAll: true, StandardDetails: true, MinFreeDisk: 1024,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%#v\nwant\n%#v", got, want)
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"listen: 127.0.0.1:1\nkeepVersoins: 3h\n":                          `line 2: there is no key "keepVersoins"; did you mean "keepVersions"?`,
+		"\n\nauth:\n  mod: local\n":                                        `line 4: there is no key "mod"; did you mean "mode"?`,
+		"dataSources:\n  - {kind: File, pth: /x}\n":                       `line 2: there is no key "pth"; did you mean "path"?`,
+		"capacities: [{name: a, memory: lots}]\n":                          `"lots" is not a size`,
+		"keepVersions: 3 days\n":                                           `"3 days" is not a duration`,
+		"listen: 8480\n":                                                   `"8480" is not HOST:PORT`,
+		"listen: [1\n":                                                     `line 1: `,
+		"auth: {mode: entra}\n":                                            `there is no mode "entra"`,
+		"auth: {mode: none}\nlisten: 0.0.0.0:8480\n":                       "not a loopback address",
+		"auth: {mode: none}\nlisten: \":8480\"\n":                          "not a loopback address",
+		"capacities: []\n":                                                 "at least one is needed",
+		"capacities: [{name: a}, {name: A}]\n":                             `two of the name "A"`,
+		"capacities: [{memory: 1GiB}]\n":                                   "one has no name",
+		"data: \"\"\n":                                                     "must be named",
+		"\ndataSources: [{kind: PostgreSQL, password: \"${env:NOPE}\"}]\n": "line 2: cannot replace ${env:NOPE}: the environment variable NOPE is not set",
+		"data: ${vault:x}\n":                                               "only ${env:NAME} and ${file:PATH} are known",
+		"listen: a:1\n---\nlisten: b:1\n":                                  "more than one document",
+		"listen: a:1\nlisten: b:1\n":                                       "line 2: ",
+	} {
+		_, err := decode(t, text)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q gives %v, want %s", text, err, want)
+		}
+	}
+}
+
+// No error about the configuration prints a secret.
+func TestConfigErrorsHoldNoSecret(t *testing.T) {
+	_, err := decode(t, "dataSources:\n  - {kind: File, password: \"${env:PGPASSWORD}\", pat: /x}\n")
+	if err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestConfigFile(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("password", "pässword\n")
+	config, err := ReadConfig(write("freshet.yaml", "data: store\ndataSources: [{kind: PostgreSQL, path: h, password: '${file:password}'}]\n"))
+	if err != nil || config.DataSources[0].Password != "pässword" || config.Data != filepath.Join(folder, "store") {
+		t.Errorf("got %+v, %v", config, err)
+	}
+	if _, err := ReadConfig(filepath.Join(folder, "none.yaml")); err == nil || !strings.Contains(err.Error(), "none.yaml") {
+		t.Errorf("a missing file gives %v", err)
+	}
+}
+
+// freshet.example.yaml decodes and documents every key.
+func TestExampleDocumentsEveryKey(t *testing.T) {
+	content, err := os.ReadFile("../../freshet.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := decodeConfig(content, "/etc/freshet", func(string) (string, bool) { return "x", true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if example.Listen != DefaultListen || len(example.DataSources) == 0 {
+		t.Errorf("the example is %+v", example)
+	}
+	for _, key := range keys(reflect.TypeFor[Config]()) {
+		if !strings.Contains(string(content), key+":") {
+			t.Errorf("freshet.example.yaml does not mention %s", key)
+		}
+	}
+}
