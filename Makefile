@@ -6,7 +6,7 @@ FUZZTIME ?= 20s
 .PHONY: help tools build demo test check bench fuzz clean
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 \2/p' Makefile | column -t -l 3
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 tools:
 	@scripts/servers tools
@@ -26,8 +26,7 @@ check: tools ## formatting, vet, staticcheck, layers, generated files
 	go tool staticcheck ./...
 	go test -run TestLayers ./tests
 	@for script in scripts/* .ci/run; do bash -n $$script || exit 1; done
-	go generate ./...
-	git diff --exit-code
+	@before=$$(git diff | cksum); go generate ./...; [ "$$before" = "$$(git diff | cksum)" ] || { echo "generated files are old: run go generate ./..."; exit 1; }
 
 bench: build ## measure against floors on this machine
 	FRESHET_BIN=$(CURDIR)/bin/freshet FRESHET_REQUIRE_SERVERS=1 scripts/servers run go test -run '^$$' -bench . -benchtime 1x -timeout 2h ./tests/bench
