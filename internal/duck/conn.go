@@ -286,3 +286,13 @@ func (c *Conn) readersError(err error) error {
 func cancelled(ctx context.Context, what string) error {
 	return fmt.Errorf("cannot %s to its end: %w", what, context.Cause(ctx))
 }
+
+// set runs a statement that neither blocks nor takes time.
+func (c *Conn) set(sql string) error {
+	var result duckdb.Result
+	defer duckdb.DestroyResult(&result)
+	if duckdb.Query(c.handle, sql, &result) == duckdb.StateError {
+		return engineError("set up a connection", duckdb.ResultError(&result))
+	}
+	return nil
+}

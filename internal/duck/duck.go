@@ -113,6 +113,13 @@ func (db *DB) Conn(ctx context.Context) (*Conn, error) {
 	if duckdb.Connect(db.handle, &conn.handle) == duckdb.StateError {
 		return nil, fault.New(fault.Internal, "EngineFailed", "cannot open a connection to DuckDB")
 	}
+	// Without its bar DuckDB counts no progress.
+	for _, setting := range []string{"SET enable_progress_bar = true", "SET enable_progress_bar_print = false", "SET progress_bar_time = 0"} {
+		if err := conn.set(setting); err != nil {
+			duckdb.Disconnect(&conn.handle)
+			return nil, err
+		}
+	}
 	return conn, nil
 }
 

@@ -20,14 +20,13 @@ func (e *Error) Error() string { return e.Text }
 
 var (
 	classPattern = regexp.MustCompile(`^([A-Z][A-Za-z ]*?)(?: Error|Exception)?: `)
-	stackPattern = regexp.MustCompile(`(?s)\n+Stack Trace:.*$`)
-	bugPattern   = regexp.MustCompile(`(?s)\n+This error signals an assertion failure.*$`)
+	// What DuckDB tells its own users after the cause: settings that ours cannot reach, addresses of its pages, its stack.
+	noisePattern = regexp.MustCompile(`(?s)\n+(Stack Trace:|This error signals an assertion failure|Database is launched in in-memory mode|Possible solutions:|See also https).*$`)
 )
 
 // engineError makes a fault of what DuckDB says.
 func engineError(what, message string) *fault.Error {
-	message = stackPattern.ReplaceAllString(message, "")
-	message = strings.TrimSpace(bugPattern.ReplaceAllString(message, ""))
+	message = strings.TrimSpace(noisePattern.ReplaceAllString(message, ""))
 	engine := &Error{Text: message}
 	if match := classPattern.FindStringSubmatch(message); match != nil {
 		engine.Class, engine.Text = match[1], message[len(match[0]):]
@@ -39,7 +38,7 @@ func engineError(what, message string) *fault.Error {
 func classify(e *Error) (kind fault.Kind, code, hint string) {
 	switch e.Class {
 	case "Out of Memory":
-		if strings.Contains(e.Text, "temp_directory") || strings.Contains(e.Text, "temporary directory") {
+		if strings.Contains(e.Text, "max_temp_directory_size") {
 			return fault.Unavailable, "DiskFull", "Free some disk, or let fewer partitions load at once (maxParallelism)"
 		}
 		return fault.Unavailable, "OutOfMemory", "Give the capacity more memory, or let fewer partitions load at once (maxParallelism)"
