@@ -38,8 +38,9 @@ type Log interface {
 	// Claim makes owner the owner of an unfinished operation that is not Queued and whose epoch is still the given one: the epoch grows
 	// by one, the heartbeat is now. An Accepted operation stays Accepted: Transition to Running follows.
 	Claim(ctx context.Context, id string, epoch int64, owner string, now time.Time) (Operation, error)
-	// Heartbeat stores that the owner lives, and returns the operation's state.
-	Heartbeat(ctx context.Context, lease Lease, now time.Time) (State, error)
+	// Heartbeat stores that the owner lives and how long it has worked on the last attempt (nothing when there is none, or it has ended),
+	// and returns the operation's state.
+	Heartbeat(ctx context.Context, lease Lease, now time.Time, worked time.Duration) (State, error)
 	// Transition moves the operation from one state to another, as CanBecome allows. Going to Running for the first time sets
 	// StartedAt; going to a final state sets EndedAt and Failure, turns the steps that are not done (Planned, Running) to
 	// StepCancelled, and turns the model's Queued operation, if any, to Accepted with its place in the history unchanged.
@@ -52,9 +53,9 @@ type Log interface {
 	Plan(ctx context.Context, lease Lease, steps []Step, messages []Message) error
 	// BeginAttempt stores a new attempt; its number is one more than that of the last, or the error has CodeState.
 	BeginAttempt(ctx context.Context, lease Lease, attempt Attempt) error
-	// EndAttempt stores the end of the last attempt: EndedAt, Worked, Failure. It may also only add to Worked, with a zero EndedAt.
+	// EndAttempt stores the end of the last attempt, which must be the given one and not have ended: EndedAt, Worked, Failure.
 	EndAttempt(ctx context.Context, lease Lease, attempt Attempt) error
-	// PutStep replaces a step whose stored state is from.
+	// PutStep replaces the step of that number, whose stored state must be from, and stores messages with it.
 	PutStep(ctx context.Context, lease Lease, from StepState, step Step, messages []Message) error
 	// AddMessages stores messages.
 	AddMessages(ctx context.Context, lease Lease, messages []Message) error

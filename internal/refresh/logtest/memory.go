@@ -1,0 +1,437 @@
+package logtest
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/store"
+)
+
+// Memory is a refresh.Log in memory, with the models and versions that belong to it. It is for tests: nothing outlives the process.
+type Memory struct {
+	mu         sync.Mutex
+	models     map[string]refresh.Definition
+	versions   map[string][]store.Version
+	operations []*record // oldest first
+}
+
+type record struct {
+	operation refresh.Operation
+	steps     []refresh.Step
+	planned   bool
+	messages  []refresh.Message
+}
+
+// NewMemory returns an empty log.
+func NewMemory() *Memory {
+	return &Memory{models: map[string]refresh.Definition{}, versions: map[string][]store.Version{}}
+}
+
+// Deploy stores a model's definition and makes a version by the change, as a deployment does.
+func (m *Memory) Deploy(definition refresh.Definition, change store.Change) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if running := m.running(definition.ID); running != nil {
+		return fault.New(fault.Conflict, "", "cannot deploy model %s while refresh %s is unfinished", definition.Name, running.operation.ID)
+	}
+	m.models[definition.ID] = definition
+	version := change.Apply(m.current(definition.ID))
+	version.ModelRevision = definition.Revision
+	m.push(version)
+	return nil
+}
+
+// RefreshDefinition returns the current revision of a model.
+func (m *Memory) RefreshDefinition(ctx context.Context, model string) (refresh.Definition, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	definition, known := m.models[model]
+	if !known {
+		return refresh.Definition{}, fault.New(fault.NotFound, refresh.CodeNotFound, "cannot find model %s", model)
+	}
+	return definition, nil
+}
+
+// CurrentVersion returns the version that readers of the model see now.
+func (m *Memory) CurrentVersion(ctx context.Context, model string) (store.Version, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.current(model), nil
+}
+
+// FilesInUse names the files of all versions and of the steps of unfinished operations.
+func (m *Memory) FilesInUse(ctx context.Context, since time.Time, pinned []store.Pin) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var ids []string
+	for model, versions := range m.versions {
+		for i, version := range versions {
+			replaced := i+2 < len(versions) && versions[i+1].CommittedAt.Before(since)
+			if replaced && !slices.Contains(pinned, store.Pin{Model: model, Number: version.Number}) {
+				continue
+			}
+			for _, part := range version.Parts {
+				for _, file := range part.Files {
+					ids = append(ids, file.ID)
+				}
+			}
+		}
+	}
+	for _, r := range m.operations {
+		for _, step := range r.steps {
+			if step.File.ID != "" && !r.operation.State.Finished() {
+				ids = append(ids, step.File.ID)
+			}
+		}
+	}
+	return ids, nil
+}
+
+func (m *Memory) current(model string) store.Version {
+	if versions := m.versions[model]; len(versions) > 0 {
+		return versions[len(versions)-1]
+	}
+	return store.Version{Model: model}
+}
+
+func (m *Memory) push(version store.Version) {
+	version.Number++
+	m.versions[version.Model] = append(m.versions[version.Model], version)
+}
+
+// running returns the unfinished operation of the model that is not queued, or nil.
+func (m *Memory) running(model string) *record {
+	return m.find(func(r *record) bool {
+		return r.operation.Model == model && !r.operation.State.Finished() && r.operation.State != refresh.Queued
+	})
+}
+
+func (m *Memory) find(match func(*record) bool) *record {
+	if i := slices.IndexFunc(m.operations, match); i >= 0 {
+		return m.operations[i]
+	}
+	return nil
+}
+
+func (m *Memory) get(id string) (*record, error) {
+	if r := m.find(func(r *record) bool { return r.operation.ID == id }); r != nil {
+		return r, nil
+	}
+	return nil, fault.New(fault.NotFound, refresh.CodeNotFound, "cannot find refresh %s", id)
+}
+
+func (m *Memory) owned(lease refresh.Lease) (*record, error) {
+	r, err := m.get(lease.Operation)
+	if err == nil && r.operation.Epoch != lease.Epoch {
+		err = fault.New(fault.Conflict, refresh.CodeStale, "cannot write to refresh %s as owner %d: owner %d has taken over", lease.Operation, lease.Epoch, r.operation.Epoch)
+	}
+	return r, err
+}
+
+func wrongState(id string, has, wants any) error {
+	return fault.New(fault.Conflict, refresh.CodeState, "cannot write to refresh %s: it is %v, not %v", id, has, wants)
+}
+
+func (r *record) snapshot() refresh.Operation {
+	operation := r.operation
+	operation.Attempts = slices.Clone(operation.Attempts)
+	return operation
+}
+
+// Submit implements refresh.Log, as all that follows.
+func (m *Memory) Submit(ctx context.Context, operation refresh.Operation, warnings []refresh.Message) (refresh.Outcome, refresh.Operation, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	definition, known := m.models[operation.Model]
+	if !known {
+		return "", refresh.Operation{}, fault.New(fault.NotFound, refresh.CodeNotFound, "cannot find model %s", operation.Model)
+	}
+	if definition.Revision != operation.ModelRevision {
+		return "", refresh.Operation{}, fault.New(fault.Conflict, refresh.CodeRevision, "cannot refresh revision %d of model %s: it is at revision %d", operation.ModelRevision, operation.Model, definition.Revision)
+	}
+	outcome := refresh.OutcomeAccepted
+	if running := m.running(operation.Model); running != nil {
+		queued := m.find(func(r *record) bool {
+			return r.operation.Model == operation.Model && r.operation.State == refresh.Queued
+		})
+		switch {
+		case !operation.Trigger.Standard() || !running.operation.Trigger.Standard() || queued != nil && !queued.operation.Trigger.Standard():
+			return refresh.OutcomeConflict, running.snapshot(), nil
+		case queued != nil:
+			return refresh.OutcomeDropped, running.snapshot(), nil
+		}
+		outcome, operation.State = refresh.OutcomeQueued, refresh.Queued
+	}
+	r := &record{operation: operation, messages: slices.Clone(warnings)}
+	m.operations = append(m.operations, r)
+	return outcome, r.snapshot(), nil
+}
+
+func (m *Memory) Get(ctx context.Context, id string) (refresh.Operation, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.get(id)
+	if err != nil {
+		return refresh.Operation{}, err
+	}
+	return r.snapshot(), nil
+}
+
+func (m *Memory) List(ctx context.Context, filter refresh.Filter) ([]refresh.Operation, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []refresh.Operation
+	for _, r := range slices.Backward(m.operations) {
+		if filter.Model == "" || r.operation.Model == filter.Model {
+			list = append(list, r.snapshot())
+		}
+	}
+	slices.SortStableFunc(list, func(a, b refresh.Operation) int { return b.AcceptedAt.Compare(a.AcceptedAt) })
+	if filter.Top > 0 && len(list) > filter.Top {
+		list = list[:filter.Top]
+	}
+	return list, nil
+}
+
+func (m *Memory) Unfinished(ctx context.Context) ([]refresh.Operation, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []refresh.Operation
+	for _, r := range m.operations {
+		if !r.operation.State.Finished() {
+			list = append(list, r.snapshot())
+		}
+	}
+	slices.SortStableFunc(list, func(a, b refresh.Operation) int { return a.AcceptedAt.Compare(b.AcceptedAt) })
+	return list, nil
+}
+
+func (m *Memory) Steps(ctx context.Context, id string) ([]refresh.Step, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.get(id)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(r.steps), nil
+}
+
+func (m *Memory) Messages(ctx context.Context, id string) ([]refresh.Message, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.get(id)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(r.messages), nil
+}
+
+func (m *Memory) Claim(ctx context.Context, id string, epoch int64, owner string, now time.Time) (refresh.Operation, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.owned(refresh.Lease{Operation: id, Epoch: epoch})
+	if err != nil {
+		return refresh.Operation{}, err
+	}
+	if state := r.operation.State; state.Finished() || state == refresh.Queued {
+		return refresh.Operation{}, wrongState(id, state, "one to work on")
+	}
+	r.operation.Epoch++
+	r.operation.Owner, r.operation.Heartbeat = owner, now
+	return r.snapshot(), nil
+}
+
+func (m *Memory) Heartbeat(ctx context.Context, lease refresh.Lease, now time.Time, worked time.Duration) (refresh.State, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.owned(lease)
+	if err != nil {
+		return "", err
+	}
+	r.operation.Heartbeat = now
+	if last := r.lastAttempt(); last != nil && last.EndedAt.IsZero() {
+		last.Worked = worked
+	}
+	return r.operation.State, nil
+}
+
+func (r *record) lastAttempt() *refresh.Attempt {
+	if n := len(r.operation.Attempts); n > 0 {
+		return &r.operation.Attempts[n-1]
+	}
+	return nil
+}
+
+// move sets the state with all that belongs to it.
+func (m *Memory) move(r *record, to refresh.State, at time.Time, failure *refresh.Failure) {
+	r.operation.State = to
+	if to == refresh.Running && r.operation.StartedAt.IsZero() {
+		r.operation.StartedAt = at
+	}
+	if !to.Finished() {
+		return
+	}
+	r.operation.EndedAt, r.operation.Failure = at, failure
+	for i := range r.steps {
+		if state := r.steps[i].State; state == refresh.StepPlanned || state == refresh.StepRunning {
+			r.steps[i].State, r.steps[i].EndedAt = refresh.StepCancelled, at
+		}
+	}
+	if queued := m.find(func(q *record) bool {
+		return q.operation.Model == r.operation.Model && q.operation.State == refresh.Queued
+	}); queued != nil && m.running(r.operation.Model) == nil {
+		queued.operation.State = refresh.Accepted
+	}
+}
+
+func (m *Memory) Transition(ctx context.Context, lease refresh.Lease, change refresh.Transition) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.owned(lease)
+	if err != nil {
+		return err
+	}
+	if r.operation.State != change.From || !change.From.CanBecome(change.To) {
+		return wrongState(lease.Operation, r.operation.State, change.From)
+	}
+	r.messages = append(r.messages, change.Messages...)
+	m.move(r, change.To, change.At, change.Failure)
+	return nil
+}
+
+func (m *Memory) Cancel(ctx context.Context, id string, now time.Time) (refresh.Operation, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.get(id)
+	if err != nil {
+		return refresh.Operation{}, err
+	}
+	next, err := r.operation.State.AfterCancel()
+	if err != nil {
+		return r.snapshot(), err
+	}
+	if next != r.operation.State {
+		m.move(r, next, now, nil)
+	}
+	return r.snapshot(), nil
+}
+
+func (m *Memory) Plan(ctx context.Context, lease refresh.Lease, steps []refresh.Step, messages []refresh.Message) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.owned(lease)
+	if err != nil {
+		return err
+	}
+	if r.planned {
+		return wrongState(lease.Operation, "planned", "unplanned")
+	}
+	r.planned, r.steps = true, slices.Clone(steps)
+	r.messages = append(r.messages, messages...)
+	return nil
+}
+
+func (m *Memory) BeginAttempt(ctx context.Context, lease refresh.Lease, attempt refresh.Attempt) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.owned(lease)
+	if err != nil {
+		return err
+	}
+	if has := len(r.operation.Attempts); attempt.Number != has+1 {
+		return wrongState(lease.Operation, has, attempt.Number-1)
+	}
+	r.operation.Attempts = append(r.operation.Attempts, attempt)
+	return nil
+}
+
+func (m *Memory) EndAttempt(ctx context.Context, lease refresh.Lease, attempt refresh.Attempt) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.owned(lease)
+	if err != nil {
+		return err
+	}
+	return r.endAttempt(attempt)
+}
+
+func (r *record) endAttempt(attempt refresh.Attempt) error {
+	last := r.lastAttempt()
+	if last == nil || last.Number != attempt.Number || !last.EndedAt.IsZero() {
+		return wrongState(r.operation.ID, "not in that attempt", attempt.Number)
+	}
+	attempt.StartedAt = last.StartedAt
+	*last = attempt
+	return nil
+}
+
+func (m *Memory) PutStep(ctx context.Context, lease refresh.Lease, from refresh.StepState, step refresh.Step, messages []refresh.Message) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.owned(lease)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(r.steps, func(s refresh.Step) bool { return s.Number == step.Number })
+	if i < 0 || r.steps[i].State != from {
+		return wrongState(lease.Operation, "with another step state", from)
+	}
+	r.steps[i] = step
+	r.messages = append(r.messages, messages...)
+	return nil
+}
+
+func (m *Memory) AddMessages(ctx context.Context, lease refresh.Lease, messages []refresh.Message) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.owned(lease)
+	if err != nil {
+		return err
+	}
+	r.messages = append(r.messages, messages...)
+	return nil
+}
+
+func (m *Memory) Commit(ctx context.Context, lease refresh.Lease, commit refresh.Commit) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.owned(lease)
+	if err != nil {
+		return 0, err
+	}
+	base := m.current(r.operation.Model)
+	switch {
+	case r.operation.State != commit.From || commit.From != commit.To && !commit.From.CanBecome(commit.To):
+		return 0, wrongState(lease.Operation, r.operation.State, commit.From)
+	case base.Number != commit.Base:
+		return 0, wrongState(lease.Operation, base.Number, commit.Base)
+	case m.models[r.operation.Model].Revision != commit.ModelRevision:
+		return 0, fault.New(fault.Conflict, refresh.CodeRevision, "cannot commit refresh %s: its model is at revision %d, not %d", lease.Operation, m.models[r.operation.Model].Revision, commit.ModelRevision)
+	}
+	for _, number := range commit.Steps {
+		if i := number - 1; i < 0 || i >= len(r.steps) || r.steps[i].State != refresh.StepFinished {
+			return 0, wrongState(lease.Operation, "with an unfinished step", refresh.StepFinished)
+		}
+	}
+	if commit.Attempt != nil {
+		if err := r.endAttempt(*commit.Attempt); err != nil {
+			return 0, err
+		}
+	}
+	for _, number := range commit.Steps {
+		r.steps[number-1].State = refresh.StepCommitted
+	}
+	if !commit.Empty() {
+		next := commit.Change.Apply(base)
+		next.CommittedAt, next.Operation = commit.At, lease.Operation
+		m.push(next)
+		r.operation.Version = base.Number + 1
+	}
+	r.messages = append(r.messages, commit.Messages...)
+	m.move(r, commit.To, commit.At, nil)
+	return m.current(r.operation.Model).Number, nil
+}
