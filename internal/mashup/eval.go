@@ -2,6 +2,7 @@ package mashup
 
 import (
 	"context"
+	"fmt"
 )
 
 // evaluation is one call's way through values: what a function of this package takes in place of a context, and hands on. It lives as
@@ -33,6 +34,7 @@ type thunk struct {
 	compute func(ev *evaluation) (Value, error) // for a native thunk
 	body    code                                // for an expression, with env
 	env     *scope
+	weight  int
 	state   thunkState
 	value   Value
 	err     error
@@ -73,17 +75,23 @@ func forceRaw(ev *evaluation, v Value) (Value, error) {
 	return t.force(ev)
 }
 
-// maxDepth bounds how deep calls and lazy values nest, so that a recursion without end is an error of the language and never a full stack.
-const maxDepth = 12000
+// maxFrames bounds how deep calls and lazy values nest, counted in Go frames (each body knows how many it may take), so that a recursion
+// without end is an error of the language and never a full stack.
+const (
+	maxFrames    = 200_000
+	forceFrames  = 4
+	callFrames   = 4
+	nativeFrames = 10
+)
 
-func (ev *evaluation) enter() error {
-	if ev.depth++; ev.depth > maxDepth {
+func (ev *evaluation) enter(frames int) error {
+	if ev.depth += frames; ev.depth > maxFrames {
 		return fail("Evaluation resulted in a stack overflow and cannot continue.")
 	}
 	return ev.poll()
 }
 
-func (ev *evaluation) leave() { ev.depth-- }
+func (ev *evaluation) leave(frames int) { ev.depth -= frames }
 
 func (t *thunk) force(ev *evaluation) (Value, error) {
 	switch t.state {
@@ -92,8 +100,9 @@ func (t *thunk) force(ev *evaluation) (Value, error) {
 	case thunkRunning:
 		return nil, ev.cycle(t)
 	}
-	if err := ev.enter(); err != nil {
-		ev.leave()
+	frames := forceFrames + t.weight
+	if err := ev.enter(frames); err != nil {
+		ev.leave(frames)
 		return nil, err
 	}
 	t.state = thunkRunning
@@ -104,7 +113,7 @@ func (t *thunk) force(ev *evaluation) (Value, error) {
 	if t.name != "" {
 		ev.session.running = ev.session.running[:len(ev.session.running)-1]
 	}
-	ev.leave()
+	ev.leave(frames)
 	if err != nil && !raised(err) {
 		t.state = thunkWaiting // cancelled or refused from outside: the next who asks tries again
 		return nil, err
@@ -151,9 +160,77 @@ func (ev *evaluation) cycle(t *thunk) error {
 	return fail("A cyclic reference was encountered during evaluation: %s%s.", path, names[0])
 }
 
-// call applies a function to values, which may be annotated or thunks.
+// call applies a function to forced values.
 func (ev *evaluation) call(f *function, args ...Value) (Value, error) {
-	return ev.apply(f, args)
+	v, err := ev.apply(f, args)
+	return plain(v), err
+}
+
+// apply applies a function to forced values, which may be annotated, and so may be the result. It may change args.
+func (ev *evaluation) apply(f *function, args []Value) (Value, error) {
+	params := f.typ.params
+	if len(args) < f.typ.required || len(args) > len(params) {
+		return nil, wrongArity(f, args)
+	}
+	for len(args) < len(params) {
+		args = append(args, null)
+	}
+	for i, p := range params {
+		if p.typ.of != kindAny && !p.typ.accepts(args[i]) {
+			return nil, cannotConvert(args[i], p.typ.title())
+		}
+	}
+	if f.native != nil {
+		if !f.annotated {
+			for i := range args {
+				args[i] = plain(args[i])
+			}
+		}
+		if f.nullFirst && plain(args[0]) == Value(null) {
+			return null, nil
+		}
+		if err := ev.enter(nativeFrames); err != nil {
+			ev.leave(nativeFrames)
+			return nil, err
+		}
+		v, err := f.native(ev, args)
+		ev.leave(nativeFrames)
+		if err != nil {
+			return nil, err
+		}
+		return forceRaw(ev, v)
+	}
+	c := f.closure
+	frames := callFrames + c.weight
+	if err := ev.enter(frames); err != nil {
+		ev.leave(frames)
+		return nil, err
+	}
+	v, err := c.body(ev, &scope{parent: f.env, names: c.names, values: args})
+	ev.leave(frames)
+	if err != nil {
+		return nil, err
+	}
+	if r := f.typ.result; r.of != kindAny && !r.accepts(v) {
+		return nil, placed(cannotConvert(v, r.title()), c.in, c.syntax.Body.Pos())
+	}
+	return v, nil
+}
+
+func wrongArity(f *function, args []Value) error {
+	expects := fmt.Sprint(len(f.typ.params))
+	if f.typ.required < len(f.typ.params) {
+		expects = fmt.Sprintf("between %d and %d", f.typ.required, len(f.typ.params))
+	}
+	were := "arguments were"
+	if len(args) == 1 {
+		were = "argument was"
+	}
+	what := "a function"
+	if f.name != "" {
+		what = "the function " + f.name
+	}
+	return fail("%d %s passed to %s which expects %s.", len(args), were, what, expects).with(newList(args...))
 }
 
 // lookup returns what a name means in a scope, as it stands.

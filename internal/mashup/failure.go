@@ -18,6 +18,7 @@ type failure struct {
 	code    string     // ErrorCode
 	at      syntax.Pos // zero until the place is known
 	in      string     // the query whose text at is a place of
+	hint    string     // what to do next, for the final report
 	cause   error
 }
 
@@ -45,4 +46,64 @@ func failData(format string, args ...any) *failure {
 func (f *failure) with(detail Value) *failure {
 	f.detail = detail
 	return f
+}
+
+// record is the error as `try` shows it.
+func (f *failure) record() *record {
+	format, params := Value(null), f.params
+	if f.format != "" {
+		format = text(f.format)
+	}
+	if params == nil {
+		params = null
+	}
+	names := []string{"Reason", "Message", "Detail", "Message.Format", "Message.Parameters"}
+	values := []Value{text(f.reason), text(f.message), f.detail, format, params}
+	if f.code != "" {
+		names, values = append(names, "ErrorCode"), append(values, text(f.code))
+	}
+	return newRecord(names, values)
+}
+
+// failureOf is the error that `error v` raises.
+func failureOf(ev *evaluation, v Value) error {
+	switch v := v.(type) {
+	case text:
+		return fail("%s", string(v))
+	case nullKind:
+		return fail("")
+	case *record:
+		f := fail("")
+		for _, part := range []struct {
+			name string
+			to   *string
+		}{{"Reason", &f.reason}, {"Message", &f.message}, {"Message.Format", &f.format}, {"ErrorCode", &f.code}} {
+			field, ok, err := v.get(ev, part.name)
+			if err != nil {
+				return err
+			}
+			if !ok || field == Value(null) {
+				continue
+			}
+			s, ok := field.(text)
+			if !ok {
+				return cannotConvert(field, "Text")
+			}
+			*part.to = string(s)
+		}
+		if detail, ok, err := v.get(ev, "Detail"); err != nil {
+			return err
+		} else if ok {
+			f.detail = detail
+		}
+		params, ok, err := v.get(ev, "Message.Parameters")
+		if err != nil {
+			return err
+		}
+		if ok {
+			f.params = params
+		}
+		return f
+	}
+	return cannotConvert(v, "Record")
 }

@@ -2,6 +2,8 @@ package mashup
 
 import (
 	"math"
+	"strconv"
+	"strings"
 
 	"github.com/cockroachdb/apd/v3"
 )
@@ -69,4 +71,31 @@ func (n number) decimal() (d *apd.Decimal, ok bool) {
 	}
 	d, err := new(apd.Decimal).SetFloat64(f)
 	return d, err == nil
+}
+
+// String is the number as .NET writes a double ("R"), which is also how the language writes it where no culture takes part.
+func (n number) String() string {
+	switch n.rep {
+	case repInt:
+		return strconv.FormatInt(n.bits, 10)
+	case repDecimal:
+		s := n.dec.Text('f')
+		return s
+	}
+	f := n.float()
+	switch {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 1):
+		return "∞"
+	case math.IsInf(f, -1):
+		return "-∞"
+	case f == 0:
+		return "0"
+	}
+	if abs := math.Abs(f); abs >= 1e-5 && abs < 1e15 {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'E', -1, 64), "E")
+	return mantissa + "E" + exponent
 }

@@ -101,3 +101,50 @@ func (t *typeValue) accepts(v Value) bool {
 	}
 	return k == t.of || k == kindNull && t.nullable
 }
+
+// title is the type's name as messages write it: Number, DateTimeZone.
+func (t *typeValue) title() string {
+	switch t.of {
+	case kindDateTime:
+		return "DateTime"
+	case kindDateTimeZone:
+		return "DateTimeZone"
+	case kindAnyNonNull:
+		return "AnyNonNull"
+	}
+	name := t.of.String()
+	return string(name[0]-'a'+'A') + name[1:]
+}
+
+// equal tells whether two types are the same; names of ascribed types count.
+func (t *typeValue) equal(other *typeValue) bool {
+	if t == other {
+		return true
+	}
+	if t.of != other.of || t.nullable != other.nullable || t.name != other.name || t.open != other.open || t.bare != other.bare ||
+		len(t.fields) != len(other.fields) || len(t.params) != len(other.params) || t.required != other.required {
+		return false
+	}
+	for i, f := range t.fields {
+		if g := other.fields[i]; f.name != g.name || f.optional != g.optional || !f.typ.equal(g.typ) {
+			return false
+		}
+	}
+	for i, p := range t.params {
+		if q := other.params[i]; p.name != q.name || !p.typ.equal(q.typ) {
+			return false
+		}
+	}
+	return sameType(t.item, other.item) && sameType(t.result, other.result)
+}
+
+// sameType compares parts of types that are any when they are nil.
+func sameType(a, b *typeValue) bool {
+	if a == nil {
+		a = anyType()
+	}
+	if b == nil {
+		b = anyType()
+	}
+	return a.equal(b)
+}

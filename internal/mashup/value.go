@@ -245,20 +245,30 @@ type rows interface {
 	close()
 }
 
-// function is a function value. Of one written in M, syntax and env say what it does, so that a plan can look inside it.
+// function is a function value: native, or a closure over the scope it was made in.
 type function struct {
-	name   string // of a library function its full name, else empty
-	typ    *typeValue
-	native func(ev *evaluation, args []Value) (Value, error) // args are forced, plain, checked; absent optional ones are null
-	syntax *syntax.Function                                  // nil for a native function
-	body   code                                              // nil for a native function
-	env    *scope                                            // what body sees around it
-	meta   *record
+	name      string // of a library function its full name, else empty
+	typ       *typeValue
+	native    func(ev *evaluation, args []Value) (Value, error)
+	annotated bool // native: takes values with their annotation
+	nullFirst bool // native: null for a null in the first argument
+	closure   *closure
+	env       *scope // what the closure sees around it
+	meta      *record
+}
+
+// closure is what all functions made by one expression share: its syntax, so that a plan can look inside, and its code.
+type closure struct {
+	syntax *syntax.Function
+	names  []string // the parameters
+	body   code
+	weight int
+	in     string // the query that it stands in
 }
 
 func (*function) kind() kind { return kindFunction }
 
-// lookup returns what a free name of the function's body means, as it stands (perhaps a thunk). The function's own
+// lookup returns what a free name of a closure's body means, as it stands (perhaps a thunk). The function's own
 // parameters, and lets inside its body, are the caller's affair.
 func (f *function) lookup(ev *evaluation, name string) (Value, bool) { return f.env.lookup(ev, name) }
 
