@@ -17,37 +17,56 @@ const serverName = "Freshet"
 
 func own(parts ...string) string { return join("/v1.0/freshet", parts) }
 
-// Definition is a model's definition as files: a TMDL folder, or one model.bim.
+// Definition is a model's definition as files, a TMDL folder or one model.bim, and where to put it.
 type Definition struct {
-	Name  string            `json:"name"`
-	Files map[string][]byte `json:"files"`          // by path, with slashes; base64 in JSON
-	Plan  bool              `json:"plan,omitempty"` // only tell what a deployment would do
+	Workspace       string            `json:"workspace,omitempty"`       // name or GUID; "" is the caller's own workspace
+	CreateWorkspace bool              `json:"createWorkspace,omitempty"` // when there is none of that name
+	Name            string            `json:"name,omitempty"`            // "" takes the definition's own name
+	Files           map[string][]byte `json:"files"`                     // by path, with slashes; base64 in JSON
+	Plan            bool              `json:"plan,omitempty"`            // only tell what a deployment would do
 }
 
 // Deployment is what a deployment did, or would do.
 type Deployment struct {
-	Dataset    Dataset           `json:"dataset"`
-	Created    bool              `json:"created"`
-	Plan       bool              `json:"plan,omitempty"`
-	Revision   int64             `json:"revision"`
-	Partitions []PartitionChange `json:"partitions"`
-	Messages   []RefreshMessage  `json:"messages,omitempty"`
+	Workspace        Group             `json:"workspace"`
+	Dataset          Dataset           `json:"dataset"` // without an id in the plan of a new model
+	Created          bool              `json:"created"`
+	CreatedWorkspace bool              `json:"createdWorkspace"`
+	Revision         int64             `json:"revision"`
+	Partitions       []PartitionChange `json:"partitions"`
+	Warnings         []string          `json:"warnings"`
 }
 
 // PartitionChange is what a deployment does to the data of one partition.
 type PartitionChange struct {
 	Table     string `json:"table"`
 	Partition string `json:"partition"`
-	Change    string `json:"change"` // new, kept, emptied, removed
+	Change    string `json:"change"` // added, kept, emptied, removed
 	Reason    string `json:"reason,omitempty"`
+	Rows      int64  `json:"rows"` // kept or lost
 }
 
 // Deploy (Freshet) puts a definition into a workspace. A model of the same name is changed; the data of partitions whose source and
 // columns are the same stays.
-func (c *Client) Deploy(ctx context.Context, groupID string, definition Definition) (Deployment, error) {
+func (c *Client) Deploy(ctx context.Context, definition Definition) (Deployment, error) {
 	var deployment Deployment
-	_, err := c.call(ctx, http.MethodPost, own("groups", groupID, "datasets"), nil, nil, definition, &deployment)
+	_, err := c.call(ctx, http.MethodPost, own("datasets"), nil, nil, definition, &deployment)
 	return deployment, err
+}
+
+// Model is a semantic model with its workspace.
+type Model struct {
+	Dataset
+	Group    Group `json:"group"`
+	Revision int64 `json:"revision"` // counts deployments
+	Version  int64 `json:"version"`  // of the data
+}
+
+// Models (Freshet) lists the models of all workspaces that the caller sees.
+func (c *Client) Models(ctx context.Context) ([]Model, error) {
+	var list List[Model]
+	_, err := c.call(ctx, http.MethodGet, own("datasets"), nil, nil, nil, &list)
+	return list.Value, err
 }
 
 // RefreshOnDemand (Freshet) starts a standard refresh as a person at a page does: its kind is OnDemand.
@@ -69,19 +88,26 @@ func (c *Client) CancelAnyRefresh(ctx context.Context, datasetID, requestID stri
 
 // Explanation is what one partition asks of its source.
 type Explanation struct {
-	Table     string            `json:"table"`
-	Partition string            `json:"partition"`
-	Source    string            `json:"source,omitempty"`    // kind and path of the data source
-	Statement string            `json:"statement,omitempty"` // what is sent to the source
-	Steps     []ExplanationStep `json:"steps,omitempty"`
-	Error     string            `json:"error,omitempty"` // why the expression cannot be evaluated
+	Table      string               `json:"table"`
+	Partition  string               `json:"partition"`
+	Statements []ExplainedStatement `json:"statements,omitempty"`
+	Steps      []ExplainedStep      `json:"steps,omitempty"`  // in the order of evaluation
+	Breaks     string               `json:"breaks,omitempty"` // the first step that is evaluated row by row
+	Why        string               `json:"why,omitempty"`    // the reason for that
+	Error      string               `json:"error,omitempty"`  // why the expression cannot be evaluated
 }
 
-// ExplanationStep is one step of a partition's expression.
-type ExplanationStep struct {
-	Name   string `json:"name"`
-	Folds  bool   `json:"folds"`
-	Reason string `json:"reason,omitempty"` // why it does not fold
+// ExplainedStatement is a statement and who gets it.
+type ExplainedStatement struct {
+	To   string `json:"to"`
+	Text string `json:"text"`
+}
+
+// ExplainedStep is one step of a partition's expression.
+type ExplainedStep struct {
+	Name  string `json:"name"`
+	Where string `json:"where"` // the kind of source, DuckDB, or rows
+	Why   string `json:"why,omitempty"`
 }
 
 // Explain (Freshet) tells what a table's partitions send to their sources; partition "" means all.

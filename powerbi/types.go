@@ -215,16 +215,13 @@ type RefreshMessage struct {
 
 // Progress is what Freshet tells about a refresh beyond Power BI's detail. Numbers that are not known are absent.
 type Progress struct {
-	RequestID       string           `json:"requestId"`
-	RefreshType     string           `json:"refreshType,omitempty"`
-	State           string           `json:"state"` // Queued, Accepted, Running, Committing, Completed …
-	Rows            int64            `json:"rows"`
-	Bytes           int64            `json:"bytes"`
-	CompletedSteps  int              `json:"completedSteps"`
-	TotalSteps      int              `json:"totalSteps"`
-	PublishedAs     int64            `json:"publishedAs,omitempty"` // the version of the model that the refresh committed
-	CancelRequested bool             `json:"cancelRequested,omitempty"`
-	Objects         []ObjectProgress `json:"objects"`
+	RequestID   string           `json:"requestId"`
+	RefreshType string           `json:"refreshType,omitempty"`
+	State       string           `json:"state"`             // Queued, Accepted, Running, Committing, Completed …
+	Version     int64            `json:"version,omitempty"` // of the model's data, which the refresh committed last
+	Rows        int64            `json:"rows"`
+	Bytes       int64            `json:"bytes"`
+	Objects     []ObjectProgress `json:"objects"`
 }
 
 // ObjectProgress is the progress of one partition.
@@ -235,10 +232,11 @@ type ObjectProgress struct {
 	StartTime     Time   `json:"startTime,omitzero"`
 	EndTime       Time   `json:"endTime,omitzero"`
 	Rows          int64  `json:"rows"`
-	Bytes         int64  `json:"bytes"` // read from the source
+	Bytes         int64  `json:"bytes"` // while it loads: read from the source; afterwards: of the file
 	RowsPerSecond int64  `json:"rowsPerSecond,omitempty"`
 	TotalRows     int64  `json:"totalRows,omitempty"`
 	TotalBytes    int64  `json:"totalBytes,omitempty"`
 	ExpectedEnd   Time   `json:"expectedEnd,omitzero"`
-	Attempt       int    `json:"attempt,omitempty"`
+	Note          string `json:"note,omitempty"`  // why nothing was done
+	Error         string `json:"error,omitempty"` // why it failed
 }

@@ -1,0 +1,234 @@
+// Package api is the REST face: Power BI's routes for workspaces, semantic models and refreshes, and Freshet's own beside them.
+//
+// routes.go is the one table of routes, with the right that each needs. A handler decodes, makes one call of a domain room, and returns
+// a reply; errors.go turns the error of any room into a status and Power BI's body. doc/powerbi-divergences.md tells where the answers
+// differ from Power BI's.
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"freshet.dev/internal/auth"
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/workspace"
+	"freshet.dev/powerbi"
+)
+
+// verifier tells who a bearer token speaks for.
+type verifier interface {
+	Verify(ctx context.Context, bearer string) (auth.Principal, error)
+}
+
+// explainer tells what the partitions of a table ask of their sources; partition "" means all of them.
+type explainer interface {
+	Explain(ctx context.Context, model, table, partition string) ([]powerbi.Explanation, error)
+}
+
+// Options are what the face works with.
+type Options struct {
+	Verifier        verifier // nil: no sign-in, every caller is the machine's owner
+	Workspaces      *workspace.Service
+	Engine          *refresh.Engine
+	Explainer       explainer
+	Ready           func(ctx context.Context) error // tells why the server cannot work; nil error: it can
+	Hosts           []string                        // names in a Host header that are ours, besides localhost and IP addresses
+	StandardDetails bool                            // answer GET of a standard refresh's detail, which Power BI refuses (R29)
+	NewID           func() string                   // makes GUIDs
+	Logger          *slog.Logger
+}
+
+// Limits of what a caller may send.
+const (
+	maxRefreshBody = 1 << 20
+	maxDeployBody  = 256 << 20
+)
+
+// face is the handler of all routes.
+type face struct {
+	Options
+	mux *http.ServeMux
+}
+
+// New returns the handler of all routes.
+func New(options Options) http.Handler {
+	f := &face{Options: options, mux: http.NewServeMux()}
+	for _, route := range routes() {
+		f.mux.Handle(route.method+" "+route.pattern, f.serve(route))
+	}
+	f.mux.HandleFunc("/", f.noRoute)
+	return f
+}
+
+// call is one request on its way through a handler.
+type call struct {
+	*face
+	w         http.ResponseWriter
+	r         *http.Request
+	principal auth.Principal
+	item      workspace.Item // of routes below a dataset
+}
+
+func (c *call) caller() workspace.Caller {
+	return workspace.Caller{ID: c.principal.ID, Name: c.principal.Name, Owner: c.principal.Owner}
+}
+
+// audit logs what a caller has done.
+func (c *call) audit(action string, attributes ...any) {
+	c.Logger.InfoContext(c.r.Context(), "audit", append([]any{"action", action, "caller", c.principal.Name, "callerId", c.principal.ID}, attributes...)...)
+}
+
+// reply is a handler's answer. A nil body is an empty one.
+type reply struct {
+	status int
+	body   any
+}
+
+// streamed is the reply of a handler that has written its answer itself.
+var streamed = reply{}
+
+// ServeHTTP sets what every answer carries, refuses what a web page could have sent, and hands over to the routes.
+func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("RequestId", f.NewID())
+	header.Set("Server", "Freshet")
+	header.Set("Access-Control-Expose-Headers", "RequestId")
+	header.Set("Cache-Control", "no-store, must-revalidate, no-cache")
+	header.Set("Pragma", "no-cache")
+	header.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	header.Set("X-Frame-Options", "deny")
+	header.Set("X-Content-Type-Options", "nosniff")
+	defer func() {
+		if problem := recover(); problem != nil && problem != http.ErrAbortHandler {
+			f.Logger.ErrorContext(r.Context(), "panic in a handler", "method", r.Method, "path", r.URL.Path, "panic", problem)
+			panic(http.ErrAbortHandler)
+		} else if problem != nil {
+			panic(problem)
+		}
+	}()
+	if err := f.ours(r); err != nil {
+		f.refuse(w, r, err)
+		return
+	}
+	f.mux.ServeHTTP(w, r)
+}
+
+// ours tells whether a request may come from somebody who means this server: a web page may name another host that leads here (DNS
+// rebinding), or post here from its own origin.
+func (f *face) ours(r *http.Request) error {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	known := net.ParseIP(host) != nil || strings.EqualFold(host, "localhost") ||
+		slices.ContainsFunc(f.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
+	if !known {
+		return fault.New(fault.Denied, "HostNotAllowed", "cannot answer for the host %q: it is none of this server's names", r.Host).
+			WithHint("Use its IP address or localhost, or name the host under 'hosts' in the configuration.")
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		from, err := url.Parse(origin)
+		if err != nil || !strings.EqualFold(from.Host, r.Host) {
+			return fault.New(fault.Denied, "OriginNotAllowed", "cannot answer a page of %q: only this server's own pages may call it", origin)
+		}
+	}
+	return nil
+}
+
+// serve makes the handler of one route: sign-in, the route's scopes, the item with the route's role, then the route's own handler.
+func (f *face) serve(route route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{face: f, w: w, r: r}
+		answer, err := c.run(route)
+		if err != nil {
+			f.refuse(w, r, err)
+			return
+		}
+		if answer.status == 0 { // streamed
+			return
+		}
+		if err := write(w, answer); err != nil {
+			f.Logger.DebugContext(r.Context(), "the caller hung up", "path", r.URL.Path, "error", err)
+		}
+	})
+}
+
+func (c *call) run(route route) (reply, error) {
+	if !route.public {
+		if err := c.signIn(route); err != nil {
+			return reply{}, err
+		}
+	}
+	if id := c.r.PathValue("datasetId"); id != "" && route.role != workspace.NoRole {
+		item, err := c.findItem(route.role, c.r.PathValue("groupId"), id)
+		if err != nil {
+			return reply{}, err
+		}
+		c.item = item
+	}
+	return route.handle(c)
+}
+
+func (c *call) signIn(route route) error {
+	if c.Verifier == nil {
+		c.principal = auth.MachineOwner()
+		return nil
+	}
+	bearer := ""
+	if scheme, rest, found := strings.Cut(c.r.Header.Get("Authorization"), " "); found && strings.EqualFold(scheme, "Bearer") {
+		bearer = strings.TrimSpace(rest)
+	}
+	principal, err := c.Verifier.Verify(c.r.Context(), bearer)
+	if err != nil {
+		return err
+	}
+	if len(route.scopes) > 0 && !principal.Allows(route.scopes...) {
+		return fault.New(fault.Denied, codeNotAuthorized, "cannot %s %s: the token has none of the scopes %s", c.r.Method, c.r.URL.Path, strings.Join(route.scopes, ", "))
+	}
+	c.principal = principal
+	return nil
+}
+
+// write sends a reply as JSON.
+func write(w http.ResponseWriter, answer reply) error {
+	if answer.body == nil {
+		w.WriteHeader(answer.status)
+		return nil
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(answer.status)
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(answer.body)
+}
+
+// decodeStrict reads a body of Freshet's own routes, where what is not known is an error.
+func (c *call) decodeStrict(limit int64, into any) error {
+	decoder := json.NewDecoder(http.MaxBytesReader(c.w, c.r.Body, limit))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return bodyFault(err)
+	}
+	if decoder.More() {
+		return bodyFault(errors.New("more follows after its end"))
+	}
+	return nil
+}
+
+// bodyFault is an error of reading a body.
+func bodyFault(err error) error {
+	var tooLong *http.MaxBytesError
+	if errors.As(err, &tooLong) {
+		return fault.New(fault.Invalid, codeTooLarge, "cannot take a request body of more than %d bytes", tooLong.Limit)
+	}
+	return fault.New(fault.Invalid, codeInvalid, "cannot read the request body as JSON: %w", err)
+}

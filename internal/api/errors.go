@@ -1,0 +1,121 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"freshet.dev/internal/auth"
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/refresh"
+	"freshet.dev/powerbi"
+)
+
+// The codes that this room gives.
+const (
+	codeInvalid       = refresh.CodeInvalidRequest // Power BI's
+	codeTooLarge      = "RequestTooLarge"
+	codeNotFound      = refresh.CodeNotFound            // Power BI's
+	codeNotAuthorized = "PowerBINotAuthorizedException" // Power BI's
+	codeNotServed     = "NotImplemented"
+	codeNoRoute       = "RouteNotFound"
+	codeMethod        = "MethodNotAllowed"
+	codeInternal      = "InternalError"
+)
+
+// status maps what rooms tell about an error to what HTTP tells.
+func status(err error) int {
+	switch fault.CodeOf(err) {
+	case codeTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case codeNotServed:
+		return http.StatusNotImplemented
+	case codeMethod:
+		return http.StatusMethodNotAllowed
+	}
+	if auth.Unauthenticated(err) {
+		return http.StatusUnauthorized
+	}
+	switch fault.KindOf(err) {
+	case fault.Invalid:
+		return http.StatusBadRequest
+	case fault.NotFound:
+		return http.StatusNotFound
+	case fault.Conflict:
+		return http.StatusConflict
+	case fault.Denied:
+		return http.StatusForbidden
+	case fault.Throttled:
+		return http.StatusTooManyRequests
+	case fault.Unavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// errorBody is Power BI's body of an error. Message stands outside too, where the service has it for a 429.
+type errorBody struct {
+	powerbi.ErrorBody
+	Message string `json:"message,omitempty"`
+}
+
+// refuse answers with an error.
+func (f *face) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		return // nobody listens any more
+	}
+	code := status(err)
+	body := errorBody{ErrorBody: powerbi.ErrorBody{Error: describe(err, w.Header().Get("RequestId"))}}
+	switch code {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="Freshet"`)
+		if fault.CodeOf(err) != auth.CodeMissing {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="Freshet", error="invalid_token"`)
+		}
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		body.Message = body.Error.Message
+		var known *fault.Error
+		if errors.As(err, &known) && known.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.FormatInt(int64((known.RetryAfter+time.Second-1)/time.Second), 10))
+		}
+	case http.StatusInternalServerError:
+		f.Logger.ErrorContext(r.Context(), "a request failed", "method", r.Method, "path", r.URL.Path,
+			"requestId", w.Header().Get("RequestId"), "error", err)
+	}
+	if err := write(w, reply{code, body}); err != nil {
+		f.Logger.DebugContext(r.Context(), "the caller hung up", "path", r.URL.Path, "error", err)
+	}
+}
+
+// describe says what a caller may know of an error. What went wrong inside stands in the server's log alone.
+func describe(err error, requestID string) powerbi.ErrorDetail {
+	code := fault.CodeOf(err)
+	if status(err) == http.StatusInternalServerError {
+		if code == "" {
+			code = codeInternal
+		}
+		return powerbi.ErrorDetail{Code: code, Message: "cannot answer: something failed inside the server, whose log tells more under RequestId " + requestID}
+	}
+	var known *fault.Error
+	errors.As(err, &known) // a status other than 500 comes of a fault
+	return powerbi.ErrorDetail{Code: code, Message: known.Error()}
+}
+
+// noRoute answers for a path that no route has.
+func (f *face) noRoute(w http.ResponseWriter, r *http.Request) {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete, http.MethodPut, http.MethodPatch} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := f.mux.Handler(other); pattern != "/" {
+			w.Header().Add("Allow", method)
+		}
+	}
+	if w.Header().Get("Allow") != "" {
+		f.refuse(w, r, fault.New(fault.Invalid, codeMethod, "cannot %s %s: this path does not take that method", r.Method, r.URL.Path))
+		return
+	}
+	f.refuse(w, r, fault.New(fault.NotFound, codeNoRoute, "cannot %s %s: there is no such route", r.Method, r.URL.Path).
+		WithHint("Power BI's routes begin with /v1.0/myorg, Freshet's own with /v1.0/freshet."))
+}

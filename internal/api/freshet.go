@@ -1,0 +1,90 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/workspace"
+	"freshet.dev/powerbi"
+)
+
+// decodeLenient reads a body in which only the named fields matter.
+func (c *call) decodeLenient(limit int64, into any) error {
+	err := json.NewDecoder(http.MaxBytesReader(c.w, c.r.Body, limit)).Decode(into)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return bodyFault(err)
+	}
+	return nil
+}
+
+func (c *call) deploy() (reply, error) {
+	var definition powerbi.Definition
+	if err := c.decodeStrict(maxDeployBody, &definition); err != nil {
+		return reply{}, err
+	}
+	deployed, err := c.Workspaces.Deploy(c.r.Context(), c.caller(), workspace.Deploy{
+		Workspace: definition.Workspace, Name: definition.Name, Files: definition.Files, CreateWorkspace: definition.CreateWorkspace, Plan: definition.Plan,
+	})
+	if err != nil {
+		return reply{}, err
+	}
+	if !definition.Plan {
+		c.audit("model.deploy", "model", deployed.Item.Name, "modelId", deployed.Item.ID, "revision", deployed.Item.Revision)
+	}
+	return reply{http.StatusOK, asDeployment(deployed)}, nil
+}
+
+func asDeployment(deployed workspace.Deployment) powerbi.Deployment {
+	deployment := powerbi.Deployment{
+		Workspace: asGroup(deployed.Workspace), Dataset: asDataset(deployed.Item), Created: deployed.Created,
+		CreatedWorkspace: deployed.CreatedWorkspace, Revision: deployed.Item.Revision,
+		Partitions: []powerbi.PartitionChange{}, Warnings: append([]string{}, deployed.Warnings...),
+	}
+	for _, change := range deployed.Partitions {
+		deployment.Partitions = append(deployment.Partitions, powerbi.PartitionChange{
+			Table: change.Table, Partition: change.Partition, Change: string(change.Change), Reason: change.Reason, Rows: change.Rows,
+		})
+	}
+	return deployment
+}
+
+// listAll lists the models of every workspace that the caller sees, and of their own.
+func (c *call) listAll() (reply, error) {
+	items, err := c.Workspaces.Items(c.r.Context(), c.caller(), "")
+	if err != nil {
+		return reply{}, err
+	}
+	groups, err := c.Workspaces.List(c.r.Context(), c.caller())
+	if err != nil {
+		return reply{}, err
+	}
+	byID := map[string]powerbi.Group{}
+	for _, group := range groups {
+		byID[group.ID] = asGroup(group)
+	}
+	models := make([]powerbi.Model, 0, len(items))
+	for _, item := range items {
+		group, listed := byID[item.WorkspaceID]
+		if !listed {
+			group = powerbi.Group{ID: item.WorkspaceID, Name: item.WorkspaceName, Type: "PersonalGroup"}
+		}
+		models = append(models, powerbi.Model{Dataset: asDataset(item), Group: group, Revision: item.Revision, Version: item.Version})
+	}
+	return reply{http.StatusOK, powerbi.List[powerbi.Model]{Value: models}}, nil
+}
+
+func (c *call) explain() (reply, error) {
+	table := strings.TrimSpace(c.r.URL.Query().Get("table"))
+	if table == "" {
+		return reply{}, fault.New(fault.Invalid, codeInvalid, "cannot explain without a table").WithHint("Name it: …/explain?table=NAME[&partition=NAME].")
+	}
+	explanations, err := c.Explainer.Explain(c.r.Context(), c.item.ID, table, c.r.URL.Query().Get("partition"))
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{http.StatusOK, powerbi.List[powerbi.Explanation]{Value: explanations}}, nil
+}

@@ -1,0 +1,145 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/workspace"
+	"freshet.dev/powerbi"
+)
+
+// context is what the service puts under @odata.context.
+func (c *call) context(of string) string {
+	return scheme(c.r) + "://" + c.r.Host + "/v1.0/myorg/$metadata#" + of
+}
+
+func scheme(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+// capacityNamespace makes GUIDs of the names of capacities, which have no other.
+var capacityNamespace = uuid.MustParse("6f1f8b1e-6b58-4b1e-9a53-2d8e0d6d2f70")
+
+func asGroup(w workspace.Workspace) powerbi.Group {
+	group := powerbi.Group{ID: w.ID, Name: w.Name, Type: "Workspace", IsOnDedicatedCapacity: !w.Shared(), DefaultDatasetStorageFormat: "Small"}
+	if !w.Shared() {
+		group.CapacityID = strings.ToUpper(uuid.NewSHA1(capacityNamespace, []byte(strings.ToLower(w.Capacity))).String())
+	}
+	return group
+}
+
+// guid checks an id of a path: names are not ids.
+func guid(text string) (string, error) {
+	id, err := uuid.Parse(text)
+	if err != nil || len(text) != 36 {
+		return "", fault.New(fault.NotFound, codeNotFound, "cannot find %q: an id is a GUID", text)
+	}
+	return id.String(), nil
+}
+
+func (c *call) listGroups() (reply, error) {
+	keep, top, skip, err := groupsQuery(c.r.URL.Query())
+	if err != nil {
+		return reply{}, err
+	}
+	all, err := c.Workspaces.List(c.r.Context(), c.caller())
+	if err != nil {
+		return reply{}, err
+	}
+	groups := []powerbi.Group{}
+	for _, w := range all {
+		group := asGroup(w)
+		if !keep(map[string]string{"id": group.ID, "name": group.Name, "type": group.Type, "capacityId": group.CapacityID,
+			"isOnDedicatedCapacity": strconv.FormatBool(group.IsOnDedicatedCapacity), "isReadOnly": strconv.FormatBool(group.IsReadOnly)}) {
+			continue
+		}
+		groups = append(groups, group)
+	}
+	groups = groups[min(skip, len(groups)):]
+	groups = groups[:min(top, len(groups))]
+	count := len(groups)
+	return reply{http.StatusOK, powerbi.List[powerbi.Group]{Context: c.context("groups"), Count: &count, Value: groups}}, nil
+}
+
+// groupsQuery reads the parameters of a list of groups.
+func groupsQuery(values url.Values) (keep filter, top, skip int, err error) {
+	keep = func(map[string]string) bool { return true }
+	if text := values.Get("$filter"); text != "" {
+		if keep, err = parseFilter(text, "id", "name", "type", "capacityId", "isOnDedicatedCapacity", "isReadOnly"); err != nil {
+			return nil, 0, 0, err
+		}
+	}
+	if top, err = number(values, "$top", 1, 5000); err != nil {
+		return nil, 0, 0, err
+	}
+	skip, err = number(values, "$skip", 0, 0)
+	return keep, top, skip, err
+}
+
+// number reads a whole number of a query.
+func number(values url.Values, name string, least, missing int) (int, error) {
+	if !values.Has(name) {
+		return missing, nil
+	}
+	n, err := strconv.Atoi(values.Get(name))
+	if err != nil || n < least || len(values[name]) > 1 {
+		return 0, fault.New(fault.Invalid, codeInvalid, "cannot use %s=%s: it must be one whole number, %d or more", name, strings.Join(values[name], ","), least)
+	}
+	return n, nil
+}
+
+func (c *call) createGroup() (reply, error) {
+	var body struct {
+		Name string `json:"name"`
+	}
+	// Power BI's clients send more here than a name; none of it means anything to Freshet.
+	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
+		return reply{}, err
+	}
+	created, err := c.Workspaces.Create(c.r.Context(), c.caller(), workspace.NewWorkspace{Name: body.Name})
+	if err != nil {
+		return reply{}, err
+	}
+	c.audit("workspace.create", "workspace", created.Name, "workspaceId", created.ID)
+	group := asGroup(created)
+	group.Context = c.context("groups/$entity")
+	return reply{http.StatusOK, group}, nil
+}
+
+func (c *call) group(need workspace.Role) (workspace.Workspace, error) {
+	id, err := guid(c.r.PathValue("groupId"))
+	if err != nil {
+		return workspace.Workspace{}, err
+	}
+	return c.Workspaces.Get(c.r.Context(), c.caller(), need, id)
+}
+
+func (c *call) getGroup() (reply, error) {
+	found, err := c.group(workspace.Viewer)
+	if err != nil {
+		return reply{}, err
+	}
+	group := asGroup(found)
+	group.Context = c.context("groups/$entity")
+	return reply{http.StatusOK, group}, nil
+}
+
+func (c *call) deleteGroup() (reply, error) {
+	found, err := c.group(workspace.Admin)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := c.Workspaces.Delete(c.r.Context(), c.caller(), found.ID); err != nil {
+		return reply{}, err
+	}
+	c.audit("workspace.delete", "workspace", found.Name, "workspaceId", found.ID)
+	return reply{status: http.StatusOK}, nil
+}

@@ -1,0 +1,185 @@
+package api
+
+import (
+	"io"
+	"net/http"
+	"strings"
+
+	"freshet.dev/internal/refresh"
+	"freshet.dev/powerbi"
+)
+
+func (c *call) startRefresh() (reply, error) {
+	content, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxRefreshBody))
+	if err != nil {
+		return reply{}, bodyFault(err)
+	}
+	params, warnings, err := decodeRefresh(content)
+	if err != nil {
+		return reply{}, err
+	}
+	return c.submit(refresh.Submission{Params: params, Warnings: warnings})
+}
+
+// submit hands a wish to the engine and answers with where to look for it (R4).
+func (c *call) submit(wish refresh.Submission) (reply, error) {
+	wish.Model, wish.RequestedBy = c.item.ID, c.principal.Name
+	operation, outcome, err := c.Engine.Submit(c.r.Context(), wish)
+	if err != nil {
+		return reply{}, err
+	}
+	c.audit("refresh.start", "model", c.item.Name, "modelId", c.item.ID, "refresh", operation.ID, "outcome", outcome)
+	header := c.w.Header()
+	header.Set("RequestId", operation.ID)
+	header.Set("x-ms-request-id", operation.ID)
+	header.Set("Location", scheme(c.r)+"://"+c.r.Host+strings.TrimSuffix(c.r.URL.EscapedPath(), "/")+"/"+operation.ID)
+	if outcome == refresh.OutcomeDropped {
+		header.Set("x-freshet-outcome", "dropped")
+	}
+	return reply{status: http.StatusAccepted}, nil
+}
+
+func (c *call) listRefreshes() (reply, error) {
+	top, err := number(c.r.URL.Query(), "$top", 1, 0)
+	if err != nil {
+		return reply{}, err
+	}
+	operations, err := c.Engine.History(c.r.Context(), c.item.ID, top)
+	if err != nil {
+		return reply{}, err
+	}
+	refreshes := make([]powerbi.Refresh, 0, len(operations))
+	for _, operation := range operations {
+		refreshes = append(refreshes, asRefresh(operation))
+	}
+	return reply{http.StatusOK, powerbi.List[powerbi.Refresh]{Context: c.context("refreshes"), Value: refreshes}}, nil
+}
+
+// asRefresh is an entry of the history (R24): its start is the moment of the 202.
+func asRefresh(operation refresh.Operation) powerbi.Refresh {
+	status, extended := operation.State.Status()
+	return powerbi.Refresh{
+		RequestID: operation.ID, RefreshType: string(operation.Trigger),
+		StartTime: powerbi.Time{Time: operation.AcceptedAt}, EndTime: powerbi.Time{Time: operation.EndedAt},
+		ServiceExceptionJSON: operation.Failure.JSON(), Status: powerbi.Status(status), ExtendedStatus: powerbi.Status(extended),
+		RefreshAttempts: asAttempts(operation.Attempts),
+	}
+}
+
+func asAttempts(attempts []refresh.Attempt) []powerbi.RefreshAttempt {
+	var list []powerbi.RefreshAttempt
+	for _, attempt := range attempts {
+		list = append(list, powerbi.RefreshAttempt{
+			AttemptID: attempt.Number, StartTime: powerbi.Time{Time: attempt.StartedAt}, EndTime: powerbi.Time{Time: attempt.EndedAt},
+			ServiceExceptionJSON: attempt.Failure.JSON(), Type: "Data",
+		})
+	}
+	return list
+}
+
+// which refreshes Power BI's own routes tell about.
+func (c *call) detailed() refresh.Which {
+	if c.StandardDetails {
+		return refresh.AnyRefresh
+	}
+	return refresh.EnhancedOnly
+}
+
+func (c *call) getRefresh() (reply, error)    { return c.detail(c.detailed()) }
+func (c *call) getAnyRefresh() (reply, error) { return c.detail(refresh.AnyRefresh) }
+
+func (c *call) detail(which refresh.Which) (reply, error) {
+	id, err := guid(c.r.PathValue("refreshId"))
+	if err != nil {
+		return reply{}, err
+	}
+	detail, err := c.Engine.Detail(c.r.Context(), c.item.ID, id, which)
+	if err != nil {
+		return reply{}, err
+	}
+	code := http.StatusAccepted
+	if detail.Operation.State.Finished() {
+		code = http.StatusOK
+	}
+	return reply{code, asDetail(detail)}, nil
+}
+
+// asDetail is the answer of GET …/refreshes/{id} (R28).
+func asDetail(detail refresh.Detail) powerbi.RefreshDetail {
+	operation := detail.Operation
+	status, extended := operation.State.Status()
+	if !operation.State.Finished() {
+		status = extended // the history says Unknown, the detail what it is
+	}
+	answer := powerbi.RefreshDetail{
+		StartTime: powerbi.Time{Time: operation.AcceptedAt}, EndTime: powerbi.Time{Time: operation.EndedAt},
+		Type: string(operation.Request.Type), CommitMode: string(operation.Request.CommitMode),
+		Status: powerbi.Status(status), ExtendedStatus: powerbi.Status(extended), CurrentRefreshType: string(operation.Request.Type),
+		NumberOfAttempts: len(operation.Attempts), RefreshAttempts: asAttempts(operation.Attempts), Freshet: asProgress(detail),
+	}
+	for _, object := range detail.Objects {
+		answer.Objects = append(answer.Objects, powerbi.RefreshObject{Table: object.Table, Partition: object.Partition, Status: powerbi.Status(object.Status)})
+	}
+	told := false
+	for _, message := range detail.Messages {
+		told = told || message.Type == refresh.ErrorMessage
+		answer.Messages = append(answer.Messages, powerbi.RefreshMessage{Code: message.Code, Message: message.Text, Type: string(message.Type)})
+	}
+	if operation.Failure != nil && !told {
+		answer.Messages = append(answer.Messages, powerbi.RefreshMessage{Code: operation.Failure.Code, Message: operation.Failure.Message, Type: string(refresh.ErrorMessage)})
+	}
+	return answer
+}
+
+// asProgress is what Freshet tells beyond Power BI: rows, bytes and speed of each partition (F3).
+func asProgress(detail refresh.Detail) *powerbi.Progress {
+	type place struct{ table, partition string }
+	running := map[place]refresh.Progress{}
+	for _, load := range detail.Progress {
+		running[place{load.Table, load.Partition}] = load
+	}
+	progress := &powerbi.Progress{
+		RequestID: detail.Operation.ID, RefreshType: string(detail.Operation.Trigger), State: string(detail.Operation.State),
+		Version: detail.Operation.Version, Objects: []powerbi.ObjectProgress{},
+	}
+	for _, object := range detail.Objects {
+		o := powerbi.ObjectProgress{
+			Table: object.Table, Partition: object.Partition, Status: powerbi.Status(object.Status), Note: object.Note,
+			StartTime: powerbi.Time{Time: object.StartedAt}, EndTime: powerbi.Time{Time: object.EndedAt}, Rows: object.Rows, Bytes: object.Bytes,
+		}
+		if load, loads := running[place{object.Table, object.Partition}]; loads {
+			o.Rows, o.Bytes = max(o.Rows, load.Rows), max(o.Bytes, load.Bytes)
+			o.TotalRows, o.TotalBytes = load.TotalRows, load.TotalBytes
+			o.RowsPerSecond = int64(load.RowsPerSec)
+			if !load.Done {
+				o.ExpectedEnd = powerbi.Time{Time: load.ExpectedEnd}
+			}
+		}
+		if object.Failure != nil {
+			o.Error = object.Failure.Message
+		}
+		progress.Rows += o.Rows
+		progress.Bytes += o.Bytes
+		progress.Objects = append(progress.Objects, o)
+	}
+	return progress
+}
+
+func (c *call) cancelRefresh() (reply, error)    { return c.cancel(refresh.EnhancedOnly) }
+func (c *call) cancelAnyRefresh() (reply, error) { return c.cancel(refresh.AnyRefresh) }
+
+func (c *call) cancel(which refresh.Which) (reply, error) {
+	id, err := guid(c.r.PathValue("refreshId"))
+	if err != nil {
+		return reply{}, err
+	}
+	if err := c.Engine.Cancel(c.r.Context(), c.item.ID, id, which); err != nil {
+		return reply{}, err
+	}
+	c.audit("refresh.cancel", "model", c.item.Name, "modelId", c.item.ID, "refresh", id)
+	return reply{status: http.StatusOK}, nil
+}
+
+func (c *call) startOnDemand() (reply, error) {
+	return c.submit(refresh.Submission{Trigger: refresh.OnDemand})
+}

@@ -1,0 +1,71 @@
+package api
+
+import (
+	"net/http"
+
+	"freshet.dev/internal/auth"
+	"freshet.dev/internal/workspace"
+)
+
+// route is one row of the table: what is served, and the right that it needs.
+type route struct {
+	method  string
+	pattern string         // of ServeMux
+	scopes  []string       // one of which a user's token must have
+	role    workspace.Role // in the workspace of {datasetId}, whose item the handler is given
+	public  bool           // without sign-in
+	handle  func(*call) (reply, error)
+}
+
+// routes lists all that is served.
+func routes() []route {
+	var (
+		readWorkspace  = []string{auth.ScopeWorkspaceRead, auth.ScopeWorkspaceReadWrite}
+		writeWorkspace = []string{auth.ScopeWorkspaceReadWrite}
+		read           = []string{auth.ScopeDatasetRead, auth.ScopeDatasetReadWrite}
+		write          = []string{auth.ScopeDatasetReadWrite}
+		none           = workspace.NoRole // the handler's call of the workspace room checks
+		viewer         = workspace.Viewer
+		contributor    = workspace.Contributor
+	)
+	table := []route{
+		{"GET", "/healthz", nil, none, true, (*call).healthz},
+		{"GET", "/readyz", nil, none, true, (*call).readyz},
+
+		{"GET", "/v1.0/myorg/groups", readWorkspace, none, false, (*call).listGroups},
+		{"POST", "/v1.0/myorg/groups", writeWorkspace, none, false, (*call).createGroup},
+		{"GET", "/v1.0/myorg/groups/{groupId}", readWorkspace, none, false, (*call).getGroup},
+		{"DELETE", "/v1.0/myorg/groups/{groupId}", writeWorkspace, none, false, (*call).deleteGroup},
+
+		{"POST", "/v1.0/freshet/datasets", write, none, false, (*call).deploy},
+		{"GET", "/v1.0/freshet/datasets", read, none, false, (*call).listAll},
+		{"GET", "/v1.0/freshet/datasets/{datasetId}/explain", read, contributor, false, (*call).explain},
+		{"POST", "/v1.0/freshet/datasets/{datasetId}/refreshes", write, contributor, false, (*call).startOnDemand},
+		{"GET", "/v1.0/freshet/datasets/{datasetId}/refreshes/{refreshId}", read, contributor, false, (*call).getAnyRefresh},
+		{"DELETE", "/v1.0/freshet/datasets/{datasetId}/refreshes/{refreshId}", write, contributor, false, (*call).cancelAnyRefresh},
+	}
+	// Power BI has these twice: below a workspace, and without one.
+	for _, below := range []string{"/v1.0/myorg/groups/{groupId}", "/v1.0/myorg"} {
+		table = append(table,
+			route{"GET", below + "/datasets", read, none, false, (*call).listDatasets},
+			route{"GET", below + "/datasets/{datasetId}", read, viewer, false, (*call).getDataset},
+			route{"DELETE", below + "/datasets/{datasetId}", write, contributor, false, (*call).deleteDataset},
+			route{"POST", below + "/datasets/{datasetId}/refreshes", write, contributor, false, (*call).startRefresh},
+			route{"GET", below + "/datasets/{datasetId}/refreshes", read, contributor, false, (*call).listRefreshes},
+			route{"GET", below + "/datasets/{datasetId}/refreshes/{refreshId}", read, contributor, false, (*call).getRefresh},
+			route{"DELETE", below + "/datasets/{datasetId}/refreshes/{refreshId}", write, contributor, false, (*call).cancelRefresh},
+		)
+	}
+	return append(table, unserved()...)
+}
+
+func (c *call) healthz() (reply, error) {
+	return reply{http.StatusOK, map[string]string{"status": "ok"}}, nil
+}
+
+func (c *call) readyz() (reply, error) {
+	if err := c.Ready(c.r.Context()); err != nil {
+		return reply{}, err
+	}
+	return reply{http.StatusOK, map[string]string{"status": "ready"}}, nil
+}
