@@ -22,6 +22,13 @@ import (
 	"freshet.dev/internal/fault"
 )
 
+func newView(conn *Conn, name string, source array.RecordReader) *view {
+	v := &view{conn: conn, name: name, source: source, stopped: make(chan struct{}), batches: make(chan arrow.RecordBatch)}
+	source.Retain()
+	v.refs.Store(1)
+	return v
+}
+
 // View makes reader readable in SQL as name, for every connection of the instance, until it is released or c is closed. Its rows
 // can be read once. The reader stays its owner's, who releases it after the view; the view reads it in a goroutine of its own, which
 // ends when the reader's Next returns. Its error comes back from the statement that read the view, as it is.
@@ -76,6 +83,14 @@ func (c *Conn) release(v *view) {
 // Query runs one statement and streams its rows. The reader owns the connection until it is released; ctx ends the statement at
 // any time, also while its rows are read. Batches hold up to 2048 rows.
 func (c *Conn) Query(ctx context.Context, sql string) (array.RecordReader, error) {
+	r, err := c.stream(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (c *Conn) stream(ctx context.Context, sql string) (*resultReader, error) {
 	r := &resultReader{conn: c, ctx: ctx, closing: make(chan struct{}), watched: make(chan struct{})}
 	r.refs.Store(1)
 	if err := c.run(ctx, runQuery, func() error { return r.open(sql) }, r.destroy); err != nil {
@@ -94,6 +109,7 @@ type resultReader struct {
 	result  duckdb.Result
 	options duckdb.ArrowOptions
 	schema  *arrow.Schema
+	closes  bool // the connection, which is nobody else's
 
 	closing, watched chan struct{}
 	refs             atomic.Int64
@@ -106,7 +122,7 @@ type resultReader struct {
 
 func (r *resultReader) open(sql string) error {
 	count := 0
-	return r.conn.each(sql, func(statement duckdb.PreparedStatement) error {
+	return r.conn.each(sql, runQuery, func(statement duckdb.PreparedStatement) error {
 		if count++; count > 1 {
 			return fault.New(fault.Invalid, "InvalidSQL", "cannot run a query of several statements")
 		}
@@ -166,6 +182,13 @@ func (r *resultReader) watch() {
 	}
 }
 
+// end gives the connection back after a result is read.
+func (c *Conn) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.giveBack()
+}
+
 func (r *resultReader) Retain() { r.refs.Add(1) }
 
 func (r *resultReader) Release() {
@@ -177,6 +200,9 @@ func (r *resultReader) Release() {
 	r.setCurrent(nil)
 	r.destroy()
 	r.conn.end()
+	if r.closes {
+		_ = r.conn.Close() // it is idle now, and the only error is that it is not
+	}
 }
 
 func (r *resultReader) Schema() *arrow.Schema          { return r.schema }

@@ -40,18 +40,19 @@ const (
 
 // Exec runs statements that give no rows, one after the other.
 func (c *Conn) Exec(ctx context.Context, sql string) error {
-	return c.do(ctx, "run a statement", func() error {
-		return c.each(sql, func(statement duckdb.PreparedStatement) error {
-			_, err := c.execute(statement, "run a statement")
+	const what = "run a statement"
+	return c.do(ctx, what, func() error {
+		return c.each(sql, what, func(statement duckdb.PreparedStatement) error {
+			_, err := c.execute(statement, what)
 			return err
 		})
 	})
 }
 
 // each prepares the statements of sql and hands them to use, one after the other.
-func (c *Conn) each(sql string, use func(duckdb.PreparedStatement) error) error {
+func (c *Conn) each(sql, what string, use func(duckdb.PreparedStatement) error) error {
 	if strings.ContainsRune(sql, 0) {
-		return fault.New(fault.Invalid, "InvalidSQL", "cannot run a statement that holds a zero byte")
+		return fault.New(fault.Invalid, "InvalidSQL", "cannot %s whose text holds a zero byte", what)
 	}
 	var extracted duckdb.ExtractedStatements
 	count := duckdb.ExtractStatements(c.handle, sql, &extracted)
@@ -59,23 +60,23 @@ func (c *Conn) each(sql string, use func(duckdb.PreparedStatement) error) error 
 	if count == 0 {
 		message := duckdb.ExtractStatementsError(extracted)
 		if message == "" {
-			return fault.New(fault.Invalid, "InvalidSQL", "cannot run a statement: the text holds none")
+			return fault.New(fault.Invalid, "InvalidSQL", "cannot %s: the text holds no statement", what)
 		}
-		return c.db.engineError("run a statement", message)
+		return c.db.engineError(what, message)
 	}
 	for i := range count {
-		if err := c.prepared(extracted, i, use); err != nil {
+		if err := c.prepared(extracted, i, what, use); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Conn) prepared(extracted duckdb.ExtractedStatements, i duckdb.IdxT, use func(duckdb.PreparedStatement) error) error {
+func (c *Conn) prepared(extracted duckdb.ExtractedStatements, i duckdb.IdxT, what string, use func(duckdb.PreparedStatement) error) error {
 	var statement duckdb.PreparedStatement
 	defer duckdb.DestroyPrepare(&statement)
 	if duckdb.PrepareExtractedStatement(c.handle, extracted, i, &statement) == duckdb.StateError {
-		return c.db.engineError("run a statement", duckdb.PrepareError(statement))
+		return c.db.engineError(what, duckdb.PrepareError(statement))
 	}
 	return use(statement)
 }
@@ -233,13 +234,6 @@ func (c *Conn) finish(err error, undo func()) {
 	if undo != nil {
 		undo()
 	}
-	c.giveBack()
-}
-
-// end gives the connection back after a result is read.
-func (c *Conn) end() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.giveBack()
 }
 

@@ -20,14 +20,14 @@ import (
 type Options struct {
 	MemoryLimit int64  // bytes; 0 is DuckDB's default, 80 % of the machine
 	Threads     int    // 0 is one a processor
-	TempDir     string // where to spill; created when absent, and its content is removed by Close; empty: no spilling
+	TempDir     string // where to spill; created when absent; DuckDB removes its files there; empty: no spilling
 	TempLimit   int64  // bytes in TempDir; 0 is DuckDB's default, 90 % of the free disk
 }
 
 // DB is one DuckDB instance in memory. It is safe for concurrent use.
 type DB struct {
-	handle  duckdb.Database
-	tempDir string
+	handle duckdb.Database
+	locked bool // its configuration
 
 	mu        sync.Mutex
 	closed    bool
@@ -41,11 +41,6 @@ type DB struct {
 // The order costs memory in a parallel COPY (finished row groups wait for earlier ones), but Table.FirstN, the row number in an
 // error and a defragmented file's rows would be wrong without it.
 func Open(ctx context.Context, options Options) (*DB, error) {
-	return open(ctx, options, nil)
-}
-
-// open applies settings after those of the options.
-func open(ctx context.Context, options Options, settings [][2]string) (*DB, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
@@ -54,35 +49,35 @@ func open(ctx context.Context, options Options, settings [][2]string) (*DB, erro
 			return nil, fault.New(fault.Unavailable, "StorageFailed", "cannot make the folder to spill to: %w", err)
 		}
 	}
-	all := [][2]string{
+	settings := [][2]string{
 		{"duckdb_api", "freshet"},
 		{"autoinstall_known_extensions", "false"},
 		{"autoload_known_extensions", "false"},
+		{"allow_persistent_secrets", "false"},
 		{"temp_directory", options.TempDir},
 		{"preserve_insertion_order", "true"},
 	}
 	if options.MemoryLimit > 0 {
-		all = append(all, [2]string{"memory_limit", strconv.FormatInt(options.MemoryLimit, 10) + "B"})
+		settings = append(settings, [2]string{"memory_limit", strconv.FormatInt(options.MemoryLimit, 10) + "B"})
 	}
 	if options.Threads > 0 {
-		all = append(all, [2]string{"threads", strconv.Itoa(options.Threads)})
+		settings = append(settings, [2]string{"threads", strconv.Itoa(options.Threads)})
 	}
 	if options.TempDir != "" && options.TempLimit > 0 {
-		all = append(all, [2]string{"max_temp_directory_size", strconv.FormatInt(options.TempLimit, 10) + "B"})
+		settings = append(settings, [2]string{"max_temp_directory_size", strconv.FormatInt(options.TempLimit, 10) + "B"})
 	}
-	all = append(all, settings...)
 
 	var config duckdb.Config
 	defer duckdb.DestroyConfig(&config)
 	if duckdb.CreateConfig(&config) == duckdb.StateError {
 		return nil, fault.New(fault.Internal, "EngineFailed", "cannot make a configuration for DuckDB")
 	}
-	for _, setting := range all {
+	for _, setting := range settings {
 		if duckdb.SetConfig(config, setting[0], setting[1]) == duckdb.StateError {
 			return nil, fault.New(fault.Internal, "EngineFailed", "cannot set DuckDB's %s to %q", setting[0], setting[1])
 		}
 	}
-	db := &DB{tempDir: options.TempDir, functions: map[string]*function{}, errors: &errorBook{}}
+	db := &DB{functions: map[string]*function{}, errors: &errorBook{}}
 	var message string
 	if duckdb.OpenExt("", &db.handle, config, &message) == duckdb.StateError {
 		duckdb.Close(&db.handle)
@@ -112,6 +107,9 @@ func (db *DB) Conn(ctx context.Context) (*Conn, error) {
 	conn := &Conn{db: db}
 	if duckdb.Connect(db.handle, &conn.handle) == duckdb.StateError {
 		return nil, fault.New(fault.Internal, "EngineFailed", "cannot open a connection to DuckDB")
+	}
+	if db.locked {
+		return conn, nil
 	}
 	// Without its bar DuckDB counts no progress.
 	for _, setting := range []string{"SET enable_progress_bar = true", "SET enable_progress_bar_print = false", "SET progress_bar_time = 0"} {

@@ -153,7 +153,7 @@ func TestStatements(t *testing.T) {
 		code string
 		text string
 	}{
-		"":                              {fault.Invalid, "InvalidSQL", "holds none"},
+		"":                              {fault.Invalid, "InvalidSQL", "holds no statement"},
 		"SELEC 1":                       {fault.Invalid, "InvalidSQL", "syntax error"},
 		"SELECT nothing":                {fault.Invalid, "InvalidSQL", `"nothing"`},
 		"SELECT 1; SELECT 2":            {fault.Invalid, "InvalidSQL", "several statements"},

@@ -20,8 +20,8 @@ func (e *Error) Error() string { return e.Text }
 
 var (
 	classPattern = regexp.MustCompile(`^([A-Z][A-Za-z ]*?)(?: Error|Exception)?: `)
-	// What DuckDB tells its own users after the cause: settings that ours cannot reach, addresses of its pages, its stack.
-	noisePattern = regexp.MustCompile(`(?s)\n+(Stack Trace:|This error signals an assertion failure|Database is launched in in-memory mode|Possible solutions:|See also https).*$`)
+	// What DuckDB tells its own users after the cause: the place in SQL that we wrote, settings that ours cannot reach, addresses of its pages, its stack.
+	noisePattern = regexp.MustCompile(`(?s)\n+(LINE \d+:|Stack Trace:|This error signals an assertion failure|Database is launched in in-memory mode|Possible solutions:|See also https).*$`)
 )
 
 // engineError makes a fault of what DuckDB says.

@@ -16,12 +16,16 @@ type Written struct{ Rows, Bytes int64 }
 // WriteParquet writes the rows of a SELECT to a new Parquet file, in their order. An error, also a cancellation, leaves no file
 // behind. The file is not flushed to the disk.
 func (c *Conn) WriteParquet(ctx context.Context, selectSQL, path string) (Written, error) {
-	what := "write the rows as Parquet"
-	sql := fmt.Sprintf("COPY (%s\n) TO %s (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE %d, USE_TMP_FILE false)",
-		selectSQL, Literal(path), rowGroup)
+	return c.writeParquet(ctx, selectSQL, path, "snappy")
+}
+
+func (c *Conn) writeParquet(ctx context.Context, selectSQL, path, compression string) (Written, error) {
+	const what = "write the rows as Parquet"
+	sql := fmt.Sprintf("COPY (%s\n) TO %s (FORMAT parquet, COMPRESSION %s, ROW_GROUP_SIZE %d, USE_TMP_FILE false)",
+		selectSQL, Literal(path), compression, rowGroup)
 	var written Written
 	err := c.do(ctx, what, func() error {
-		return c.each(sql, func(statement duckdb.PreparedStatement) (err error) {
+		return c.each(sql, what, func(statement duckdb.PreparedStatement) (err error) {
 			written.Rows, err = c.execute(statement, what)
 			return err
 		})

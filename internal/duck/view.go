@@ -36,13 +36,6 @@ type view struct {
 	told    error // an error that the running statement was told of
 }
 
-func newView(conn *Conn, name string, source array.RecordReader) *view {
-	v := &view{conn: conn, name: name, source: source, stopped: make(chan struct{}), batches: make(chan arrow.RecordBatch)}
-	source.Retain()
-	v.refs.Store(1)
-	return v
-}
-
 // pump owns the reader behind the view.
 func (v *view) pump() {
 	defer v.source.Release()
