@@ -11,7 +11,7 @@ func relied(kind string) []string {
 	case "database":
 		return []string{"compatibilityLevel"}
 	case "model":
-		return []string{"culture", "defaultMode"}
+		return []string{"defaultMode"}
 	case "table":
 		return []string{"excludeFromModelRefresh"}
 	case "column":

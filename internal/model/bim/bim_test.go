@@ -213,6 +213,10 @@ func TestErrors(t *testing.T) {
 			`cannot read model.bim:1:90: expected a line of text in "expression", found a number`,
 		},
 		{
+			`{"compatibilityLevel": 1200, "model": {"tables": [{"name": "T", "columns": [{"name": "C", "dataTyp": "int64"}]}]}}`,
+			`cannot read model.bim:1:91: expected a property of a column, found "dataTyp": is "dataType" meant?`,
+		},
+		{
 			`{"compatibilityLevel": 1200, "model": {"relationships": [{"isActive": "no"}]}}`,
 			`cannot read model.bim:1:71: expected true or false for "isActive", found a text`,
 		},

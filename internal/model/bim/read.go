@@ -60,6 +60,18 @@ func (r *reader) objects(v *value, name string) []*value {
 	return member.items
 }
 
+// check refuses properties whose names are nearly those that a refresh relies on.
+func (r *reader) check(v *value, kind string) {
+	if v == nil {
+		return
+	}
+	for _, m := range v.members {
+		if meant := model.Misspelt(kind, m.key.text); meant != "" {
+			r.fail(m.key, "expected a property of a %s, found %q: is %q meant?", kind, m.key.text, meant)
+		}
+	}
+}
+
 // text returns a text, which may stand as an array of its lines.
 func (r *reader) text(v *value, name string) string {
 	member := r.get(v, name)
@@ -135,8 +147,9 @@ func (r *reader) database(root *value) *model.Model {
 		r.fail(root, "expected a database with a \"model\", or a createOrReplace script of one")
 		return nil
 	}
-	level := r.get(database, "compatibilityLevel")
-	if level == nil {
+	r.check(database, "database")
+	r.check(definition, "model")
+	if r.get(database, "compatibilityLevel") == nil {
 		r.fail(database, "expected a \"compatibilityLevel\" in the database")
 		return nil
 	}
@@ -156,6 +169,7 @@ func (r *reader) database(root *value) *model.Model {
 		m.Tables = append(m.Tables, r.table(v))
 	}
 	for _, v := range r.objects(definition, "relationships") {
+		r.check(v, "relationship")
 		m.Relationships = append(m.Relationships, &model.Relationship{
 			Name:                       r.text(v, "name"),
 			FromTable:                  r.text(v, "fromTable"),
@@ -192,6 +206,7 @@ func (r *reader) database(root *value) *model.Model {
 }
 
 func (r *reader) dataSource(v *value) *model.DataSource {
+	r.check(v, "dataSource")
 	source := &model.DataSource{
 		Name:             r.name(v, "data source"),
 		Type:             strings.ToLower(r.text(v, "type")),
@@ -215,12 +230,14 @@ func (r *reader) dataSource(v *value) *model.DataSource {
 }
 
 func (r *reader) table(v *value) *model.Table {
+	r.check(v, "table")
 	table := &model.Table{
 		Name:                    r.name(v, "table"),
 		CalculationGroup:        r.object(v, "calculationGroup") != nil,
 		ExcludeFromModelRefresh: r.boolean(v, "excludeFromModelRefresh", false),
 	}
 	for _, v := range r.objects(v, "columns") {
+		r.check(v, "column")
 		table.Columns = append(table.Columns, &model.Column{
 			Name:         r.name(v, "column"),
 			Type:         model.NewColumnType(r.text(v, "type")),
@@ -231,6 +248,7 @@ func (r *reader) table(v *value) *model.Table {
 		})
 	}
 	for _, v := range r.objects(v, "partitions") {
+		r.check(v, "partition")
 		partition := &model.Partition{Name: r.name(v, "partition"), Mode: model.NewMode(r.text(v, "mode"))}
 		source := r.object(v, "source")
 		partition.Source = model.PartitionSource{
@@ -252,6 +270,7 @@ func (r *reader) table(v *value) *model.Table {
 		table.Measures = append(table.Measures, &model.Measure{Name: r.name(v, "measure"), Expression: r.text(v, "expression")})
 	}
 	if v := r.object(v, "refreshPolicy"); v != nil {
+		r.check(v, "refreshPolicy")
 		table.RefreshPolicy = &model.RefreshPolicy{
 			Mode:                     strings.ToLower(r.text(v, "mode")),
 			RollingWindowGranularity: model.NewGranularity(r.text(v, "rollingWindowGranularity")),

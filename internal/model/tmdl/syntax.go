@@ -112,13 +112,16 @@ func parse(path, content string) (*file, error) {
 	}
 	content, f.bom = strings.CutPrefix(content, byteOrderMark)
 	lines := strings.Split(content, "\n")
-	if strings.HasSuffix(lines[0], "\r") {
+	last := len(lines) - 1 // what no line end follows keeps its carriage return
+	if last > 0 && strings.HasSuffix(lines[0], "\r") {
 		f.eol = "\r\n"
 	}
 	p := &parser{file: f, lines: lines, spaces: 4}
 	least := 0
 	for i, line := range lines {
-		lines[i] = strings.TrimSuffix(line, "\r")
+		if i < last {
+			lines[i] = strings.TrimSuffix(line, "\r")
+		}
 		if count := len(line) - len(strings.TrimLeft(line, " ")); count > 0 && !blank(line) && (least == 0 || count < least) {
 			least = count
 		}
