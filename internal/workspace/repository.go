@@ -1,6 +1,10 @@
 package workspace
 
-import "context"
+import (
+	"context"
+
+	"freshet.dev/internal/store"
+)
 
 // Repository keeps workspaces, grants, items and definitions. The catalog implements it. IDs are lower-case; names compare
 // without letter case. What does not exist is NotFound, a taken name is a Conflict.
@@ -26,4 +30,29 @@ type Repository interface {
 	DeleteItem(ctx context.Context, id string) error
 	// Definition returns one revision of a definition; 0 is the current one.
 	Definition(ctx context.Context, itemID string, revision int64) (Definition, error)
+
+	// CurrentVersion returns the version of a model's data that readers see now.
+	CurrentVersion(ctx context.Context, itemID string) (store.Version, error)
+	// Deploy stores a revision with the version of the data that it makes, in one transaction. It changes nothing and returns a
+	// Conflict: CodeRedeployed when the item is not at the revision and version that it was worked out from any more, CodeItemExists
+	// when the name of a new item is taken, CodeBusy when a refresh of the model is unfinished.
+	Deploy(ctx context.Context, revision Revision) error
 }
+
+// Revision is a deployment as the repository stores it.
+type Revision struct {
+	Item        Item  // as it is afterwards
+	Base        int64 // the revision that it was worked out from; 0 makes a new item
+	BaseVersion int64
+	Definition  Definition
+	// Change makes the new version of the data. Its Objects are all objects of that version: others end.
+	Change store.Change
+}
+
+// The codes of conflicts.
+const (
+	CodeBusy            = "RefreshUnfinished"
+	CodeItemExists      = "ItemExists"
+	CodeRedeployed      = "ModelRedeployed"
+	CodeWorkspaceExists = "WorkspaceExists"
+)

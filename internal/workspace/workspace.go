@@ -8,8 +8,11 @@
 package workspace
 
 import (
-	"context"
+	"fmt"
+	"strings"
 	"time"
+
+	"freshet.dev/internal/fault"
 )
 
 // MyWorkspaceName is the name by which a caller reaches the workspace of their own.
@@ -19,6 +22,7 @@ const MyWorkspaceName = "My workspace"
 type Caller struct {
 	ID    string // never empty
 	Name  string // for people: a user's sign-in name, an application's name
+	App   bool   // a service principal
 	Owner bool   // the owner of this machine, who is Admin of every workspace
 }
 
@@ -33,6 +37,25 @@ const (
 	Member                  // adds others up to Member
 	Admin                   // assigns capacities, deletes the workspace, adds admins
 )
+
+func (r Role) String() string {
+	names := [...]string{"none", "Viewer", "Contributor", "Member", "Admin"}
+	if int(r) < len(names) {
+		return names[r]
+	}
+	return fmt.Sprintf("Role(%d)", uint8(r))
+}
+
+// ParseRole reads the name of a role in any letter case; "none" is NoRole.
+func ParseRole(text string) (Role, error) {
+	for role := NoRole; role <= Admin; role++ {
+		if strings.EqualFold(role.String(), text) {
+			return role, nil
+		}
+	}
+	return NoRole, fault.New(fault.Invalid, "InvalidRequest", "cannot give the role '%s'", text).
+		WithHint("The roles are Viewer, Contributor, Member, Admin and none.")
+}
 
 // Workspace is a place for items.
 type Workspace struct {
@@ -130,89 +153,4 @@ type Deployment struct {
 	CreatedWorkspace bool
 	Partitions       []PartitionChange
 	Warnings         []string
-}
-
-// Service answers for workspaces, items, grants and deployments. It is safe for concurrent use.
-type Service struct {
-	repository Repository
-	options    Options
-}
-
-// Options are what Service needs besides its repository.
-type Options struct {
-	Capacities []string         // names, in the order of the configuration; new workspaces go on the first
-	Now        func() time.Time // nil is time.Now
-	NewID      func() string    // nil makes random UUIDs
-}
-
-// New returns a Service over a repository.
-func New(repository Repository, options Options) *Service {
-	return &Service{repository: repository, options: options}
-}
-
-// Create makes a workspace, of which the caller becomes Admin. A name that is taken, in any letter case, is a Conflict.
-func (s *Service) Create(ctx context.Context, caller Caller, wanted NewWorkspace) (Workspace, error) {
-	panic("not yet")
-}
-
-// List returns the workspaces in which the caller has a role, by name, without personal ones.
-func (s *Service) List(ctx context.Context, caller Caller) ([]Workspace, error) { panic("not yet") }
-
-// Get finds a workspace by GUID or name, in any letter case, and checks that the caller has the needed role in it: NotFound
-// when there is none or the caller has no role in it, Denied when the role is too small.
-func (s *Service) Get(ctx context.Context, caller Caller, need Role, ref string) (Workspace, error) {
-	panic("not yet")
-}
-
-// Mine returns the caller's own workspace.
-func (s *Service) Mine(ctx context.Context, caller Caller) (Workspace, error) { panic("not yet") }
-
-// Assign moves a workspace to a capacity, or with "" makes it shared. It needs Admin.
-func (s *Service) Assign(ctx context.Context, caller Caller, ref, capacity string) (Workspace, error) {
-	panic("not yet")
-}
-
-// Delete removes a workspace with all its items. It needs Admin; an unfinished refresh in it is a Conflict.
-func (s *Service) Delete(ctx context.Context, caller Caller, ref string) error { panic("not yet") }
-
-// Grants lists who has a role in a workspace.
-func (s *Service) Grants(ctx context.Context, caller Caller, ref string) ([]Grant, error) {
-	panic("not yet")
-}
-
-// Grant gives a principal a role, instead of the one it had. NoRole takes it away.
-func (s *Service) Grant(ctx context.Context, caller Caller, ref string, grant Grant) error {
-	panic("not yet")
-}
-
-// Items lists the models of a workspace by name. ref is a name or GUID; "" means all workspaces in which the caller has a role.
-func (s *Service) Items(ctx context.Context, caller Caller, ref string) ([]Item, error) {
-	panic("not yet")
-}
-
-// Item finds a model in one workspace, given by GUID or name, by the model's GUID or name.
-func (s *Service) Item(ctx context.Context, caller Caller, need Role, workspaceRef, ref string) (Item, error) {
-	panic("not yet")
-}
-
-// Resolve finds a model by NAME, WORKSPACE/NAME or GUID among all that the caller sees. A name that several have is Invalid and
-// the error lists them.
-func (s *Service) Resolve(ctx context.Context, caller Caller, need Role, ref string) (Item, error) {
-	panic("not yet")
-}
-
-// DeleteItem removes a model and its data. It needs Contributor; an unfinished refresh is a Conflict.
-func (s *Service) DeleteItem(ctx context.Context, caller Caller, id string) error {
-	panic("not yet")
-}
-
-// Deploy stores a definition as the next revision of a model, or creates the model. Partitions whose source and columns are the
-// same keep their data. It needs Contributor; an unfinished refresh of the model is a Conflict that names it.
-func (s *Service) Deploy(ctx context.Context, caller Caller, deploy Deploy) (Deployment, error) {
-	panic("not yet")
-}
-
-// Export returns the definition that was deployed last. It needs Contributor.
-func (s *Service) Export(ctx context.Context, caller Caller, id string) (Definition, error) {
-	panic("not yet")
 }

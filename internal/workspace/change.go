@@ -1,0 +1,194 @@
+package workspace
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"freshet.dev/internal/model"
+	"freshet.dev/internal/store"
+)
+
+// change works out what a new definition does to the data that is present.
+func (p present) change(read *model.Model) (store.Change, []PartitionChange) {
+	w := work{present: p, read: read, calculated: p.model == nil || calculations(p.model) != calculations(read)}
+	// Whatever is calculated is calculated from rows: it stays only when all rows and all expressions stay.
+	w.eachPartition(func(table *model.Table, partition *model.Partition) {
+		if partition.Source.Type != model.CalculatedPartition {
+			w.partition(table, partition)
+		}
+	})
+	w.removed()
+	w.eachPartition(func(table *model.Table, partition *model.Partition) {
+		if partition.Source.Type == model.CalculatedPartition {
+			w.partition(table, partition)
+		}
+	})
+	for _, table := range read.Tables {
+		for _, column := range table.Columns {
+			if column.Type == model.CalculatedColumn {
+				w.result.Objects = append(w.result.Objects, store.Object{Table: table.Name, Column: column.Name, State: w.columnState(table, column)})
+			}
+		}
+	}
+	return w.result, w.changes
+}
+
+type work struct {
+	present
+	read       *model.Model
+	calculated bool // what is calculated must be calculated anew
+	seen       []*store.Part
+	result     store.Change
+	changes    []PartitionChange
+}
+
+func (w *work) eachPartition(visit func(*model.Table, *model.Partition)) {
+	for _, table := range w.read.Tables {
+		for _, partition := range table.Partitions {
+			visit(table, partition)
+		}
+	}
+}
+
+func (w *work) partition(table *model.Table, partition *model.Partition) {
+	next := store.Part{
+		Table: table.Name, Partition: partition.Name, State: emptyState(partition), Start: partition.Source.Start, End: partition.Source.End,
+		Fingerprint: store.Fingerprint(w.read, table, partition),
+	}
+	change := PartitionChange{Table: table.Name, Partition: partition.Name}
+	former := w.version.Part(table.Name, partition.Name)
+	isCalculated := partition.Source.Type == model.CalculatedPartition
+	switch {
+	case former == nil:
+		change.Change = Added
+		w.result.Put = append(w.result.Put, next)
+	case former.Fingerprint == next.Fingerprint && !(isCalculated && w.calculated):
+		change.Change, change.Rows = Kept, former.Rows()
+		if former.Table != next.Table || former.Partition != next.Partition { // renamed in letter case only
+			kept := *former
+			kept.Table, kept.Partition = next.Table, next.Partition
+			w.result.Remove = append(w.result.Remove, store.Key{Table: former.Table, Partition: former.Partition})
+			w.result.Put = append(w.result.Put, kept)
+		}
+	default:
+		change.Change, change.Rows, change.Reason = Emptied, former.Rows(), w.reason(table, partition)
+		if former.Table != next.Table || former.Partition != next.Partition {
+			w.result.Remove = append(w.result.Remove, store.Key{Table: former.Table, Partition: former.Partition})
+		}
+		w.result.Put = append(w.result.Put, next)
+	}
+	if former != nil {
+		w.seen = append(w.seen, former)
+	}
+	if change.Change != Kept {
+		w.calculated = true
+	}
+	w.changes = append(w.changes, change)
+}
+
+func emptyState(partition *model.Partition) store.State {
+	switch partition.Source.Type {
+	case model.CalculatedPartition:
+		return store.CalculationNeeded
+	case model.CalculationGroupPartition:
+		return store.Ready // its rows are part of the definition
+	}
+	return store.NoData
+}
+
+// removed drops the parts that the new definition has no partition for.
+func (w *work) removed() {
+	for i := range w.version.Parts {
+		former := &w.version.Parts[i]
+		table := w.read.Table(former.Table)
+		if slices.Contains(w.seen, former) || table != nil && table.Partition(former.Partition) != nil {
+			continue
+		}
+		w.calculated = true
+		w.result.Remove = append(w.result.Remove, store.Key{Table: former.Table, Partition: former.Partition})
+		w.changes = append(w.changes, PartitionChange{Table: former.Table, Partition: former.Partition, Change: Removed, Rows: former.Rows()})
+	}
+}
+
+func (w *work) columnState(table *model.Table, column *model.Column) store.State {
+	if w.calculated {
+		return store.CalculationNeeded
+	}
+	for _, object := range w.version.Objects {
+		if model.EqualNames(object.Table, table.Name) && model.EqualNames(object.Column, column.Name) {
+			return object.State
+		}
+	}
+	return store.CalculationNeeded
+}
+
+// calculations is everything of a model that decides calculated values besides rows.
+func calculations(m *model.Model) string {
+	var text strings.Builder
+	for _, table := range m.Tables {
+		fmt.Fprintf(&text, "table %q\n", table.Name)
+		for _, column := range table.Columns {
+			if column.Expression != "" {
+				fmt.Fprintf(&text, "column %q %q %q\n", column.Name, column.DataType, column.Expression)
+			}
+		}
+		for _, measure := range table.Measures {
+			fmt.Fprintf(&text, "measure %q %q\n", measure.Name, measure.Expression)
+		}
+	}
+	for _, r := range m.Relationships {
+		fmt.Fprintf(&text, "relationship %+v\n", *r)
+	}
+	return text.String()
+}
+
+// reason says why a partition's data cannot be kept, as far as comparing the definitions tells.
+func (w *work) reason(table *model.Table, partition *model.Partition) string {
+	if w.model == nil {
+		return "the definition that its data was read by cannot be read any more"
+	}
+	formerTable := w.model.Table(table.Name)
+	if formerTable == nil || formerTable.Partition(partition.Name) == nil {
+		return "its data was read by an earlier definition"
+	}
+	former := formerTable.Partition(partition.Name)
+	if partition.Source.Type == model.CalculatedPartition {
+		return "what it is calculated from has changed"
+	}
+	if former.Source != partition.Source {
+		return "its source has changed"
+	}
+	if former.Mode != partition.Mode {
+		return "its mode has changed"
+	}
+	if columns := columnChanges(formerTable, table); columns != "" {
+		return columns
+	}
+	return "a shared expression, data source or setting that it uses has changed"
+}
+
+func columnChanges(former, table *model.Table) string {
+	var changes []string
+	isData := func(c *model.Column) bool { return c != nil && (c.Type == model.DataColumn || c.Type == "") }
+	for _, column := range table.Columns {
+		if !isData(column) {
+			continue
+		}
+		old := former.Column(column.Name)
+		switch {
+		case !isData(old):
+			changes = append(changes, "column '"+column.Name+"' is new")
+		case old.DataType != column.DataType:
+			changes = append(changes, fmt.Sprintf("column '%s' is %s, was %s", column.Name, column.DataType, old.DataType))
+		case old.SourceColumn != column.SourceColumn:
+			changes = append(changes, "column '"+column.Name+"' has another source column")
+		}
+	}
+	for _, old := range former.Columns {
+		if isData(old) && !isData(table.Column(old.Name)) {
+			changes = append(changes, "column '"+old.Name+"' is gone")
+		}
+	}
+	return strings.Join(changes, ", ")
+}

@@ -1,0 +1,138 @@
+package workspace
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
+)
+
+// Items lists the models of a workspace, given by name or GUID, by name. "" means all workspaces in which the caller has a role,
+// and the caller's own.
+func (s *Service) Items(ctx context.Context, caller Caller, ref string) ([]Item, error) {
+	if ref == "" {
+		return s.allItems(ctx, caller)
+	}
+	workspace, err := s.Get(ctx, caller, Viewer, ref)
+	if err != nil {
+		return nil, err
+	}
+	return s.repository.Items(ctx, workspace.ID)
+}
+
+func (s *Service) allItems(ctx context.Context, caller Caller) ([]Item, error) {
+	workspaces, err := s.visible(ctx, caller)
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[string]bool, len(workspaces))
+	for _, workspace := range workspaces {
+		seen[workspace.ID] = true
+	}
+	items, err := s.repository.Items(ctx, "")
+	return slices.DeleteFunc(items, func(item Item) bool { return !seen[item.WorkspaceID] }), err
+}
+
+// Item finds a model in one workspace by the model's GUID or name. "" is the caller's own workspace.
+func (s *Service) Item(ctx context.Context, caller Caller, need Role, workspaceRef, ref string) (Item, error) {
+	workspace, err := s.Get(ctx, caller, Viewer, workspaceRef)
+	if err != nil {
+		return Item{}, err
+	}
+	item, err := s.itemIn(ctx, workspace, ref)
+	if err != nil {
+		return Item{}, err
+	}
+	return item, s.check(ctx, caller, need, workspace, "model", ref)
+}
+
+func (s *Service) itemIn(ctx context.Context, workspace Workspace, ref string) (Item, error) {
+	if id, ok := parseID(ref); ok {
+		item, err := s.repository.Item(ctx, id)
+		if err == nil && item.WorkspaceID == workspace.ID {
+			return item, nil
+		}
+		if err != nil && fault.KindOf(err) != fault.NotFound {
+			return Item{}, err
+		}
+	}
+	items, err := s.repository.Items(ctx, workspace.ID)
+	if err != nil {
+		return Item{}, err
+	}
+	for _, item := range items {
+		if model.EqualNames(item.Name, ref) {
+			return item, nil
+		}
+	}
+	return Item{}, missing("model", ref, listOf("Its workspace has", items, func(i Item) string { return i.Name }))
+}
+
+// Resolve finds a model by NAME, WORKSPACE/NAME or GUID among all that the caller sees. A name that several have is Invalid and
+// the error lists them.
+func (s *Service) Resolve(ctx context.Context, caller Caller, need Role, ref string) (Item, error) {
+	item, err := s.resolve(ctx, caller, ref)
+	if err != nil {
+		return Item{}, err
+	}
+	workspace, err := s.repository.Workspace(ctx, item.WorkspaceID)
+	if err != nil {
+		return Item{}, err
+	}
+	return item, s.check(ctx, caller, need, workspace, "model", ref)
+}
+
+func (s *Service) resolve(ctx context.Context, caller Caller, ref string) (Item, error) {
+	if id, ok := parseID(ref); ok {
+		item, err := s.repository.Item(ctx, id)
+		if fault.KindOf(err) != fault.NotFound || err == nil {
+			return item, err
+		}
+	}
+	items, err := s.allItems(ctx, caller)
+	if err != nil {
+		return Item{}, err
+	}
+	found := slices.DeleteFunc(slices.Clone(items), func(item Item) bool { return !item.answersTo(ref) })
+	switch len(found) {
+	case 0:
+		return Item{}, missing("model", ref, listOf("You see", items, Item.path))
+	case 1:
+		return found[0], nil
+	}
+	return Item{}, fault.New(fault.Invalid, "ModelAmbiguous", "cannot tell which model '%s' is: %d have that name", ref, len(found)).
+		WithHint("%s Name it with its workspace or by its GUID (%s).", listOf("There are", found, Item.path), found[0].ID)
+}
+
+// path is the name by which Resolve finds an item in its workspace.
+func (i Item) path() string { return i.WorkspaceName + "/" + i.Name }
+
+// answersTo tells whether a NAME or WORKSPACE/NAME means the item. Both names may hold slashes themselves.
+func (i Item) answersTo(ref string) bool {
+	if model.EqualNames(i.Name, ref) || model.EqualNames(i.path(), ref) {
+		return true
+	}
+	workspace, name, found := strings.Cut(ref, "/")
+	id, isID := parseID(workspace)
+	return found && isID && id == i.WorkspaceID && model.EqualNames(i.Name, name)
+}
+
+// DeleteItem removes a model and its data. It needs Contributor; an unfinished refresh is a Conflict.
+func (s *Service) DeleteItem(ctx context.Context, caller Caller, id string) error {
+	item, err := s.Resolve(ctx, caller, Contributor, id)
+	if err != nil {
+		return err
+	}
+	return s.repository.DeleteItem(ctx, item.ID)
+}
+
+// Export returns the definition that was deployed last. It needs Contributor.
+func (s *Service) Export(ctx context.Context, caller Caller, id string) (Definition, error) {
+	item, err := s.Resolve(ctx, caller, Contributor, id)
+	if err != nil {
+		return Definition{}, err
+	}
+	return s.repository.Definition(ctx, item.ID, 0)
+}
