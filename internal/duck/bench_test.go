@@ -23,7 +23,7 @@ const benchColumns = `range AS id, range % 1000 AS key, (hash(range) % 65536)::B
 
 // BenchmarkWriteParquet measures one partition of 12 mixed columns on its way to a file.
 func BenchmarkWriteParquet(b *testing.B) {
-	for _, format := range []string{"snappy", "zstd", "lz4_raw"} {
+	for _, format := range []string{parquetForm, "COMPRESSION snappy", "COMPRESSION zstd", "COMPRESSION zstd, COMPRESSION_LEVEL 1", "COMPRESSION snappy, PARQUET_VERSION v2"} {
 		b.Run(format, func(b *testing.B) {
 			_, conn := openTest(b, Options{})
 			if err := conn.Exec(b.Context(), "CREATE TABLE t AS SELECT "+benchColumns+" FROM range("+benchRows()+")"); err != nil {

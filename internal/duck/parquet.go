@@ -16,13 +16,13 @@ type Written struct{ Rows, Bytes int64 }
 // WriteParquet writes the rows of a SELECT to a new Parquet file, in their order. An error, also a cancellation, leaves no file
 // behind. The file is not flushed to the disk.
 func (c *Conn) WriteParquet(ctx context.Context, selectSQL, path string) (Written, error) {
-	return c.writeParquet(ctx, selectSQL, path, "snappy")
+	return c.writeParquet(ctx, selectSQL, path, parquetForm)
 }
 
-func (c *Conn) writeParquet(ctx context.Context, selectSQL, path, compression string) (Written, error) {
+func (c *Conn) writeParquet(ctx context.Context, selectSQL, path, form string) (Written, error) {
 	const what = "write the rows as Parquet"
-	sql := fmt.Sprintf("COPY (%s\n) TO %s (FORMAT parquet, COMPRESSION %s, ROW_GROUP_SIZE %d, USE_TMP_FILE false)",
-		selectSQL, Literal(path), compression, rowGroup)
+	sql := fmt.Sprintf("COPY (%s\n) TO %s (FORMAT parquet, %s, ROW_GROUP_SIZE %d, USE_TMP_FILE false)",
+		selectSQL, Literal(path), form, rowGroup)
 	var written Written
 	err := c.do(ctx, what, func() error {
 		return c.each(sql, what, func(statement duckdb.PreparedStatement) (err error) {
@@ -43,5 +43,10 @@ func (c *Conn) writeParquet(ctx context.Context, selectSQL, path, compression st
 	return written, nil
 }
 
-// rowGroup is DuckDB's own size, the unit of its parallel reads.
-const rowGroup = 122_880
+const (
+	// parquetForm is the smallest and the fastest of those measured (12 mixed columns; BenchmarkWriteParquet): a third of the bytes of
+	// DuckDB's default (snappy, v1) in four fifths of its time. Version 2 is its encodings, which every current reader knows.
+	parquetForm = "COMPRESSION zstd, COMPRESSION_LEVEL 1, PARQUET_VERSION v2"
+	// rowGroup is DuckDB's own size, the unit of its parallel reads.
+	rowGroup = 122_880
+)
