@@ -7,7 +7,7 @@ import (
 	"freshet.dev/internal/fault"
 )
 
-// Ref says what a data source reaches, in the words of the configuration: its kind ("PostgreSQL", "SQL", "MySQL", "File", "Folder", "Web",
+// Ref says what a data source reaches, in the words of the configuration: its kind ("PostgreSQL", "SQL", "MySQL", "File", "Web",
 // "OData") and path ("host:5432;sales", "/srv/exports"). It never holds a secret.
 func (d *DataSource) Ref() (kind, path string, err error) {
 	if d.Type == StructuredSource {
@@ -62,7 +62,7 @@ func (d *DataSource) structuredRef() (kind, path string, err error) {
 		return ""
 	}
 	databases := map[string]string{"tds": "SQL", "postgresql": "PostgreSQL", "mysql": "MySQL"}
-	files := map[string]string{"file": "File", "folder": "Folder"}
+	files := map[string]string{"file": "File", "folder": "File"}
 	pages := map[string]string{"http": "Web", "odata": "OData"}
 	protocol := strings.ToLower(d.Protocol)
 	switch {
