@@ -7,9 +7,13 @@ package refresh
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
 	"time"
 
 	"freshet.dev/internal/capacity"
+	"freshet.dev/internal/fault"
 	"freshet.dev/internal/model"
 	"freshet.dev/internal/source"
 	"freshet.dev/internal/store"
@@ -32,31 +36,63 @@ type models interface {
 	CurrentVersion(ctx context.Context, model string) (store.Version, error)
 }
 
-// Options are what an Engine works with. All but the durations are required.
+// Options are what an Engine works with. What stands above the line is required.
 type Options struct {
 	Log        Log
 	Models     models
 	Store      *store.Store
 	Sources    *source.Registry
-	Capacities []*capacity.Capacity // by name; the first serves models of shared workspaces too
-	TempDir    string               // for what a load spills to disk; emptied by the engine
+	Capacities []*capacity.Capacity // by name; the first serves the models of shared workspaces too
+	TempDir    string               // for what a load spills to disk; the engine's own, emptied by New
 	Owner      string               // names this process in the log
 	Now        func() time.Time
 	NewID      func() string
 	Logger     *slog.Logger
-
-	HeartbeatEvery  time.Duration // 0 = 10 s
-	KeepFinishedFor time.Duration // F2: how old a finished step may be and still be kept; 0 = 6 h
-	RetryAll        bool          // R33: try errors again that no retry can mend
+	// –––
+	HeartbeatEvery  time.Duration  // 0 = 10 s
+	KeepFinishedFor time.Duration  // F2: how old a finished step may be and still be kept; 0 = 6 h
+	RetryAll        bool           // R33: also try errors again that no retry can mend
+	StepMemory      int64          // what one load needs at least; 0 = 192 MiB
+	Random          func() float64 // from 0 to 1, for the jitter of pauses; nil = math/rand/v2
 }
 
 // Engine accepts, runs and tells about refreshes. It is safe for concurrent use.
 type Engine struct {
 	options Options
+	load    loader
+	wake    chan struct{} // holds one signal: there may be an operation to take
+
+	mu      sync.Mutex
+	running map[string]*work // by operation
+	changed chan struct{}    // closed and replaced when an operation has ended
 }
 
 // New returns an engine. Nothing runs before Run.
-func New(options Options) (*Engine, error) { return &Engine{options: options}, nil }
+func New(options Options) (*Engine, error) {
+	if len(options.Capacities) == 0 {
+		return nil, fault.New(fault.Invalid, "", "cannot refresh models without a capacity")
+	}
+	if options.HeartbeatEvery == 0 {
+		options.HeartbeatEvery = 10 * time.Second
+	}
+	if options.KeepFinishedFor == 0 {
+		options.KeepFinishedFor = 6 * time.Hour
+	}
+	if options.StepMemory == 0 {
+		options.StepMemory = 192 << 20
+	}
+	if options.Random == nil {
+		options.Random = rand.Float64
+	}
+	if err := os.RemoveAll(options.TempDir); err != nil {
+		return nil, fault.New(fault.Unavailable, store.CodeStorage, "cannot empty the folder for temporary files: %w", err)
+	}
+	e := &Engine{
+		options: options, wake: make(chan struct{}, 1), running: map[string]*work{}, changed: make(chan struct{}),
+	}
+	e.load = e.loadPartition
+	return e, nil
+}
 
 // Submission is a wish for a refresh.
 type Submission struct {
@@ -68,10 +104,80 @@ type Submission struct {
 }
 
 // Submit stores a new operation and returns at once: what it returns without error is a promise. The outcome is Accepted, Queued or
-// Dropped; for Dropped the operation was not stored, and only its ID is set. Errors: Invalid with CodeInvalidRequest for wrong parameters (R8–R14) and for a model
-// that has an unfinished refresh (R6), NotFound for an unknown model.
+// Dropped; of a dropped operation nothing was stored.
+//
+// Errors: Invalid for wrong parameters (R8–R14), for a model in a shared workspace (R2) and, with CodeInvalidRequest, for one that has an
+// unfinished refresh (R6); NotFound for an unknown model.
 func (e *Engine) Submit(ctx context.Context, wish Submission) (Operation, Outcome, error) {
-	panic("not yet")
+	if wish.Trigger == "" {
+		wish.Trigger = ViaAPI
+		if wish.Params.Enhanced() {
+			wish.Trigger = ViaEnhancedAPI
+		}
+	}
+	const tries = 3 // a deployment may fall between reading the model and storing the operation
+	for try := 1; ; try++ {
+		operation, outcome, err := e.submit(ctx, wish)
+		if fault.CodeOf(err) == CodeRevision && try < tries {
+			continue
+		}
+		return operation, outcome, err
+	}
+}
+
+func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcome, error) {
+	definition, err := e.options.Models.RefreshDefinition(ctx, wish.Model)
+	if err != nil {
+		return Operation{}, "", err
+	}
+	now := e.options.Now().UTC()
+	request, err := wish.Params.Request(wish.Trigger, now)
+	if err != nil {
+		return Operation{}, "", err
+	}
+	if definition.Capacity == "" && !wish.Trigger.Standard() {
+		return Operation{}, "", invalid("cannot start an enhanced refresh of model '%s': its workspace is on no capacity", definition.Name).
+			WithHint("Send the request without parameters besides notifyOption, or assign the workspace to a capacity.")
+	}
+	if request, err = request.resolve(definition.Model); err != nil {
+		return Operation{}, "", err
+	}
+	operation := Operation{
+		ID: e.options.NewID(), Model: definition.ID, ModelRevision: definition.Revision, Trigger: wish.Trigger, Request: request,
+		RequestedBy: wish.RequestedBy, AcceptedAt: now, State: Accepted,
+	}
+	warnings := make([]Message, len(wish.Warnings))
+	for i, warning := range wish.Warnings {
+		warning.At = now
+		warnings[i] = warning
+	}
+	outcome, stored, err := e.options.Log.Submit(ctx, operation, warnings)
+	if err != nil {
+		return Operation{}, "", err
+	}
+	switch outcome {
+	case OutcomeConflict:
+		since := stored.StartedAt
+		if since.IsZero() {
+			since = stored.AcceptedAt
+		}
+		return Operation{}, "", invalid("Invalid dataset refresh request. Another refresh request is already executing: %s, since %s",
+			stored.ID, since.UTC().Format(time.RFC3339)).WithHint("Wait for its end or cancel it.")
+	case OutcomeDropped:
+		e.options.Logger.Info("refresh dropped: one runs and one is queued", "model", definition.ID, "refresh", operation.ID, "running", stored.ID)
+		return operation, outcome, nil
+	}
+	e.options.Logger.Info("refresh accepted", "model", definition.ID, "refresh", stored.ID, "trigger", string(stored.Trigger), "by", wish.RequestedBy, "outcome", string(outcome))
+	e.poke()
+	return stored, outcome, nil
+}
+
+// poke makes Run look for operations to take.
+func (e *Engine) poke() {
+	select {
+	case e.wake <- struct{}{}:
+	default: // it will look anyway
+	}
 }
 
 // Which says which refreshes a call is about.
@@ -83,12 +189,28 @@ const (
 	EnhancedOnly Which = "enhanced" // Power BI's routes: standard ones are Invalid with CodeInvalidRequest (R29, R31)
 )
 
+// get returns an operation of a model.
+func (e *Engine) get(ctx context.Context, model, id string, which Which, verb string) (Operation, error) {
+	operation, err := e.options.Log.Get(ctx, id)
+	if err != nil {
+		return Operation{}, err
+	}
+	if operation.Model != model {
+		return Operation{}, fault.New(fault.NotFound, CodeNotFound, "cannot find refresh %s of this model", id)
+	}
+	if which == EnhancedOnly && operation.Trigger.Standard() {
+		return Operation{}, invalid("cannot %s refresh %s: its type is %s, and only enhanced refreshes (ViaEnhancedApi) can be asked for or cancelled one by one", verb, id, operation.Trigger)
+	}
+	return operation, nil
+}
+
 // Detail is an operation with its parts.
 type Detail struct {
 	Operation Operation
+	Phase     Type // what runs now, in the words of types (currentRefreshType)
 	Objects   []ObjectStatus
 	Messages  []Message
-	Progress  []Progress // of the steps that run in this process now, or ran since it started the operation
+	Progress  []Progress // of the loads that this process has begun since it took the unfinished operation
 }
 
 // ObjectStatus tells how far one partition in scope is (R28).
@@ -105,40 +227,144 @@ type ObjectStatus struct {
 	Failure   *Failure
 }
 
-// Progress tells how far a load is. Totals are 0 where the source cannot tell.
-type Progress struct {
-	Table       string
-	Partition   string
-	Rows        int64
-	Bytes       int64
-	TotalRows   int64
-	TotalBytes  int64
-	RowsPerSec  float64
-	StartedAt   time.Time
-	ExpectedEnd time.Time // zero: unknown
-	Done        bool
-}
-
 // Detail returns one refresh of a model. An unknown id, and one of another model, is NotFound.
 func (e *Engine) Detail(ctx context.Context, model, id string, which Which) (Detail, error) {
-	panic("not yet")
+	operation, err := e.get(ctx, model, id, which, "show")
+	if err != nil {
+		return Detail{}, err
+	}
+	steps, err := e.options.Log.Steps(ctx, id)
+	if err != nil {
+		return Detail{}, err
+	}
+	messages, err := e.options.Log.Messages(ctx, id)
+	if err != nil {
+		return Detail{}, err
+	}
+	detail := Detail{Operation: operation, Phase: operation.Request.Type, Messages: messages, Progress: e.Progress(id)}
+	for _, step := range steps {
+		detail.Objects = append(detail.Objects, step.status())
+	}
+	if len(steps) == 0 && !operation.State.Finished() {
+		if detail.Objects, err = e.expected(ctx, operation); err != nil {
+			return Detail{}, err
+		}
+	}
+	return detail, nil
+}
+
+// expected are the objects of an operation that has no plan yet.
+func (e *Engine) expected(ctx context.Context, operation Operation) ([]ObjectStatus, error) {
+	definition, err := e.options.Models.RefreshDefinition(ctx, operation.Model)
+	if err != nil {
+		return nil, err
+	}
+	var objects []ObjectStatus
+	for _, target := range operation.Request.scope(definition.Model) {
+		objects = append(objects, ObjectStatus{Table: target.table.Name, Partition: target.partition.Name, Status: "NotStarted"})
+	}
+	return objects, nil
+}
+
+func (s Step) status() ObjectStatus {
+	status := ObjectStatus{
+		Table: s.Table, Partition: s.Partition, StartedAt: s.StartedAt, EndedAt: s.EndedAt, Note: s.Note, Failure: s.Failure,
+		Rows: s.File.Rows, Bytes: s.File.Bytes, ReadAt: s.ReadAt,
+	}
+	switch s.State {
+	case StepPlanned:
+		status.Status = "NotStarted"
+	case StepRunning:
+		status.Status = "InProgress"
+	case StepFinished, StepCommitted, StepSkipped:
+		status.Status = "Completed"
+	case StepFailed:
+		status.Status = "Failed"
+	case StepCancelled:
+		status.Status = "Cancelled"
+	}
+	return status
 }
 
 // History returns the newest refreshes of a model, newest first; top 0 means 60 (R27).
 func (e *Engine) History(ctx context.Context, model string, top int) ([]Operation, error) {
-	panic("not yet")
+	const available = 60
+	if top == 0 {
+		top = available
+	}
+	return e.options.Log.List(ctx, Filter{Model: model, Top: top})
 }
 
-// Cancel asks for the end of a refresh (R30). It returns without error when the refresh is or will be cancelled, and was asked before.
-// A finished one is a Conflict.
-func (e *Engine) Cancel(ctx context.Context, model, id string, which Which) error { panic("not yet") }
+// Cancel asks for the end of a refresh (R30). It returns without error when the refresh is or will be cancelled, also when that was
+// asked before. A finished one is a Conflict.
+func (e *Engine) Cancel(ctx context.Context, model, id string, which Which) error {
+	if _, err := e.get(ctx, model, id, which, "cancel"); err != nil {
+		return err
+	}
+	operation, err := e.options.Log.Cancel(ctx, id, e.options.Now().UTC())
+	if err != nil {
+		return err
+	}
+	e.options.Logger.Info("refresh is to be cancelled", "model", model, "refresh", id, "state", string(operation.State))
+	e.mu.Lock()
+	if w := e.running[id]; w != nil {
+		w.cancel(errCancelled)
+	}
+	e.mu.Unlock()
+	if operation.State.Finished() {
+		e.announce()
+	}
+	return nil
+}
 
-// Progress returns how far the loads of an operation are, of those that run in this process now, or ran since it took the operation.
-func (e *Engine) Progress(id string) []Progress { panic("not yet") }
+// Progress returns how far the loads of an operation are that this process has begun. It is empty when the operation has ended.
+func (e *Engine) Progress(id string) []Progress {
+	e.mu.Lock()
+	w := e.running[id]
+	e.mu.Unlock()
+	if w == nil {
+		return nil
+	}
+	return w.tracker.read(e.options.Now())
+}
 
-// Wait returns when the operation is finished. It is for callers in the same process.
-func (e *Engine) Wait(ctx context.Context, id string) (Operation, error) { panic("not yet") }
+// Wait returns when the operation is finished. It is for callers in the process that runs it.
+func (e *Engine) Wait(ctx context.Context, id string) (Operation, error) {
+	for {
+		e.mu.Lock()
+		changed := e.changed
+		e.mu.Unlock()
+		operation, err := e.options.Log.Get(ctx, id)
+		if err != nil || operation.State.Finished() {
+			return operation, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return operation, context.Cause(ctx)
+		}
+	}
+}
 
-// Run works until ctx ends: it takes every unfinished operation, those of an earlier process first, and each one that is submitted.
-// When ctx ends it stops the steps that run, leaves their operations to be taken again, and returns.
-func (e *Engine) Run(ctx context.Context) error { panic("not yet") }
+// announce wakes those who wait for the end of an operation, and Run, since a queued one may follow.
+func (e *Engine) announce() {
+	e.mu.Lock()
+	close(e.changed)
+	e.changed = make(chan struct{})
+	e.mu.Unlock()
+	e.poke()
+}
+
+// capacityOf returns the capacity that serves a model.
+func (e *Engine) capacityOf(definition Definition) (*capacity.Capacity, error) {
+	if definition.Capacity == "" {
+		return e.options.Capacities[0], nil
+	}
+	for _, c := range e.options.Capacities {
+		if c.Name() == definition.Capacity {
+			return c, nil
+		}
+	}
+	return nil, fault.New(fault.Invalid, CodeProcessing, "cannot refresh model '%s': the configuration has no capacity '%s'", definition.Name, definition.Capacity).
+		WithHint("Add it to capacities, or assign the workspace to another one.")
+}

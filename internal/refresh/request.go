@@ -1,6 +1,14 @@
 package refresh
 
-import "time"
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
+)
 
 // Type is what a refresh does to the objects in its scope.
 type Type string
@@ -15,13 +23,16 @@ const (
 	Defragment  Type = "Defragment"  // compact the stored form
 )
 
+// loads tells whether the type reads sources, and so may apply a refresh policy.
+func (t Type) loads() bool { return t == Full || t == DataOnly || t == Automatic }
+
 // CommitMode says when readers see what was loaded.
 type CommitMode string
 
 // The commit modes (R9).
 const (
 	Transactional CommitMode = "Transactional" // all objects at once, or none
-	PartialBatch  CommitMode = "PartialBatch"  // each object as it finishes
+	PartialBatch  CommitMode = "PartialBatch"  // each partition as it finishes
 )
 
 // Object names a table, or one partition of it.
@@ -36,7 +47,7 @@ type Request struct {
 	CommitMode         CommitMode
 	MaxParallelism     int
 	RetryCount         int
-	Objects            []Object // named ones, each once; none = the whole model
+	Objects            []Object // as named, each once, in the model's spelling; none = the whole model
 	ApplyRefreshPolicy bool
 	EffectiveDate      time.Time     // midnight, UTC, of the day that the refresh policy takes for today
 	Timeout            time.Duration // of one attempt
@@ -60,4 +71,231 @@ type Params struct {
 func (p Params) Enhanced() bool {
 	return p.Type != nil || p.CommitMode != nil || p.MaxParallelism != nil || p.RetryCount != nil || p.Objects != nil ||
 		p.ApplyRefreshPolicy != nil || p.EffectiveDate != nil || p.Timeout != nil
+}
+
+const (
+	defaultTimeout     = 5 * time.Hour
+	defaultParallelism = 10
+	maxCount           = 1<<31 - 1
+)
+
+// Request checks the parameters by themselves and fills in the defaults: those of a standard refresh, or of an enhanced one.
+// today is the day on which the refresh was accepted. Every error is Invalid with CodeInvalidRequest and names what is allowed.
+func (p Params) Request(trigger Trigger, today time.Time) (Request, error) {
+	request := Request{
+		Type: Full, CommitMode: Transactional, MaxParallelism: defaultParallelism, ApplyRefreshPolicy: true,
+		EffectiveDate: day(today.UTC()), Timeout: defaultTimeout,
+	}
+	if trigger.Standard() {
+		if p.Enhanced() {
+			return Request{}, invalid("cannot give parameters to a refresh of kind %s: only notifyOption belongs to it", trigger)
+		}
+		if p.NotifyOption == nil {
+			return request, nil
+		}
+		notify, err := choose("notifyOption", *p.NotifyOption, "NoNotification", "MailOnFailure", "MailOnCompletion")
+		request.Notify = notify
+		return request, err
+	}
+	request.Type = Automatic
+	var err error
+	if p.Type != nil {
+		if request.Type, err = choose("type", *p.Type, Full, ClearValues, Calculate, DataOnly, Automatic, Defragment); err != nil {
+			return Request{}, err
+		}
+	}
+	if p.CommitMode != nil {
+		if request.CommitMode, err = choose("commitMode", *p.CommitMode, Transactional, PartialBatch); err != nil {
+			return Request{}, err
+		}
+	}
+	if p.MaxParallelism != nil {
+		if request.MaxParallelism, err = count("maxParallelism", *p.MaxParallelism, 1); err != nil {
+			return Request{}, err
+		}
+	}
+	if p.RetryCount != nil {
+		if request.RetryCount, err = count("retryCount", *p.RetryCount, 0); err != nil {
+			return Request{}, err
+		}
+	}
+	if p.ApplyRefreshPolicy != nil {
+		request.ApplyRefreshPolicy = *p.ApplyRefreshPolicy
+	}
+	if p.EffectiveDate != nil {
+		if request.EffectiveDate, err = parseDate(*p.EffectiveDate); err != nil {
+			return Request{}, err
+		}
+	}
+	if p.Timeout != nil {
+		if request.Timeout, err = parseTimeout(*p.Timeout); err != nil {
+			return Request{}, err
+		}
+	}
+	for _, object := range p.Objects {
+		if object.Table == "" {
+			if object.Partition != "" {
+				return Request{}, invalid("cannot refresh partition '%s': the object names no table", object.Partition)
+			}
+			return Request{}, invalid("cannot refresh an object without a table: each of objects is {\"table\": …} or {\"table\": …, \"partition\": …}")
+		}
+	}
+	request.Objects = p.Objects
+	return request, nil
+}
+
+func invalid(format string, args ...any) *fault.Error {
+	return fault.New(fault.Invalid, CodeInvalidRequest, format, args...)
+}
+
+// choose finds a value among those allowed, without regard to case.
+func choose[T ~string](name, value string, allowed ...T) (T, error) {
+	names := make([]string, len(allowed))
+	for i, one := range allowed {
+		if strings.EqualFold(value, string(one)) {
+			return one, nil
+		}
+		names[i] = string(one)
+	}
+	return "", invalid("cannot use '%s' for %s: it is one of %s", value, name, strings.Join(names, ", "))
+}
+
+func count(name string, value, least int64) (int, error) {
+	if value < least || value > maxCount {
+		return 0, invalid("cannot use %d for %s: it is a whole number from %d to %d", value, name, least, maxCount)
+	}
+	return int(value), nil
+}
+
+// day is the midnight that begins t's day, in UTC.
+func day(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC) }
+
+// dateForms are the forms of effectiveDate: ISO, and en-US as TMSL's documentation has it (R14).
+var dateForms = []string{
+	"2006-01-02", time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02T15:04Z07:00",
+	"1/2/2006", "1/2/2006 15:04:05", "1/2/2006 15:04", "1/2/2006 3:04:05 PM", "1/2/2006 3:04 PM",
+}
+
+// parseDate reads a date, or the day of a date-time as it is written, whatever its offset.
+func parseDate(text string) (time.Time, error) {
+	for _, form := range dateForms {
+		if t, err := time.Parse(form, strings.TrimSpace(text)); err == nil {
+			return day(t), nil
+		}
+	}
+	return time.Time{}, invalid("cannot use '%s' for effectiveDate: it is a date such as 2026-03-31, 2026-03-31T00:00:00Z or 3/31/2026", text)
+}
+
+var timeoutForm = regexp.MustCompile(`^([01]?[0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])$`)
+
+func parseTimeout(text string) (time.Duration, error) {
+	parts := timeoutForm.FindStringSubmatch(strings.TrimSpace(text))
+	var seconds int
+	for _, part := range parts[min(1, len(parts)):] {
+		number, err := strconv.Atoi(part)
+		if err != nil {
+			return 0, err // the form has digits only
+		}
+		seconds = seconds*60 + number
+	}
+	if seconds == 0 {
+		return 0, invalid("cannot use '%s' for timeout: it is hh:mm:ss from 00:00:01 to 23:59:59", text)
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
+// resolve checks the request against the model: the objects exist (they come back in the model's spelling, each once), and no refresh
+// policy would have to be applied where that cannot be done.
+func (r Request) resolve(m *model.Model) (Request, error) {
+	var objects []Object
+	seen := map[Object]bool{}
+	for _, object := range r.Objects {
+		table := m.Table(object.Table)
+		if table == nil {
+			return Request{}, invalid("cannot refresh table '%s': the model has no such table", object.Table).
+				WithHint("Its tables are %s.", listed(m.Tables, func(t *model.Table) string { return t.Name }))
+		}
+		found := Object{Table: table.Name}
+		if object.Partition != "" {
+			partition := table.Partition(object.Partition)
+			if partition == nil {
+				return Request{}, invalid("cannot refresh partition '%s' of table '%s': the table has no such partition", object.Partition, table.Name).
+					WithHint("Its partitions are %s.", listed(table.Partitions, func(p *model.Partition) string { return p.Name }))
+			}
+			if r.Type == Defragment {
+				return Request{}, invalid("cannot defragment partition '%s' of table '%s': type Defragment takes whole tables", partition.Name, table.Name)
+			}
+			found.Partition = partition.Name
+		}
+		if !seen[found] {
+			seen[found] = true
+			objects = append(objects, found)
+		}
+	}
+	r.Objects = objects
+	return r, r.checkPolicy(m)
+}
+
+// checkPolicy is R13.
+func (r Request) checkPolicy(m *model.Model) error {
+	if !r.ApplyRefreshPolicy || !r.Type.loads() {
+		return nil
+	}
+	for _, object := range r.Objects {
+		if object.Partition != "" && m.Table(object.Table).RefreshPolicy != nil {
+			return invalid("cannot refresh partition '%s' of table '%s' alone: the table has a refresh policy, which applyRefreshPolicy = true applies to the whole table",
+				object.Partition, object.Table).WithHint("Send \"applyRefreshPolicy\": false to load the partition as it is defined.")
+		}
+	}
+	for _, target := range r.scope(m) {
+		if target.table.RefreshPolicy == nil {
+			continue
+		}
+		if r.CommitMode == PartialBatch {
+			return invalid("cannot apply the refresh policy of table '%s' in commitMode PartialBatch", target.table.Name).
+				WithHint("Send \"applyRefreshPolicy\": false, or \"commitMode\": \"transactional\".")
+		}
+		return fault.New(fault.Invalid, CodePolicy, "cannot apply the refresh policy of table '%s': incremental refresh is not supported by this version of Freshet", target.table.Name).
+			WithHint("Send \"applyRefreshPolicy\": false to load the table's partitions as they are defined.")
+	}
+	return nil
+}
+
+// target is one partition in scope.
+type target struct {
+	table     *model.Table
+	partition *model.Partition
+}
+
+// scope lists the partitions that the objects mean, each once, in the model's order.
+func (r Request) scope(m *model.Model) []target {
+	wanted := map[Object]bool{}
+	for _, object := range r.Objects {
+		wanted[object] = true
+	}
+	var targets []target
+	for _, table := range m.Tables {
+		for _, partition := range table.Partitions {
+			if len(wanted) == 0 || wanted[Object{Table: table.Name}] || wanted[Object{table.Name, partition.Name}] {
+				targets = append(targets, target{table, partition})
+			}
+		}
+	}
+	return targets
+}
+
+// listed names at most a dozen of the items, for an error.
+func listed[T any](items []T, name func(T) string) string {
+	const most = 12
+	var names []string
+	for i, item := range items {
+		if i == most {
+			return strings.Join(names, ", ") + " and " + strconv.Itoa(len(items)-most) + " more"
+		}
+		names = append(names, "'"+name(item)+"'")
+	}
+	if names == nil {
+		return "none"
+	}
+	return strings.Join(names, ", ")
 }

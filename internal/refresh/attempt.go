@@ -1,0 +1,346 @@
+package refresh
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"freshet.dev/internal/capacity"
+	"freshet.dev/internal/duck"
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/store"
+)
+
+// try makes attempts until the operation has ended.
+func (w *work) try(base context.Context) error {
+	backoff := pauses{least: 2 * time.Second, most: 2 * time.Minute, random: w.engine.options.Random}
+	for {
+		if err := w.beginAttempt(base); err != nil {
+			return err
+		}
+		failure, verdict, err := w.runAttempt(base)
+		left := w.operation.Request.RetryCount + 1 - w.attempt.Number
+		switch {
+		case err != nil:
+			return err
+		case verdict == done:
+			return w.finish(base)
+		case verdict == expired:
+			return w.fail(base, TimedOut, totalTimeout())
+		case verdict == timedOut && left <= 0:
+			return w.fail(base, TimedOut, failure)
+		case verdict == failed || left <= 0:
+			return w.end(base, Failed, failure, nil)
+		}
+		if verdict == timedOut {
+			if err := w.tell(base, failure.message(WarningMessage, w.now())); err != nil {
+				return err
+			}
+		}
+		w.log.Warn("attempt failed; another one follows", "attempt", w.attempt.Number, "failure", failure.text())
+		if err := w.pauseBeforeRetry(base, failure, backoff); err != nil {
+			return err
+		}
+	}
+}
+
+// pauseBeforeRetry ends the attempt, waits, and makes what did not finish ready to be done again. What finished stays (F2).
+func (w *work) pauseBeforeRetry(base context.Context, failure *Failure, backoff pauses) error {
+	if err := w.endAttempt(base, failure); err != nil {
+		return err
+	}
+	if err := w.move(base, Backoff); err != nil {
+		return err
+	}
+	ctx, stop := context.WithTimeoutCause(w.ctx, w.operation.AcceptedAt.Add(totalLimit).Sub(w.now()), errTotal)
+	defer stop()
+	if err := backoff.wait(ctx, w.attempt.Number); errors.Is(err, errTotal) {
+		return w.fail(base, TimedOut, totalTimeout())
+	} else if err != nil {
+		return err
+	}
+	if err := w.move(base, Running); err != nil {
+		return err
+	}
+	return w.replanFailed(base)
+}
+
+func (w *work) replanFailed(base context.Context) error {
+	if err := w.revive(base); err != nil {
+		return err
+	}
+	for i, step := range w.steps {
+		if step.State == StepFailed && !w.hopeless[step.Number] {
+			if err := w.replan(base, i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *work) tell(base context.Context, messages ...Message) error {
+	return w.write(base, "a message", func(ctx context.Context) error {
+		return w.engine.options.Log.AddMessages(ctx, w.lease, messages)
+	}, nil)
+}
+
+// runAttempt does the planned steps, at most maxParallelism at the same time. What it returns without an error is why the attempt did
+// not get everything done, and whether another one may.
+func (w *work) runAttempt(base context.Context) (*Failure, verdict, error) {
+	now := w.now()
+	limit := w.operation.Request.Timeout
+	ctx, stopAttempt := context.WithTimeoutCause(w.ctx, limit-w.worked(), errAttempt)
+	defer stopAttempt()
+	ctx, stopTotal := context.WithTimeoutCause(ctx, w.operation.AcceptedAt.Add(totalLimit).Sub(now), errTotal)
+	defer stopTotal()
+	ctx, stopSiblings := context.WithCancelCause(ctx)
+	defer stopSiblings(nil)
+
+	run := &attempt{work: w, ctx: ctx, base: base, stopSiblings: stopSiblings}
+	defer run.close()
+	if err := run.steps(); err != nil && (ctx.Err() == nil || errors.Is(context.Cause(ctx), errSibling)) {
+		return nil, failed, err
+	}
+	if w.settled() {
+		return nil, done, nil
+	}
+	switch verdict := judge(ctx, context.Cause(ctx), false); verdict {
+	case cancelled, abandoned:
+		return nil, verdict, context.Cause(ctx)
+	case expired:
+		return nil, expired, nil
+	case timedOut:
+		return attemptTimeout(limit, w.operation.Request.RetryCount+1-w.attempt.Number), timedOut, nil
+	}
+	failures, hopeless := w.failures()
+	if len(failures) == 0 {
+		return nil, failed, fault.New(fault.Internal, CodeInternal, "cannot finish the refresh: its steps ended without a result")
+	}
+	if hopeless && (w.operation.Request.CommitMode == Transactional || len(failures) == len(w.hopeless)) {
+		return summary(failures), failed, nil
+	}
+	return summary(failures), retry, nil
+}
+
+// settled tells whether every step is done.
+func (w *work) settled() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, step := range w.steps {
+		switch step.State {
+		case StepFinished, StepCommitted, StepSkipped:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// failures returns why steps failed, those that no retry can mend first, and whether there are such.
+func (w *work) failures() (all []*Failure, hopeless bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var mendable []*Failure
+	for _, step := range w.steps {
+		switch {
+		case step.State != StepFailed:
+		case w.hopeless[step.Number]:
+			all = append(all, step.Failure)
+		default:
+			mendable = append(mendable, step.Failure)
+		}
+	}
+	return append(all, mendable...), len(all) > 0
+}
+
+// attempt is what the steps of one attempt share.
+type attempt struct {
+	work         *work
+	ctx          context.Context // of the steps
+	base         context.Context // of the log's writes
+	stopSiblings context.CancelCauseFunc
+
+	grant    *capacity.Grant
+	mu       sync.Mutex
+	instance *duck.DB
+}
+
+// close ends the engine instance before the memory is given back.
+func (a *attempt) close() {
+	if a.instance != nil {
+		if err := a.instance.Close(); err != nil {
+			a.work.log.Warn("cannot close DuckDB", "error", err)
+		}
+		if err := os.RemoveAll(a.work.tempDir()); err != nil {
+			a.work.log.Warn("cannot remove temporary files", "error", err)
+		}
+	}
+	if a.grant != nil {
+		a.grant.Release()
+	}
+}
+
+// steps runs what is planned. An error is one of the log; those of the steps are kept with the steps.
+func (a *attempt) steps() error {
+	w := a.work
+	if w.operation.Request.CommitMode == Transactional && len(w.hopeless) > 0 {
+		return nil // it cannot succeed any more
+	}
+	var todo []int
+	heavy := 0
+	for i, step := range w.steps {
+		if step.State == StepPlanned {
+			todo = append(todo, i)
+			if step.Kind != ClearStep {
+				heavy++
+			}
+		}
+	}
+	parallel := max(1, min(w.operation.Request.MaxParallelism, len(todo)))
+	if heavy > 0 {
+		var err error
+		if parallel, err = a.memory(min(parallel, heavy)); err != nil {
+			return err
+		}
+	}
+	var group errgroup.Group
+	group.SetLimit(parallel)
+	for _, i := range todo {
+		group.Go(func() error {
+			if a.ctx.Err() != nil {
+				return nil
+			}
+			err := a.step(i)
+			if err != nil {
+				a.stopSiblings(errSibling)
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// memory waits for the memory of the attempt's steps and returns how many of them it is enough for.
+func (a *attempt) memory(parallel int) (int, error) {
+	capacity, err := a.work.engine.capacityOf(a.work.definition)
+	if err != nil {
+		return 0, err
+	}
+	each := a.work.engine.options.StepMemory
+	if a.grant, err = capacity.Grant(a.ctx, each, each*int64(parallel)); err != nil {
+		return 0, err
+	}
+	return max(1, min(parallel, int(a.grant.Bytes()/each))), nil
+}
+
+// step does one step and stores its outcome.
+func (a *attempt) step(i int) error {
+	w := a.work
+	w.mu.Lock()
+	step := w.steps[i]
+	w.mu.Unlock()
+	step.State, step.Attempt, step.StartedAt = StepRunning, w.attempt.Number, w.now()
+	step.EndedAt, step.Failure = time.Time{}, nil
+	if step.Kind != ClearStep {
+		if err := w.put(a.base, i, step, nil); err != nil {
+			return err
+		}
+	}
+	made, err := a.make(step)
+	if made.release != nil {
+		defer made.release()
+	}
+	verdict := judge(a.ctx, err, w.engine.options.RetryAll)
+	step.EndedAt = w.now()
+	switch verdict {
+	case done:
+		step.State, step.File, step.ReadAt, step.Bookmark, step.Fingerprint = StepFinished, made.file, made.readAt, made.bookmark, made.fingerprint
+		if err := w.put(a.base, i, step, nil); err != nil {
+			return err
+		}
+		if w.operation.Request.CommitMode == PartialBatch {
+			return w.commitStep(a.base, step)
+		}
+	case retry, failed:
+		return a.fail(i, step, err, verdict)
+	}
+	return nil // stopped from outside: who ended ctx settles the step
+}
+
+// fail stores a step's failure with a message, and stops the others when they cannot bring the refresh to its end any more.
+func (a *attempt) fail(i int, step Step, err error, verdict verdict) error {
+	w := a.work
+	step.State = StepFailed
+	step.Failure = failureOf(fault.At(err, CodeProcessing, fault.Where{Table: step.Table, Partition: step.Partition}))
+	last := w.attempt.Number > w.operation.Request.RetryCount
+	kind := ErrorMessage
+	if verdict == retry && !last {
+		kind = WarningMessage
+	}
+	w.log.Warn("step failed", "table", step.Table, "partition", step.Partition, "attempt", step.Attempt, "error", err)
+	if err := w.put(a.base, i, step, []Message{step.Failure.message(kind, step.EndedAt)}); err != nil {
+		return err
+	}
+	if verdict == failed {
+		w.mu.Lock()
+		w.hopeless[step.Number] = true
+		w.mu.Unlock()
+	}
+	if w.operation.Request.CommitMode == Transactional && (verdict == failed || last) {
+		a.stopSiblings(errSibling)
+	}
+	return nil
+}
+
+// make does a step's work. A panic in it is its error.
+func (a *attempt) make(step Step) (made product, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			a.work.log.Error("a step panicked", "table", step.Table, "partition", step.Partition, "panic", value, "stack", string(debug.Stack()))
+			err = fault.New(fault.Internal, CodeInternal, "cannot go on: %v", value).WithHint("This is a defect of Freshet; the log has its stack.")
+		}
+	}()
+	if step.Kind == ClearStep {
+		return product{}, a.ctx.Err()
+	}
+	measure, end := a.work.tracker.begin(step, a.work.now())
+	defer func() { end(a.work.now()) }()
+	return a.work.engine.load(a.ctx, task{attempt: a, step: step, measure: measure})
+}
+
+// open returns the operation's DuckDB instance, limited to the attempt's memory. It is opened at its first use.
+func (a *attempt) open() (*duck.DB, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.instance != nil {
+		return a.instance, nil
+	}
+	var err error
+	a.instance, err = duck.Open(a.ctx, duck.Options{MemoryLimit: a.grant.Bytes(), TempDir: a.work.tempDir()})
+	return a.instance, err
+}
+
+// loader does the work of a Load or Defragment step. What it returns without an error is durable.
+type loader func(ctx context.Context, task task) (product, error)
+
+// task is a step as a loader sees it.
+type task struct {
+	attempt *attempt
+	step    Step
+	measure func(gauge)
+}
+
+// product is what a step has made. release is called when the log names it.
+type product struct {
+	file        store.File
+	readAt      time.Time
+	bookmark    string
+	fingerprint string
+	release     func()
+}

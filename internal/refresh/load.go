@@ -1,0 +1,176 @@
+package refresh
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+
+	"freshet.dev/internal/duck"
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/mashup"
+	"freshet.dev/internal/model"
+	"freshet.dev/internal/source"
+	"freshet.dev/internal/store"
+)
+
+// tempDir is where the operation spills.
+func (w *work) tempDir() string { return filepath.Join(w.engine.options.TempDir, w.operation.ID) }
+
+// loadPartition reads a partition's source, or for Defragment its present files, into a new file of the store.
+func (e *Engine) loadPartition(ctx context.Context, task task) (made product, err error) {
+	w := task.attempt.work
+	table := w.definition.Model.Table(task.step.Table)
+	partition := table.Partition(task.step.Partition)
+	instance, err := task.attempt.open()
+	if err != nil {
+		return product{}, err
+	}
+	conn, err := instance.Conn(ctx)
+	if err != nil {
+		return product{}, err
+	}
+	defer func() { _ = conn.Close() }() // what it wrote is on the disk, or has failed
+	draft := e.options.Store.Prepare()
+	defer func() {
+		if err != nil {
+			draft.Release()
+		}
+	}()
+	var rows int64
+	if task.step.Kind == DefragmentStep {
+		made, rows, err = e.compact(ctx, conn, task, draft.Path())
+	} else {
+		made, rows, err = e.read(ctx, conn, task, table, partition, draft.Path())
+	}
+	if err != nil {
+		return product{}, err
+	}
+	if made.file, err = draft.Finish(ctx, rows); err != nil {
+		return product{}, err
+	}
+	made.release = draft.Release
+	return made, nil
+}
+
+// read evaluates the partition's source and writes the model's columns to path.
+func (e *Engine) read(ctx context.Context, conn *duck.Conn, task task, table *model.Table, partition *model.Partition, path string) (made product, rows int64, err error) {
+	w := task.attempt.work
+	targets, err := targetsOf(table)
+	if err != nil {
+		return product{}, 0, err
+	}
+	made.readAt = w.now()
+	relation, err := w.relation(ctx, partition)
+	if err != nil {
+		return product{}, 0, err
+	}
+	defer func() { _ = relation.Close() }() // read to its end, or failed for another reason
+	task.measure(func() Progress {
+		p := relation.Progress()
+		return Progress{Rows: p.Rows, Bytes: p.Bytes, TotalRows: p.TotalRows, TotalBytes: p.TotalBytes, Estimated: p.Estimated}
+	})
+	if rows, _, err = relation.Load(ctx, conn, targets, path); err != nil {
+		return product{}, 0, err
+	}
+	made.fingerprint = store.Fingerprint(w.definition.Model, table, partition)
+	return made, rows, nil
+}
+
+// relation evaluates the partition's source to a plan of reading.
+func (w *work) relation(ctx context.Context, partition *model.Partition) (*mashup.Relation, error) {
+	env := &mashup.Env{Sources: w.engine.options.Sources, Now: w.now(), Culture: w.definition.Model.Culture}
+	switch partition.Source.Type {
+	case model.MPartition:
+		document, err := w.document()
+		if err != nil {
+			return nil, err
+		}
+		return document.Table(ctx, env, partition.Source.Expression, nil)
+	case model.QueryPartition:
+		ref, err := w.sourceOf(partition)
+		if err != nil {
+			return nil, err
+		}
+		return mashup.Native(ctx, env, ref, partition.Source.Query)
+	}
+	return nil, fault.New(fault.Invalid, CodePartition, "cannot load a partition of source type %s", partition.Source.Type)
+}
+
+// newDocument makes the model's shared expressions ready for evaluation.
+func newDocument(m *model.Model) (*mashup.Document, error) {
+	var shared []mashup.Query
+	for _, expression := range m.Expressions {
+		shared = append(shared, mashup.Query{Name: expression.Name, Text: expression.Text})
+	}
+	structured := map[string]mashup.StructuredSource{}
+	for _, source := range m.DataSources {
+		if strings.EqualFold(source.Type, "structured") {
+			structured[source.Name] = mashup.StructuredSource{Protocol: source.Protocol, Address: source.Address}
+		}
+	}
+	return mashup.NewDocument(shared, structured)
+}
+
+// sourceOf finds the data source that a query partition names.
+func (w *work) sourceOf(partition *model.Partition) (source.Ref, error) {
+	found := w.definition.Model.DataSource(partition.Source.DataSource)
+	if found == nil {
+		return source.Ref{}, fault.New(fault.Invalid, CodeProcessing, "cannot find data source '%s' of the partition's query", partition.Source.DataSource).
+			WithHint("The model's data sources are %s.", listed(w.definition.Model.DataSources, func(d *model.DataSource) string { return d.Name }))
+	}
+	return w.engine.options.Sources.Resolve(source.Connection{
+		Name: found.Name, Provider: found.Provider, ConnectionString: found.ConnectionString, Protocol: found.Protocol, Address: found.Address,
+	})
+}
+
+var targetTypes = map[model.DataType]mashup.TargetType{
+	model.String: mashup.StringTarget, model.Int64: mashup.Int64Target, model.Double: mashup.DoubleTarget, model.Decimal: mashup.DecimalTarget,
+	model.DateTime: mashup.DateTimeTarget, model.Boolean: mashup.BooleanTarget, model.Binary: mashup.BinaryTarget,
+}
+
+// targetsOf lists the columns that a partition of the table is read into.
+func targetsOf(table *model.Table) ([]mashup.Target, error) {
+	var targets []mashup.Target
+	for _, column := range table.Columns {
+		if column.Type != model.DataColumn && column.Type != "" {
+			continue
+		}
+		kind, known := targetTypes[column.DataType]
+		if !known {
+			return nil, &fault.Error{Kind: fault.Invalid, Code: CodeProcessing, Where: fault.Where{Column: column.Name},
+				Message: "cannot load a column of data type '" + string(column.DataType) + "'", Hint: "Give it one of string, int64, double, decimal, dateTime, boolean, binary."}
+		}
+		targets = append(targets, mashup.Target{Name: column.Name, SourceColumn: column.SourceColumn, Type: kind})
+	}
+	if len(targets) == 0 {
+		return nil, fault.New(fault.Invalid, CodeProcessing, "cannot load table '%s': it has no data columns", table.Name)
+	}
+	return targets, nil
+}
+
+// compact rewrites the partition's files as one, with the same rows in the same order (R23).
+func (e *Engine) compact(ctx context.Context, conn *duck.Conn, task task, path string) (made product, rows int64, err error) {
+	version, release, err := e.options.Store.Pin(ctx, task.attempt.work.operation.Model)
+	if err != nil {
+		return product{}, 0, err
+	}
+	defer release()
+	held := version.Part(task.step.Table, task.step.Partition)
+	if held == nil {
+		return product{}, 0, fault.New(fault.Conflict, CodeProcessing, "cannot defragment a partition that has no rows any more")
+	}
+	paths := make([]string, len(held.Files))
+	for i, file := range held.Files {
+		if paths[i], err = e.options.Store.Path(ctx, file); err != nil {
+			return product{}, 0, err
+		}
+	}
+	written, err := conn.WriteParquet(ctx, "SELECT * FROM read_parquet("+duck.List(paths)+")", path)
+	if err != nil {
+		return product{}, 0, err
+	}
+	if written.Rows != held.Rows() {
+		return product{}, 0, fault.New(fault.Internal, CodeProcessing, "cannot defragment: %d rows became %d", held.Rows(), written.Rows)
+	}
+	return product{readAt: held.ReadAt, bookmark: held.Bookmark, fingerprint: held.Fingerprint}, written.Rows, nil
+}

@@ -1,0 +1,198 @@
+package refresh
+
+import (
+	"strings"
+	"time"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
+	"freshet.dev/internal/store"
+)
+
+// plan expands a request into steps, one for each partition in scope, and says what the reader should know about them. It depends on
+// its arguments only: a plan is made once, stored, and followed by every owner.
+func plan(definition Definition, version store.Version, request Request, now time.Time) ([]Step, []Message) {
+	var steps []Step
+	var messages []Message
+	parts := index(version)
+	for _, target := range request.scope(definition.Model) {
+		step := Step{Number: len(steps) + 1, Table: target.table.Name, Partition: target.partition.Name, State: StepPlanned}
+		where := fault.Where{Table: step.Table, Partition: step.Partition}
+		held := parts[key(step.Table, step.Partition)]
+		switch source := sourceOf(target.partition); {
+		case source == calculatedSource:
+			step = step.keep("calculated from other tables")
+		case source == noSource:
+			step = step.keep("it has no data of its own")
+		case source == liveSource:
+			step = step.keep("read at query time (mode " + target.partition.Mode + ")")
+			if request.Type.loads() {
+				messages = append(messages, Message{At: now, Type: WarningMessage, Code: CodeNotLoaded, Where: where,
+					Text: "Partition '" + step.Partition + "' of table '" + step.Table + "' was not loaded: its mode is " + target.partition.Mode + ", and only import partitions are loaded."})
+			}
+		case request.Type == ClearValues:
+			step.Kind = ClearStep
+		case request.Type == Calculate:
+			step = step.keep("type Calculate loads nothing")
+		case request.Type == Defragment && (held == nil || len(held.Files) < 2):
+			step = step.keep("it is compact")
+		case request.Type == Defragment:
+			step.Kind = DefragmentStep
+		case request.Type == Automatic && held != nil && held.State == store.Ready:
+			step = step.keep("it is Ready")
+		case source == importSource:
+			step.Kind = LoadStep
+		default:
+			step.Kind, step.State, step.EndedAt = LoadStep, StepFailed, now
+			step.Failure = failureOf(fault.At(fault.New(fault.Invalid, CodePartition, "cannot load a partition of source type %s: this version of Freshet loads the types m and query", target.partition.Source.Type).
+				WithHint("Give the partition an M expression or a query, or leave it out of the request by naming objects."), CodePartition, where))
+			messages = append(messages, step.Failure.message(ErrorMessage, now))
+		}
+		steps = append(steps, step)
+	}
+	if request.Type == Full || request.Type == Automatic || request.Type == Calculate {
+		messages = append(messages, uncalculated(definition.Model, request, now)...)
+	}
+	return steps, messages
+}
+
+// key is a name of two parts as a map key: the same for names that models hold equal.
+func key(table, name string) store.Key {
+	return store.Key{Table: model.NameKey(table), Partition: model.NameKey(name)}
+}
+
+func index(version store.Version) map[store.Key]*store.Part {
+	parts := make(map[store.Key]*store.Part, len(version.Parts))
+	for i, part := range version.Parts {
+		parts[key(part.Table, part.Partition)] = &version.Parts[i]
+	}
+	return parts
+}
+
+func (s Step) keep(why string) Step {
+	s.Kind, s.State, s.Note = KeepStep, StepSkipped, why
+	return s
+}
+
+// sourceKind says what a refresh can do with a partition.
+type sourceKind uint8
+
+const (
+	importSource sourceKind = iota
+	liveSource
+	calculatedSource
+	noSource
+	unsupportedSource
+)
+
+func sourceOf(partition *model.Partition) sourceKind {
+	switch partition.Source.Type {
+	case model.CalculatedPartition:
+		return calculatedSource
+	case model.CalculationGroupPartition, model.NonePartition, model.InferredPartition:
+		return noSource
+	}
+	switch strings.ToLower(partition.Mode) {
+	case "", "import", "default":
+	default:
+		return liveSource
+	}
+	switch partition.Source.Type {
+	case model.MPartition, model.QueryPartition:
+		return importSource
+	}
+	return unsupportedSource
+}
+
+// uncalculated warns of the calculated tables and columns in scope, which keep or get the state CalculationNeeded.
+func uncalculated(m *model.Model, request Request, now time.Time) []Message {
+	var messages []Message
+	warn := func(table, text string) {
+		messages = append(messages, Message{At: now, Type: WarningMessage, Code: CodeCalculation, Where: fault.Where{Table: table}, Text: text})
+	}
+	tables := map[*model.Table]bool{}
+	for _, target := range request.scope(m) {
+		if tables[target.table] {
+			continue
+		}
+		tables[target.table] = true
+		if sourceOf(target.partition) == calculatedSource {
+			warn(target.table.Name, "Calculated table '"+target.table.Name+"' was not calculated: its state is CalculationNeeded, and it cannot be queried.")
+			continue
+		}
+		if columns := calculatedColumns(target.table); len(columns) > 0 {
+			warn(target.table.Name, "Calculated columns of table '"+target.table.Name+"' were not calculated: "+listed(columns, func(c *model.Column) string { return c.Name })+
+				". Their state is CalculationNeeded, and they cannot be queried.")
+		}
+	}
+	return messages
+}
+
+func calculatedColumns(table *model.Table) []*model.Column {
+	var columns []*model.Column
+	for _, column := range table.Columns {
+		if column.Type == model.CalculatedColumn {
+			columns = append(columns, column)
+		}
+	}
+	return columns
+}
+
+// change is what finished steps do to a version: the parts that they put, and everything calculated, which loses its values with the
+// rows that it came from.
+func change(m *model.Model, base store.Version, steps []Step) store.Change {
+	var change store.Change
+	parts := index(base)
+	for _, step := range steps {
+		part := store.Part{Table: step.Table, Partition: step.Partition, State: store.NoData}
+		held := parts[key(step.Table, step.Partition)]
+		if held != nil {
+			part.Start, part.End = held.Start, held.End
+		}
+		switch step.Kind {
+		case LoadStep:
+			part.State, part.Files, part.ReadAt = store.Ready, []store.File{step.File}, step.ReadAt
+			part.Bookmark, part.Fingerprint = step.Bookmark, step.Fingerprint
+		case DefragmentStep:
+			part = *held // a step of this kind is only planned for a part that is there
+			part.Files = []store.File{step.File}
+		case KeepStep:
+			continue
+		}
+		change.Put = append(change.Put, part)
+	}
+	if len(change.Put) == 0 {
+		return change
+	}
+	for _, step := range steps {
+		if step.Kind == DefragmentStep {
+			return change // same rows: what was calculated stays
+		}
+	}
+	dependents(m, base, parts, &change)
+	return change
+}
+
+// dependents turns calculated columns and tables that hold values to CalculationNeeded. What depends on what is not analysed: any may
+// read any table.
+func dependents(m *model.Model, base store.Version, parts map[store.Key]*store.Part, change *store.Change) {
+	states := map[store.Key]store.State{}
+	for _, object := range base.Objects {
+		states[key(object.Table, object.Column)] = object.State
+	}
+	for _, table := range m.Tables {
+		for _, partition := range table.Partitions {
+			if sourceOf(partition) != calculatedSource {
+				continue
+			}
+			if held := parts[key(table.Name, partition.Name)]; held == nil || held.State != store.CalculationNeeded {
+				change.Put = append(change.Put, store.Part{Table: table.Name, Partition: partition.Name, State: store.CalculationNeeded})
+			}
+		}
+		for _, column := range calculatedColumns(table) {
+			if states[key(table.Name, column.Name)] != store.CalculationNeeded {
+				change.Objects = append(change.Objects, store.Object{Table: table.Name, Column: column.Name, State: store.CalculationNeeded})
+			}
+		}
+	}
+}

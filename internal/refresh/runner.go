@@ -1,0 +1,104 @@
+package refresh
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"freshet.dev/internal/fault"
+)
+
+const (
+	lookEvery  = 5 * time.Second // how often Run looks for operations that nobody told it of
+	sweepEvery = 5 * time.Minute
+	lastWords  = 5 * time.Second // how long a stopping service may take to store how long it has worked
+)
+
+// Run works until ctx ends: it takes every unfinished operation, those of an earlier process first, and each one that is submitted.
+// When ctx ends it stops the steps that run, leaves their operations to be taken again, and returns.
+func (e *Engine) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(errShutdown)
+	var group sync.WaitGroup
+	defer group.Wait()
+	group.Go(func() { e.sweep(ctx) })
+
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		unfinished, err := e.options.Log.Unfinished(ctx)
+		if err != nil && ctx.Err() == nil {
+			e.options.Logger.Error("cannot read the unfinished refreshes; trying again", "error", err)
+		}
+		for _, operation := range unfinished {
+			if operation.State == Queued {
+				continue
+			}
+			if w := e.take(ctx, operation); w != nil {
+				group.Go(func() { e.follow(ctx, w) })
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.wake:
+		case <-look.C:
+		}
+	}
+}
+
+// take makes the operation one of those that run here; nil when it is already.
+func (e *Engine) take(ctx context.Context, operation Operation) *work {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.running[operation.ID] != nil || ctx.Err() != nil {
+		return nil
+	}
+	w := &work{engine: e, operation: operation, tracker: newTracker(), hopeless: map[int]bool{}}
+	w.log = e.options.Logger.With("model", operation.Model, "refresh", operation.ID)
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	e.running[operation.ID] = w
+	return w
+}
+
+// follow works on an operation until it has ended, is lost, or the service stops.
+func (e *Engine) follow(ctx context.Context, w *work) {
+	err := w.run(ctx)
+	w.cancel(errShutdown)
+	e.mu.Lock()
+	delete(e.running, w.operation.ID)
+	e.mu.Unlock()
+	if err != nil && ctx.Err() == nil {
+		w.log.Error("refresh is left for now", "error", err)
+		if fault.CodeOf(err) != CodeStale && !errors.Is(err, errStale) {
+			// Nothing was lost: the next look takes it again.
+			return
+		}
+	}
+	e.announce()
+}
+
+// sweep removes files that nobody needs, from time to time.
+func (e *Engine) sweep(ctx context.Context) {
+	if e.options.Store == nil {
+		return
+	}
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		switch deleted, err := e.options.Store.Sweep(ctx); {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			e.options.Logger.Error("cannot sweep the data files", "error", err)
+		case deleted > 0:
+			e.options.Logger.Info("data files swept", "deleted", deleted)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
