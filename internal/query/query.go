@@ -1,0 +1,247 @@
+// Package query runs SQL over one pinned version of a model.
+//
+// A query sees the version that was current when it began to its end, whatever is committed meanwhile. Instances of DuckDB that show a
+// version are kept for the next query, the recently used ones; their memory is granted by the model's capacity while queries run.
+package query
+
+import (
+	"cmp"
+	"context"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+
+	"freshet.dev/internal/capacity"
+	"freshet.dev/internal/duck"
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
+	"freshet.dev/internal/store"
+)
+
+// The codes of refused queries.
+const (
+	CodeRoles       = "RowLevelSecurityNotSupported" // the model has roles that filter rows
+	CodeNotReadable = "TableNotReadable"             // a table or column holds no rows of its own, or they are not calculated yet
+)
+
+// models reads deployed models. The catalog implements it.
+type models interface {
+	// ModelAt returns one revision of a model, which the caller does not change, and the name of its workspace's capacity; "" = shared.
+	ModelAt(ctx context.Context, id string, revision int64) (m *model.Model, capacity string, err error)
+}
+
+// Options are what an Engine works with. What stands above the line is required.
+type Options struct {
+	Store      *store.Store
+	Models     models
+	Capacities []*capacity.Capacity // by name; the first serves models of shared workspaces too
+	TempDir    string               // for what queries spill to disk; the engine's own
+	// –––
+	Memory    int64 // of all queries over one version; 0 = 512 MiB, and never more than half a capacity
+	Instances int   // how many versions are kept open while nobody queries them; 0 = 8
+}
+
+// Engine runs queries. It is safe for concurrent use.
+type Engine struct {
+	options Options
+
+	mu        sync.Mutex
+	closed    bool
+	instances map[store.Pin]*instance
+	uses      int64 // counts the uses of instances, as a clock
+}
+
+// instance shows one version. Its door and grant are guarded by turn.
+type instance struct {
+	version  store.Pin
+	capacity *capacity.Capacity
+	turn     chan struct{} // holds one token
+	door     *duck.Select
+	grant    *capacity.Grant
+
+	users int   // guarded by Engine.mu, as are the others
+	last  int64 // when it was last used
+	old   bool  // a later version was queried, or the engine is closed: not to be kept
+}
+
+// New returns an engine that has nothing open.
+func New(options Options) (*Engine, error) {
+	if len(options.Capacities) == 0 {
+		return nil, fault.New(fault.Invalid, "", "cannot query models without a capacity")
+	}
+	if options.Memory == 0 {
+		options.Memory = 512 << 20
+	}
+	if options.Instances == 0 {
+		options.Instances = 8
+	}
+	return &Engine{options: options, instances: map[store.Pin]*instance{}}, nil
+}
+
+// Query runs sql, exactly one SELECT, over the current version of a model. Close the result. The end of ctx ends the query.
+//
+// Errors: NotFound for an unknown model; Invalid for what is not such a SELECT, with its reason; Denied with CodeRoles for a model with
+// roles that filter rows; Conflict with CodeNotReadable for a table or a column without rows.
+func (e *Engine) Query(ctx context.Context, model, sql string) (*Result, error) {
+	version, unpin, err := e.options.Store.Pin(ctx, model)
+	if err != nil {
+		return nil, err
+	}
+	result, err := e.query(ctx, version, sql)
+	if err != nil {
+		unpin()
+		return nil, err
+	}
+	inner := result.close
+	result.close = func() { inner(); unpin() }
+	return result, nil
+}
+
+func (e *Engine) query(ctx context.Context, version store.Version, sql string) (*Result, error) {
+	in, err := e.enter(version)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.ready(ctx, in, version); err != nil {
+		e.leave(in)
+		return nil, err
+	}
+	reader, err := in.door.Query(ctx, sql)
+	if err != nil {
+		e.leave(in)
+		return nil, err
+	}
+	result := newResult(reader, version.Number)
+	result.close = func() { reader.Release(); e.leave(in) }
+	return result, nil
+}
+
+// enter returns the instance of a version with one more user.
+func (e *Engine) enter(version store.Version) (*instance, error) {
+	pin := store.Pin{Model: version.Model, Number: version.Number}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, fault.New(fault.Unavailable, "Closing", "cannot start a query: the server is closing")
+	}
+	in := e.instances[pin]
+	if in == nil {
+		in = &instance{version: pin, turn: make(chan struct{}, 1)}
+		in.turn <- struct{}{}
+		e.instances[pin] = in
+		for other, former := range e.instances {
+			if other.Model == pin.Model && other.Number < pin.Number {
+				former.old = true
+				e.closeUnused(former)
+			}
+		}
+	}
+	in.users++
+	return in, nil
+}
+
+// leave ends one use of an instance.
+func (e *Engine) leave(in *instance) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	in.users--
+	e.uses++
+	in.last = e.uses
+	if in.users > 0 {
+		return
+	}
+	if in.grant != nil {
+		in.grant.Release()
+		in.grant = nil
+	}
+	if in.old || in.door == nil {
+		e.closeUnused(in)
+		return
+	}
+	var idle []*instance
+	for _, other := range e.instances {
+		if other.users == 0 {
+			idle = append(idle, other)
+		}
+	}
+	slices.SortFunc(idle, func(a, b *instance) int { return cmp.Compare(a.last, b.last) })
+	for len(idle) > e.options.Instances {
+		e.closeUnused(idle[0])
+		idle = idle[1:]
+	}
+}
+
+// closeUnused closes an instance that has no users. DuckDB has nothing to write at its end, so nothing can fail that matters.
+func (e *Engine) closeUnused(in *instance) {
+	if in.users > 0 {
+		return
+	}
+	delete(e.instances, in.version)
+	if in.door != nil {
+		_ = in.door.Close()
+	}
+}
+
+// ready opens the instance, and takes its memory, unless another user has.
+func (e *Engine) ready(ctx context.Context, in *instance, version store.Version) error {
+	select {
+	case <-in.turn:
+		defer func() { in.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if in.door == nil {
+		if err := e.open(ctx, in, version); err != nil {
+			return err
+		}
+	}
+	if in.grant == nil {
+		memory := e.memory(in.capacity)
+		grant, err := in.capacity.Grant(ctx, memory, memory)
+		if err != nil {
+			return err
+		}
+		in.grant = grant
+	}
+	return nil
+}
+
+// memory leaves a refresh the other half of a small capacity.
+func (e *Engine) memory(c *capacity.Capacity) int64 { return min(e.options.Memory, c.Memory()/2) }
+
+func (e *Engine) open(ctx context.Context, in *instance, version store.Version) error {
+	definition, name, err := e.options.Models.ModelAt(ctx, version.Model, version.ModelRevision)
+	if err != nil {
+		return err
+	}
+	if err := refuseRoles(definition); err != nil {
+		return err
+	}
+	tables, err := e.tables(ctx, definition, version)
+	if err != nil {
+		return err
+	}
+	in.capacity = e.options.Capacities[0]
+	for _, c := range e.options.Capacities {
+		if c.Name() == name {
+			in.capacity = c
+		}
+	}
+	in.door, err = duck.OpenSelect(ctx, duck.Options{
+		MemoryLimit: e.memory(in.capacity),
+		TempDir:     filepath.Join(e.options.TempDir, version.Model+"-"+strconv.FormatInt(version.Number, 10)),
+	}, tables)
+	return err
+}
+
+// Close closes what nobody uses; what still runs is closed as it ends.
+func (e *Engine) Close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+	for _, in := range e.instances {
+		in.old = true
+		e.closeUnused(in)
+	}
+}

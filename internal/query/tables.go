@@ -1,0 +1,113 @@
+package query
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"freshet.dev/internal/duck"
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
+	"freshet.dev/internal/store"
+)
+
+// refuseRoles refuses readers of a model whose roles hide rows: the filters are not enforced yet, and to ignore them would show what
+// is hidden.
+func refuseRoles(m *model.Model) error {
+	for _, role := range m.Roles {
+		for table, filter := range role.TablePermissions {
+			if filter != "" {
+				return fault.New(fault.Denied, CodeRoles, "cannot query model '%s': its role '%s' filters the rows of table '%s', and row-level security is not supported yet",
+					m.Name, role.Name, table).WithHint("Deploy a model without filtering roles for those who may see all rows.")
+			}
+		}
+	}
+	return nil
+}
+
+// verifyAtOnce is how many files are read for their checksums at a time, when a process first opens them.
+const verifyAtOnce = 4
+
+// tables describes what a version holds as duck shows it.
+func (e *Engine) tables(ctx context.Context, m *model.Model, version store.Version) ([]duck.Table, error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(verifyAtOnce)
+	tables := make([]duck.Table, 0, len(m.Tables))
+	for _, table := range m.Tables {
+		shown := duck.Table{Name: table.Name, RefusedColumns: map[string]error{}, Refused: unreadable(table, version)}
+		for _, column := range table.Columns {
+			show(&shown, table, column)
+		}
+		if shown.Refused == nil {
+			files := filesOf(table, version)
+			shown.Files = make([]string, len(files))
+			for i, file := range files {
+				group.Go(func() (err error) {
+					shown.Files[i], err = e.options.Store.Path(ctx, file)
+					return err
+				})
+			}
+		}
+		tables = append(tables, shown)
+	}
+	return tables, group.Wait()
+}
+
+// filesOf returns the files of a table's rows, in the order of its partitions.
+func filesOf(table *model.Table, version store.Version) []store.File {
+	var files []store.File
+	for _, partition := range table.Partitions {
+		if part := version.Part(table.Name, partition.Name); part != nil {
+			files = append(files, part.Files...)
+		}
+	}
+	return files
+}
+
+// unreadable says why a table cannot be read; nil when it can.
+func unreadable(table *model.Table, version store.Version) error {
+	refuse := func(why, hint string) error {
+		return fault.At(fault.New(fault.Conflict, CodeNotReadable, "cannot read table '%s': %s", table.Name, why).WithHint("%s", hint), CodeNotReadable, fault.Where{Table: table.Name})
+	}
+	for _, partition := range table.Partitions {
+		switch {
+		case partition.Mode == "directQuery" || partition.Mode == "dual" || partition.Mode == "directLake":
+			return refuse("its mode is "+partition.Mode+", and only imported rows can be queried", "Query its source, or set the mode of its partitions to import.")
+		case partition.Source.Type == model.CalculationGroupPartition:
+			return refuse("it is a calculation group and has no rows", "")
+		}
+	}
+	if version.TableState(table.Name) == store.CalculationNeeded {
+		return refuse("it is calculated, and its values are missing (CalculationNeeded)", "Calculated tables are not computed yet; the model's other tables can be queried.")
+	}
+	return nil
+}
+
+// show adds a column to a table. What is calculated, and DuckDB's own, is not in the files.
+func show(shown *duck.Table, table *model.Table, column *model.Column) {
+	refuse := func(why, hint string) {
+		shown.RefusedColumns[column.Name] = fault.At(fault.New(fault.Conflict, CodeNotReadable, "cannot read column '%s' of table '%s': %s", column.Name, table.Name, why).WithHint("%s", hint),
+			CodeNotReadable, fault.Where{Table: table.Name, Column: column.Name})
+	}
+	switch column.Type {
+	case model.DataColumn, model.CalculatedTableColumnColumn, "":
+		if typ, ok := columnType(column.DataType); ok {
+			shown.Columns = append(shown.Columns, duck.Column{Name: column.Name, Type: typ})
+			return
+		}
+		refuse("its type is "+string(column.DataType), "")
+	case model.CalculatedColumn:
+		refuse("it is calculated, and its values are missing (CalculationNeeded)", "Calculated columns are not computed yet; the table's other columns can be queried.")
+	case model.RowNumberColumn: // hidden from all readers
+	}
+}
+
+// columnType is how the files hold a model's type.
+func columnType(typ model.DataType) (duck.Type, bool) {
+	types := map[model.DataType]duck.Type{
+		model.String: duck.Text, model.Int64: duck.Int64, model.Double: duck.Double, model.Decimal: duck.Decimal,
+		model.DateTime: duck.Timestamp, model.Boolean: duck.Bool, model.Binary: duck.Binary,
+	}
+	found, ok := types[typ]
+	return found, ok
+}
