@@ -44,6 +44,9 @@ func (e *Error) Retryable() bool {
 	return false
 }
 
+// FromFreshet tells whether Freshet gave the answer, so that its own routes are there to be used.
+func (e *Error) FromFreshet() bool { return e.server == serverName }
+
 // ErrorBody is the service's body of an error: everything under one key.
 type ErrorBody struct {
 	Error ErrorDetail `json:"error"`

@@ -137,6 +137,13 @@ func (c *Client) Wait(ctx context.Context, ref Ref, requestID string, options Wa
 	}
 }
 
+// Observe reads once what is known of a refresh of any kind: its detail, or for kinds without one its entry in the history.
+func (c *Client) Observe(ctx context.Context, ref Ref, requestID string) (Observed, error) {
+	w := &waiting{client: c, ref: ref, id: requestID}
+	observed, _, err := w.read(ctx)
+	return observed, err
+}
+
 // waiting is the state of one Wait.
 type waiting struct {
 	client       *Client
@@ -174,7 +181,7 @@ func (w *waiting) read(ctx context.Context) (observed Observed, ended bool, err 
 	var refusal *Error
 	if errors.As(err, &refusal) && refusal.Status == http.StatusBadRequest && w.from == fromDetail {
 		w.from = fromHistory // no detail for this kind of refresh
-		if refusal.server == serverName {
+		if refusal.FromFreshet() {
 			w.from = fromFreshet
 		}
 		return w.read(ctx)

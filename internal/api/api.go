@@ -18,6 +18,7 @@ import (
 
 	"freshet.dev/internal/auth"
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/query"
 	"freshet.dev/internal/refresh"
 	"freshet.dev/internal/workspace"
 	"freshet.dev/powerbi"
@@ -38,6 +39,7 @@ type Options struct {
 	Verifier        verifier // nil: no sign-in, every caller is the machine's owner
 	Workspaces      *workspace.Service
 	Engine          *refresh.Engine
+	Queries         *query.Engine
 	Explainer       explainer
 	Ready           func(ctx context.Context) error // tells why the server cannot work; nil error: it can
 	Hosts           []string                        // names in a Host header that are ours, besides localhost and IP addresses
@@ -86,19 +88,16 @@ func (c *call) audit(action string, attributes ...any) {
 	c.Logger.InfoContext(c.r.Context(), "audit", append([]any{"action", action, "caller", c.principal.Name, "callerId", c.principal.ID}, attributes...)...)
 }
 
-// reply is a handler's answer. A nil body is an empty one.
+// reply is a handler's answer. A nil body is an empty one; the zero reply is that of a handler which has written its answer itself.
 type reply struct {
 	status int
 	body   any
 }
 
-// streamed is the reply of a handler that has written its answer itself.
-var streamed = reply{}
-
 // ServeHTTP sets what every answer carries, refuses what a web page could have sent, and hands over to the routes.
 func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("RequestId", f.NewID())
+	setRequestID(w, f.NewID())
 	header.Set("Server", "Freshet")
 	header.Set("Access-Control-Expose-Headers", "RequestId")
 	header.Set("Cache-Control", "no-store, must-revalidate, no-cache")
@@ -120,6 +119,18 @@ func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.mux.ServeHTTP(w, r)
 }
+
+// Some headers go out as Power BI spells them, not as Go does: the names mean the same, but people compare recordings.
+const (
+	headerRequestID   = "RequestId"
+	headerMSRequestID = "x-ms-request-id"
+	headerChallenge   = "WWW-Authenticate"
+	headerOutcome     = "x-freshet-outcome"
+)
+
+func setRequestID(w http.ResponseWriter, id string) { w.Header()[headerRequestID] = []string{id} }
+
+func requestID(w http.ResponseWriter) string { return w.Header()[headerRequestID][0] }
 
 // ours tells whether a request may come from somebody who means this server: a web page may name another host that leads here (DNS
 // rebinding), or post here from its own origin.
@@ -153,7 +164,7 @@ func (f *face) serve(route route) http.Handler {
 			f.refuse(w, r, err)
 			return
 		}
-		if answer.status == 0 { // streamed
+		if answer.status == 0 {
 			return
 		}
 		if err := write(w, answer); err != nil {

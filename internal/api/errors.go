@@ -67,13 +67,14 @@ func (f *face) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		return // nobody listens any more
 	}
 	code := status(err)
-	body := errorBody{ErrorBody: powerbi.ErrorBody{Error: describe(err, w.Header().Get("RequestId"))}}
+	body := errorBody{ErrorBody: powerbi.ErrorBody{Error: describe(err, requestID(w))}}
 	switch code {
 	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="Freshet"`)
+		challenge := `Bearer realm="Freshet"`
 		if fault.CodeOf(err) != auth.CodeMissing {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="Freshet", error="invalid_token"`)
+			challenge += `, error="invalid_token"`
 		}
+		w.Header()[headerChallenge] = []string{challenge}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		body.Message = body.Error.Message
 		var known *fault.Error
@@ -82,7 +83,7 @@ func (f *face) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	case http.StatusInternalServerError:
 		f.Logger.ErrorContext(r.Context(), "a request failed", "method", r.Method, "path", r.URL.Path,
-			"requestId", w.Header().Get("RequestId"), "error", err)
+			"requestId", requestID(w), "error", err)
 	}
 	if err := write(w, reply{code, body}); err != nil {
 		f.Logger.DebugContext(r.Context(), "the caller hung up", "path", r.URL.Path, "error", err)

@@ -30,11 +30,11 @@ func (c *call) submit(wish refresh.Submission) (reply, error) {
 	}
 	c.audit("refresh.start", "model", c.item.Name, "modelId", c.item.ID, "refresh", operation.ID, "outcome", outcome)
 	header := c.w.Header()
-	header.Set("RequestId", operation.ID)
-	header.Set("x-ms-request-id", operation.ID)
+	setRequestID(c.w, operation.ID)
+	header[headerMSRequestID] = []string{operation.ID}
 	header.Set("Location", scheme(c.r)+"://"+c.r.Host+strings.TrimSuffix(c.r.URL.EscapedPath(), "/")+"/"+operation.ID)
 	if outcome == refresh.OutcomeDropped {
-		header.Set("x-freshet-outcome", "dropped")
+		header[headerOutcome] = []string{"dropped"}
 	}
 	return reply{status: http.StatusAccepted}, nil
 }

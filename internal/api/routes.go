@@ -39,6 +39,7 @@ func routes() []route {
 
 		{"POST", "/v1.0/freshet/datasets", write, none, false, (*call).deploy},
 		{"GET", "/v1.0/freshet/datasets", read, none, false, (*call).listAll},
+		{"POST", "/v1.0/freshet/datasets/{datasetId}/query", read, viewer, false, (*call).query},
 		{"GET", "/v1.0/freshet/datasets/{datasetId}/explain", read, contributor, false, (*call).explain},
 		{"POST", "/v1.0/freshet/datasets/{datasetId}/refreshes", write, contributor, false, (*call).startOnDemand},
 		{"GET", "/v1.0/freshet/datasets/{datasetId}/refreshes/{refreshId}", read, contributor, false, (*call).getAnyRefresh},
