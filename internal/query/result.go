@@ -2,7 +2,6 @@ package query
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"math"
 	"strconv"
 	"time"
@@ -146,12 +145,30 @@ func appendFloat(dst []byte, value float64, bits int) []byte {
 	return strconv.AppendFloat(dst, value, format, -1, bits)
 }
 
+// appendText quotes text, which DuckDB guarantees to be UTF-8.
 func appendText(dst []byte, text string) []byte {
-	quoted, err := json.Marshal(text)
-	if err != nil {
-		return append(dst, "null"...) // no text is such
+	const digits = "0123456789abcdef"
+	dst = append(dst, '"')
+	from := 0
+	for i := range len(text) {
+		c := text[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(append(dst, text[from:i]...), '\\')
+		from = i + 1
+		switch c {
+		case '"', '\\':
+			dst = append(dst, c)
+		case '\n':
+			dst = append(dst, 'n')
+		case '\t':
+			dst = append(dst, 't')
+		default:
+			dst = append(dst, 'u', '0', '0', digits[c>>4], digits[c&15])
+		}
 	}
-	return append(dst, quoted...)
+	return append(append(dst, text[from:]...), '"')
 }
 
 func appendTimestamp(dst []byte, column *array.Timestamp, row int) []byte {
