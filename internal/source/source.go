@@ -71,7 +71,7 @@ type Dialect struct {
 	Column func(field arrow.Field) string
 }
 
-// ReadOptions say how rows are delivered. The zero value is 16,384 rows or 8 MiB a batch, Go's allocator, infinite dates refused.
+// ReadOptions say how rows are delivered. The zero value is 16,384 rows or 4 MiB a batch, Go's allocator, infinite dates refused.
 type ReadOptions struct {
 	Allocator  memory.Allocator // counts the memory of batches that are not yet released
 	BatchRows  int

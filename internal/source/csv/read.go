@@ -17,7 +17,7 @@ import (
 
 const (
 	defaultRows  = 16384
-	defaultBytes = 8 << 20
+	defaultBytes = 4 << 20
 )
 
 // Read streams the rows as the parser gives them.
