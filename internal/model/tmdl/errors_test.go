@@ -117,6 +117,25 @@ func TestShallowExpressions(t *testing.T) {
 	}
 }
 
+// A level is a tab or four spaces, also within one file; or two or three spaces throughout.
+func TestIndentation(t *testing.T) {
+	for _, content := range []string{
+		"table T\n\tlineageTag: 1\n\n    column C\n        dataType: string\n\tcolumn D\n\t    dataType: string\n",
+		"table T\n        \n\tlineageTag: 1\n\n    column C\n        dataType: string\n\tcolumn D\n    \tdataType: string\n",
+		"table T\n  lineageTag: 1\n  column C\n    dataType: string\n  column D\n    dataType: string\n",
+		"table T\n   column C\n      dataType: string\n   column D\n      dataType: string\n",
+	} {
+		d, err := tmdl.Decode(map[string][]byte{"model.tmdl": []byte("database\n\tcompatibilityLevel: 1567\n"), "tables/t.tmdl": []byte(content)})
+		if err != nil {
+			t.Errorf("%q: %v", content, err)
+			continue
+		}
+		if table := d.Model().Table("T"); len(table.Columns) != 2 || table.Columns[0].DataType != "string" || table.Columns[1].DataType != "string" {
+			t.Errorf("%q: %d columns", content, len(table.Columns))
+		}
+	}
+}
+
 func TestWhichFolder(t *testing.T) {
 	for _, test := range []struct {
 		files []string

@@ -117,17 +117,18 @@ func parse(path, content string) (*file, error) {
 		f.eol = "\r\n"
 	}
 	p := &parser{file: f, lines: lines, spaces: 4}
-	least := 0
+	indented := false
 	for i, line := range lines {
 		if i < last {
 			lines[i] = strings.TrimSuffix(line, "\r")
 		}
-		if count := len(line) - len(strings.TrimLeft(line, " ")); count > 0 && !blank(line) && (least == 0 || count < least) {
-			least = count
+		// TMDL is written with tabs, or with four spaces; who writes it with two or three does so from the first indented line on.
+		if rest := strings.TrimLeft(line, " "); !indented && rest != "" && (rest[0] == '\t' || len(rest) < len(line)) && !blank(line) {
+			indented = true
+			if count := len(line) - len(rest); count == 2 || count == 3 {
+				p.spaces = count
+			}
 		}
-	}
-	if least == 2 || least == 3 || least == 8 {
-		p.spaces = least
 	}
 	var err error
 	if f.nodes, err = p.nodes(0); err != nil {
