@@ -44,13 +44,13 @@ type Options struct {
 	Sources    *source.Registry
 	Capacities []*capacity.Capacity // by name; the first serves the models of shared workspaces too
 	TempDir    string               // for what a load spills to disk; the engine's own, emptied by New
-	Owner      string               // names this process in the log
+	Owner      string               // names this process in the log; another one for each start
 	Now        func() time.Time
 	NewID      func() string
 	Logger     *slog.Logger
 	// –––
 	HeartbeatEvery  time.Duration  // 0 = 10 s
-	KeepFinishedFor time.Duration  // F2: how old a finished step may be and still be kept; 0 = 6 h
+	KeepFinishedFor time.Duration  // F2: how long ago a step may have finished reading and still be kept; 0 = 6 h
 	RetryAll        bool           // R33: also try errors again that no retry can mend
 	StepMemory      int64          // what one load needs at least; 0 = 192 MiB
 	Random          func() float64 // from 0 to 1, for the jitter of pauses; nil = math/rand/v2

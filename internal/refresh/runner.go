@@ -26,17 +26,16 @@ func (e *Engine) Run(ctx context.Context) error {
 
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	for {
+	for first := true; ; first = false {
 		unfinished, err := e.options.Log.Unfinished(ctx)
 		if err != nil && ctx.Err() == nil {
 			e.options.Logger.Error("cannot read the unfinished refreshes; trying again", "error", err)
 		}
 		for _, operation := range unfinished {
-			if operation.State == Queued {
-				continue
-			}
-			if w := e.take(ctx, operation); w != nil {
-				group.Go(func() { e.follow(ctx, w) })
+			if first || e.free(operation) {
+				if w := e.take(ctx, operation); w != nil {
+					group.Go(func() { e.follow(ctx, w) })
+				}
 			}
 		}
 		select {
@@ -48,11 +47,18 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// take makes the operation one of those that run here; nil when it is already.
+// free tells whether nobody else works on the operation: it has no owner, this one's, or one that gives no sign of life. The first look
+// of Run need not ask: the data folder is locked, so that owners of before are gone.
+func (e *Engine) free(operation Operation) bool {
+	const missed = 3
+	return operation.Owner == "" || operation.Owner == e.options.Owner || e.options.Now().Sub(operation.Heartbeat) > missed*e.options.HeartbeatEvery
+}
+
+// take makes the operation one of those that run here; nil when it is already, or waits for another one.
 func (e *Engine) take(ctx context.Context, operation Operation) *work {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.running[operation.ID] != nil || ctx.Err() != nil {
+	if operation.State == Queued || e.running[operation.ID] != nil || ctx.Err() != nil {
 		return nil
 	}
 	w := &work{engine: e, operation: operation, tracker: newTracker(), hopeless: map[int]bool{}}

@@ -208,7 +208,7 @@ func (w *work) revive(base context.Context) error {
 
 // keeps is F2: whether a finished step need not be done again.
 func (w *work) keeps(base context.Context, step Step) bool {
-	if step.Kind == LoadStep && w.now().Sub(step.ReadAt) > w.engine.options.KeepFinishedFor {
+	if step.Kind == LoadStep && w.now().Sub(step.EndedAt) > w.engine.options.KeepFinishedFor {
 		return false
 	}
 	if step.File.ID == "" || w.engine.options.Store == nil {
