@@ -23,17 +23,17 @@ import (
 
 // The AdventureWorksDW of these tests: the CSV files and, made of them, tables of PostgreSQL. One model reads the former, one the latter.
 const (
-	adventureWorks     = "testdata/adventureworks"
-	adventureWorksData = "../../shared/data/adventureworks-dw"
+	adventureWorksModels = "testdata/adventureworks"
+	adventureWorksCSV    = "../../shared/data/adventureworks-dw"
 )
 
-// tableFigures is what a table must come to: see scripts/adventureworks_figures.py, which wrote them.
-type tableFigures struct {
-	Rows    int64                    `json:"rows"`
-	Columns map[string]columnFigures `json:"columns"`
+// figuresOfTable is what a table must come to: see scripts/adventureworks_figures.py, which wrote them.
+type figuresOfTable struct {
+	Rows    int64                      `json:"rows"`
+	Columns map[string]figuresOfColumn `json:"columns"`
 }
 
-type columnFigures struct {
+type figuresOfColumn struct {
 	Type     model.DataType `json:"type"`
 	Nulls    int64          `json:"nulls"`
 	Distinct int64          `json:"distinct"`
@@ -43,23 +43,23 @@ type columnFigures struct {
 	Length   *int64         `json:"length"` // texts: characters; binaries: bytes
 }
 
-func adventureWorksFigures(t testing.TB) map[string]tableFigures {
+func readFigures(t testing.TB) map[string]figuresOfTable {
 	t.Helper()
-	content, err := os.ReadFile(adventureWorks + "/figures.json")
+	content, err := os.ReadFile(adventureWorksModels + "/figures.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var figures map[string]tableFigures
+	var figures map[string]figuresOfTable
 	if err := json.Unmarshal(content, &figures); err != nil {
 		t.Fatal(err)
 	}
 	return figures
 }
 
-// adventureWorksFolder skips the test aloud where the data is not beside the repository.
-func adventureWorksFolder(t testing.TB) string {
+// dataFolder skips the test aloud where the data is not beside the repository.
+func dataFolder(t testing.TB) string {
 	t.Helper()
-	folder, err := filepath.Abs(adventureWorksData)
+	folder, err := filepath.Abs(adventureWorksCSV)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,11 +69,11 @@ func adventureWorksFolder(t testing.TB) string {
 	return folder
 }
 
-// adventureWorksOverCSV is the definition that reads the CSV files of a folder.
-func adventureWorksOverCSV(t testing.TB, folder string) map[string][]byte {
+// definitionOverCSV is the definition that reads the CSV files of a folder.
+func definitionOverCSV(t testing.TB, folder string) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}
-	root := os.DirFS(adventureWorks)
+	root := os.DirFS(adventureWorksModels)
 	err := fs.WalkDir(root, "csv.SemanticModel", func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
 			var content []byte
@@ -88,11 +88,11 @@ func adventureWorksOverCSV(t testing.TB, folder string) map[string][]byte {
 	return files
 }
 
-// adventureWorksOverPostgres is the definition that reads a database: its M partitions by server and database, its query partitions by a
+// definitionOverPostgres is the definition that reads a database: its M partitions by server and database, its query partitions by a
 // provider data source.
-func adventureWorksOverPostgres(t testing.TB, host, port, database string) map[string][]byte {
+func definitionOverPostgres(t testing.TB, host, port, database string) map[string][]byte {
 	t.Helper()
-	content, err := os.ReadFile(adventureWorks + "/postgres.bim")
+	content, err := os.ReadFile(adventureWorksModels + "/postgres.bim")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,17 +104,17 @@ func adventureWorksOverPostgres(t testing.TB, host, port, database string) map[s
 	return map[string][]byte{"model.bim": []byte(text)}
 }
 
-// loadAdventureWorks makes the tables on a connection, in the first schema of its search path, and loads them from the CSV files.
-func loadAdventureWorks(ctx context.Context, t testing.TB, conn *pgx.Conn, folder string) {
+// loadTables makes the tables on a connection, in the first schema of its search path, and loads them from the CSV files.
+func loadTables(ctx context.Context, t testing.TB, conn *pgx.Conn, folder string) {
 	t.Helper()
-	script, err := os.ReadFile(adventureWorks + "/postgres.sql")
+	script, err := os.ReadFile(adventureWorksModels + "/postgres.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.Exec(ctx, string(script)); err != nil {
 		t.Fatal(err)
 	}
-	for table, figures := range adventureWorksFigures(t) {
+	for table, figures := range readFigures(t) {
 		content, err := os.ReadFile(filepath.Join(folder, table+".csv"))
 		if err != nil {
 			t.Fatal(err)
@@ -131,15 +131,15 @@ func loadAdventureWorks(ctx context.Context, t testing.TB, conn *pgx.Conn, folde
 
 // Both definitions are models that Freshet takes, with the tables, columns and types of the figures.
 func TestAdventureWorksModels(t *testing.T) {
-	overCSV, err := tmdl.Decode(adventureWorksOverCSV(t, "/data"))
+	overCSV, err := tmdl.Decode(definitionOverCSV(t, "/data"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	overPostgres, err := bim.Decode(adventureWorksOverPostgres(t, "127.0.0.1", "5433", "aw"))
+	overPostgres, err := bim.Decode(definitionOverPostgres(t, "127.0.0.1", "5433", "aw"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	figures := adventureWorksFigures(t)
+	figures := readFigures(t)
 	for name, m := range map[string]*model.Model{"CSV": overCSV.Model(), "PostgreSQL": overPostgres.Model()} {
 		if err := m.Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -176,7 +176,7 @@ func TestAdventureWorksModels(t *testing.T) {
 
 // The figures are those of the tables that PostgreSQL holds, by its own reckoning.
 func TestAdventureWorksFiguresInPostgres(t *testing.T) {
-	folder := adventureWorksFolder(t)
+	folder := dataFolder(t)
 	url := os.Getenv("FRESHET_TEST_POSTGRES")
 	if url == "" {
 		t.Skip("SKIPPED: FRESHET_TEST_POSTGRES names no server; scripts/servers run go test …")
@@ -190,8 +190,8 @@ func TestAdventureWorksFiguresInPostgres(t *testing.T) {
 	if _, err := conn.Exec(ctx, "BEGIN; CREATE SCHEMA adventureworks_figures; SET LOCAL search_path = adventureworks_figures"); err != nil {
 		t.Fatal(err)
 	}
-	loadAdventureWorks(ctx, t, conn, folder)
-	for table, want := range adventureWorksFigures(t) {
+	loadTables(ctx, t, conn, folder)
+	for table, want := range readFigures(t) {
 		for _, name := range slices.Sorted(maps.Keys(want.Columns)) {
 			got := figuresInPostgres(ctx, t, conn, table, name, want.Columns[name].Type)
 			compareFigures(t, table+"["+name+"]", got, want.Columns[name])
@@ -199,7 +199,7 @@ func TestAdventureWorksFiguresInPostgres(t *testing.T) {
 	}
 }
 
-func figuresInPostgres(ctx context.Context, t *testing.T, conn *pgx.Conn, table, column string, dataType model.DataType) columnFigures {
+func figuresInPostgres(ctx context.Context, t *testing.T, conn *pgx.Conn, table, column string, dataType model.DataType) figuresOfColumn {
 	t.Helper()
 	c, from := pgx.Identifier{strings.ToLower(column)}.Sanitize(), " FROM "+pgx.Identifier{strings.ToLower(table)}.Sanitize()
 	least, most, sum, length := "min("+c+")::text", "max("+c+")::text", "sum("+c+")::text", "NULL::bigint"
@@ -213,7 +213,7 @@ func figuresInPostgres(ctx context.Context, t *testing.T, conn *pgx.Conn, table,
 		first := "(SELECT 'sha256:' || encode(sha256(" + c + "), 'hex')" + from + " WHERE " + c + " IS NOT NULL ORDER BY " + c
 		least, most, sum, length = first+" LIMIT 1)", first+" DESC LIMIT 1)", "NULL::text", "sum(length("+c+"))::bigint"
 	}
-	got := columnFigures{Type: dataType}
+	got := figuresOfColumn{Type: dataType}
 	row := conn.QueryRow(ctx, "SELECT count(*) - count("+c+"), count(DISTINCT "+c+"), "+least+", "+most+", "+sum+", "+length+from)
 	if err := row.Scan(&got.Nulls, &got.Distinct, &got.Min, &got.Max, &got.Sum, &got.Length); err != nil {
 		t.Fatalf("%s[%s]: %v", table, column, err)
@@ -223,7 +223,7 @@ func figuresInPostgres(ctx context.Context, t *testing.T, conn *pgx.Conn, table,
 
 // compareFigures compares what a column came to with what it must come to. Sums of doubles may differ in their last digits: they depend on the
 // order of the rows.
-func compareFigures(t testing.TB, where string, got, want columnFigures) {
+func compareFigures(t testing.TB, where string, got, want figuresOfColumn) {
 	t.Helper()
 	text := func(p *string) string {
 		if p == nil {
