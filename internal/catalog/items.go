@@ -1,0 +1,245 @@
+package catalog
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"sync"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
+	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/store"
+	"freshet.dev/internal/workspace"
+)
+
+const selectItems = `
+	SELECT i.id, i.workspace, w.name, i.name, i.revision, i.version, i.created, i.modified, i.configured_by
+	FROM items i JOIN workspaces w ON w.id = i.workspace `
+
+func scanItem(row interface{ Scan(...any) error }) (workspace.Item, error) {
+	var item workspace.Item
+	var created, modified sql.NullInt64
+	err := row.Scan(&item.ID, &item.WorkspaceID, &item.WorkspaceName, &item.Name, &item.Revision, &item.Version, &created, &modified, &item.ConfiguredBy)
+	item.Created, item.Modified = timeOf(created), timeOf(modified)
+	return item, err
+}
+
+// Items lists the items of one workspace, or with "" of all, by workspace and name.
+func (c *Catalog) Items(ctx context.Context, workspaceID string) ([]workspace.Item, error) {
+	clause, args := ``, []any{}
+	if workspaceID != "" {
+		clause, args = `WHERE i.workspace = ? `, append(args, workspaceID)
+	}
+	rows, err := c.readers.QueryContext(ctx, selectItems+clause+`ORDER BY w.name_key, w.id, i.name_key`, args...)
+	list, err := collect(rows, err, func(rows *sql.Rows) (workspace.Item, error) { return scanItem(rows) })
+	return list, failed("list the models", err)
+}
+
+// Item returns an item by its id.
+func (c *Catalog) Item(ctx context.Context, id string) (workspace.Item, error) {
+	item, err := scanItem(c.readers.QueryRowContext(ctx, selectItems+`WHERE i.id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return item, notFound("cannot find model '%s'", id)
+	}
+	return item, failed("read model "+id, err)
+}
+
+// DeleteItem removes an item; an unfinished refresh of it is a Conflict.
+func (c *Catalog) DeleteItem(ctx context.Context, id string) error {
+	return c.write(ctx, "delete model "+id, func(ctx context.Context, tx *sql.Tx) error { return deleteItem(ctx, tx, id) })
+}
+
+func deleteItem(ctx context.Context, tx *sql.Tx, id string) error {
+	if err := idle(ctx, tx, "delete", id); err != nil {
+		return err
+	}
+	if err := changed("model", id)(tx.ExecContext(ctx, `DELETE FROM items WHERE id = ?`, id)); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM texts WHERE NOT EXISTS (SELECT 1 FROM definition_files f WHERE f.sha256 = texts.sha256)`)
+	return err
+}
+
+// idle refuses a change of a model while a refresh of it is unfinished.
+func idle(ctx context.Context, tx *sql.Tx, verb, model string) error {
+	unfinished, err := unfinishedOf(ctx, tx, model)
+	if err != nil || len(unfinished) == 0 {
+		return err
+	}
+	op := unfinished[0]
+	return fault.New(fault.Conflict, workspace.CodeBusy, "cannot %s the model: its refresh %s, accepted at %s, is unfinished (%s)",
+		verb, op.ID, op.AcceptedAt.Format("2006-01-02T15:04:05Z"), op.State).
+		WithHint("Wait for its end, or cancel it: freshet cancel %s %s", model, op.ID)
+}
+
+// Definition returns one revision of a definition; 0 is the current one.
+func (c *Catalog) Definition(ctx context.Context, itemID string, revision int64) (workspace.Definition, error) {
+	definition := workspace.Definition{Files: map[string][]byte{}}
+	err := c.read(ctx, "read the definition of model "+itemID, func(tx *sql.Tx) error {
+		var deployed sql.NullInt64
+		err := tx.QueryRowContext(ctx, `
+			SELECT d.revision, d.format, d.deployed, d.deployed_by
+			FROM items i JOIN definitions d ON d.item = i.id AND d.revision = iif(?2 = 0, i.revision, ?2) WHERE i.id = ?1`, itemID, revision).
+			Scan(&definition.Revision, &definition.Format, &deployed, &definition.DeployedBy)
+		if errors.Is(err, sql.ErrNoRows) {
+			return notFound("cannot find revision %d of model '%s'", revision, itemID)
+		}
+		if err != nil {
+			return err
+		}
+		definition.Deployed = timeOf(deployed)
+		rows, err := tx.QueryContext(ctx, `
+			SELECT f.path, t.content FROM definition_files f JOIN texts t ON t.sha256 = f.sha256
+			WHERE f.item = ? AND f.revision = ?`, itemID, definition.Revision)
+		_, err = collect(rows, err, func(rows *sql.Rows) (struct{}, error) {
+			var path string
+			var content []byte
+			err := rows.Scan(&path, &content)
+			definition.Files[path] = content
+			return struct{}{}, err
+		})
+		return err
+	})
+	return definition, err
+}
+
+// Deploy stores a revision of a model with the version of its data, in one transaction.
+func (c *Catalog) Deploy(ctx context.Context, revision workspace.Revision) error {
+	item := revision.Item
+	texts := make(map[string]string, len(revision.Definition.Files)) // hashed before the transaction
+	for path, content := range revision.Definition.Files {
+		sum := sha256.Sum256(content)
+		texts[path] = hex.EncodeToString(sum[:])
+	}
+	return c.write(ctx, "deploy model '"+item.Name+"'", func(ctx context.Context, tx *sql.Tx) error {
+		if err := putItem(ctx, tx, revision); err != nil {
+			return err
+		}
+		definition := revision.Definition
+		if _, err := tx.ExecContext(ctx, `INSERT INTO definitions (item, revision, format, deployed, deployed_by) VALUES (?, ?, ?, ?, ?)`,
+			item.ID, item.Revision, string(definition.Format), nanos(definition.Deployed), definition.DeployedBy); err != nil {
+			return err
+		}
+		for path, content := range definition.Files {
+			if content == nil {
+				content = []byte{} // not NULL
+			}
+			if _, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO texts (sha256, content) VALUES (?, ?)`, texts[path], content); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `INSERT INTO definition_files (item, revision, path, sha256) VALUES (?, ?, ?, ?)`,
+				item.ID, item.Revision, path, texts[path]); err != nil {
+				return err
+			}
+		}
+		version := store.Version{Model: item.ID, Number: item.Version, ModelRevision: item.Revision, CommittedAt: item.Modified}
+		if err := insertVersion(ctx, tx, version, revision.Change); err != nil {
+			return err
+		}
+		// Objects that the new version does not name are those of the former definition.
+		_, err := tx.ExecContext(ctx, `UPDATE objects SET to_version = ?2 WHERE model = ?1 AND from_version < ?2 AND to_version IS NULL`, item.ID, item.Version)
+		return err
+	})
+}
+
+func putItem(ctx context.Context, tx *sql.Tx, revision workspace.Revision) error {
+	item := revision.Item
+	if revision.Base == 0 {
+		var found bool
+		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM workspaces WHERE id = ?)`, item.WorkspaceID).Scan(&found); err != nil {
+			return err
+		}
+		if !found {
+			return notFound("cannot find workspace '%s'", item.WorkspaceID)
+		}
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO items (id, workspace, name, name_key, revision, version, created, modified, configured_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			item.ID, item.WorkspaceID, item.Name, key(item.Name), item.Revision, item.Version, nanos(item.Created), nanos(item.Modified), item.ConfiguredBy)
+		if taken(err) {
+			return fault.New(fault.Conflict, workspace.CodeItemExists, "cannot create model '%s': its workspace has one of that name", item.Name)
+		}
+		return err
+	}
+	var base, version int64
+	err := tx.QueryRowContext(ctx, `SELECT revision, version FROM items WHERE id = ?`, item.ID).Scan(&base, &version)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return fault.New(fault.Conflict, workspace.CodeRedeployed, "cannot deploy model '%s': it was deleted meanwhile", item.Name)
+	case err != nil:
+		return err
+	case base != revision.Base || version != revision.BaseVersion:
+		return fault.New(fault.Conflict, workspace.CodeRedeployed, "cannot deploy model '%s': it changed meanwhile (revision %d, version %d)", item.Name, base, version).
+			WithHint("Try again.")
+	}
+	if err := idle(ctx, tx, "deploy", item.ID); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE items SET name = ?, name_key = ?, revision = ?, modified = ?, configured_by = ? WHERE id = ?`,
+		item.Name, key(item.Name), item.Revision, nanos(item.Modified), item.ConfiguredBy, item.ID)
+	return err
+}
+
+// modelCache keeps the decoded definition of each model's newest revision.
+type modelCache struct {
+	mu     sync.Mutex
+	models map[string]cachedModel
+}
+
+type cachedModel struct {
+	revision int64
+	model    *model.Model
+}
+
+func (c *modelCache) get(id string, revision int64) (*model.Model, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cached, known := c.models[id]
+	return cached.model, known && cached.revision == revision
+}
+
+// put keeps the newer of two revisions: a slow decoding may end after a later one's.
+func (c *modelCache) put(id string, revision int64, decoded *model.Model) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.models == nil {
+		c.models = map[string]cachedModel{}
+	}
+	if c.models[id].revision < revision {
+		c.models[id] = cachedModel{revision, decoded}
+	}
+}
+
+// RefreshDefinition returns the current revision of a model, decoded. Callers share it and do not change it.
+func (c *Catalog) RefreshDefinition(ctx context.Context, id string) (refresh.Definition, error) {
+	definition := refresh.Definition{ID: id}
+	err := c.readers.QueryRowContext(ctx, `
+		SELECT i.name, i.revision, w.capacity FROM items i JOIN workspaces w ON w.id = i.workspace WHERE i.id = ?`, id).
+		Scan(&definition.Name, &definition.Revision, &definition.Capacity)
+	if errors.Is(err, sql.ErrNoRows) {
+		return refresh.Definition{}, notFound("cannot find model %s", id)
+	}
+	if err != nil {
+		return refresh.Definition{}, failed("read model "+id, err)
+	}
+	if decoded, known := c.models.get(id, definition.Revision); known {
+		definition.Model = decoded
+		return definition, nil
+	}
+	decoded, err, _ := c.decodes.Do(id+"/"+strconv.FormatInt(definition.Revision, 10), func() (any, error) {
+		text, err := c.Definition(context.WithoutCancel(ctx), id, definition.Revision)
+		if err != nil {
+			return nil, err
+		}
+		return text.Model()
+	})
+	if err != nil {
+		return refresh.Definition{}, err
+	}
+	definition.Model = decoded.(*model.Model)
+	c.models.put(id, definition.Revision, definition.Model)
+	return definition, nil
+}

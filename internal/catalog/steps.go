@@ -1,0 +1,243 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/store"
+)
+
+// byOwner runs a write of an operation's owner.
+func (c *Catalog) byOwner(ctx context.Context, what string, lease refresh.Lease, run func(context.Context, *sql.Tx, stored) error) error {
+	return c.write(ctx, what+" of refresh "+lease.Operation, func(ctx context.Context, tx *sql.Tx) error {
+		op, err := owned(ctx, tx, lease)
+		if err != nil {
+			return err
+		}
+		return run(ctx, tx, op)
+	})
+}
+
+// Heartbeat stores that the owner lives and how long the attempt in progress has worked, and returns the operation's state.
+func (c *Catalog) Heartbeat(ctx context.Context, lease refresh.Lease, now time.Time, worked time.Duration) (refresh.State, error) {
+	var state refresh.State
+	err := c.byOwner(ctx, "store the heartbeat", lease, func(ctx context.Context, tx *sql.Tx, op stored) error {
+		state = op.State
+		if _, err := tx.ExecContext(ctx, `UPDATE operations SET heartbeat = ? WHERE seq = ?`, nanos(now), op.seq); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE attempts SET worked = ? WHERE operation = ? AND number = ? AND ended_at IS NULL`,
+			int64(worked), op.seq, len(op.Attempts))
+		return err
+	})
+	return state, err
+}
+
+// Plan stores an operation's steps, once.
+func (c *Catalog) Plan(ctx context.Context, lease refresh.Lease, steps []refresh.Step, messages []refresh.Message) error {
+	return c.byOwner(ctx, "store the plan", lease, func(ctx context.Context, tx *sql.Tx, op stored) error {
+		if op.planned {
+			return wrongState(op.ID, "planned", "unplanned")
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE operations SET planned = 1 WHERE seq = ?`, op.seq); err != nil {
+			return err
+		}
+		for _, step := range steps {
+			if err := putStep(ctx, tx, op.seq, step); err != nil {
+				return err
+			}
+		}
+		return addMessages(ctx, tx, op.seq, messages)
+	})
+}
+
+// BeginAttempt stores a new attempt.
+func (c *Catalog) BeginAttempt(ctx context.Context, lease refresh.Lease, attempt refresh.Attempt) error {
+	return c.byOwner(ctx, "store an attempt", lease, func(ctx context.Context, tx *sql.Tx, op stored) error {
+		if has := len(op.Attempts); attempt.Number != has+1 {
+			return wrongState(op.ID, attemptName(has), attemptName(attempt.Number-1))
+		}
+		failure, err := encodeFailure(attempt.Failure)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO attempts (operation, number, started_at, ended_at, worked, failure) VALUES (?, ?, ?, ?, ?, ?)`,
+			op.seq, attempt.Number, nanos(attempt.StartedAt), nanos(attempt.EndedAt), int64(attempt.Worked), failure)
+		return err
+	})
+}
+
+func attemptName(number int) string {
+	if number == 0 {
+		return "before its first attempt"
+	}
+	return "in attempt " + strconv.Itoa(number)
+}
+
+// EndAttempt stores the end of the last attempt, or only how long it has worked.
+func (c *Catalog) EndAttempt(ctx context.Context, lease refresh.Lease, attempt refresh.Attempt) error {
+	return c.byOwner(ctx, "store the end of an attempt", lease, func(ctx context.Context, tx *sql.Tx, op stored) error {
+		return endAttempt(ctx, tx, op, attempt)
+	})
+}
+
+func endAttempt(ctx context.Context, tx *sql.Tx, op stored, attempt refresh.Attempt) error {
+	if has := len(op.Attempts); has == 0 || attempt.Number != has || !op.Attempts[has-1].EndedAt.IsZero() {
+		return wrongState(op.ID, "not", attemptName(attempt.Number))
+	}
+	failure, err := encodeFailure(attempt.Failure)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE attempts SET ended_at = ?, worked = ?, failure = ? WHERE operation = ? AND number = ?`,
+		nanos(attempt.EndedAt), int64(attempt.Worked), failure, op.seq, attempt.Number)
+	return err
+}
+
+// PutStep replaces a step whose stored state is from.
+func (c *Catalog) PutStep(ctx context.Context, lease refresh.Lease, from refresh.StepState, step refresh.Step, messages []refresh.Message) error {
+	return c.byOwner(ctx, "store a step", lease, func(ctx context.Context, tx *sql.Tx, op stored) error {
+		deleted, err := tx.ExecContext(ctx, `DELETE FROM steps WHERE operation = ? AND number = ? AND state = ?`, op.seq, step.Number, string(from))
+		if err != nil {
+			return err
+		}
+		if n, err := deleted.RowsAffected(); err != nil {
+			return err
+		} else if n == 0 {
+			return fault.New(fault.Conflict, refresh.CodeState, "cannot write to step %d of refresh %s: it is not %s", step.Number, op.ID, from)
+		}
+		if err := putStep(ctx, tx, op.seq, step); err != nil {
+			return err
+		}
+		return addMessages(ctx, tx, op.seq, messages)
+	})
+}
+
+func putStep(ctx context.Context, tx *sql.Tx, seq int64, step refresh.Step) error {
+	failure, err := encodeFailure(step.Failure)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO steps (operation, number, kind, table_name, partition, state, attempt, started_at, ended_at, file_id, rows, bytes,
+		                   sha256, read_at, bookmark, fingerprint, failure, note)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		seq, step.Number, string(step.Kind), step.Table, step.Partition, string(step.State), step.Attempt, nanos(step.StartedAt),
+		nanos(step.EndedAt), step.File.ID, step.File.Rows, step.File.Bytes, step.File.SHA256, nanos(step.ReadAt), step.Bookmark,
+		step.Fingerprint, failure, step.Note)
+	return err
+}
+
+// Steps returns the steps of an operation by number.
+func (c *Catalog) Steps(ctx context.Context, id string) ([]refresh.Step, error) {
+	var list []refresh.Step
+	err := c.read(ctx, "read the steps of refresh "+id, func(tx *sql.Tx) error {
+		op, err := operation(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, `
+			SELECT number, kind, table_name, partition, state, attempt, started_at, ended_at, file_id, rows, bytes, sha256, read_at,
+			       bookmark, fingerprint, failure, note
+			FROM steps WHERE operation = ? ORDER BY number`, op.seq)
+		list, err = collect(rows, err, scanStep)
+		return err
+	})
+	return list, err
+}
+
+func scanStep(rows *sql.Rows) (refresh.Step, error) {
+	var (
+		step                   refresh.Step
+		started, ended, readAt sql.NullInt64
+		failure                sql.NullString
+	)
+	err := rows.Scan(&step.Number, &step.Kind, &step.Table, &step.Partition, &step.State, &step.Attempt, &started, &ended, &step.File.ID,
+		&step.File.Rows, &step.File.Bytes, &step.File.SHA256, &readAt, &step.Bookmark, &step.Fingerprint, &failure, &step.Note)
+	if err != nil {
+		return step, err
+	}
+	step.StartedAt, step.EndedAt, step.ReadAt = timeOf(started), timeOf(ended), timeOf(readAt)
+	step.Failure, err = decodeFailure(failure)
+	return step, err
+}
+
+// AddMessages stores messages.
+func (c *Catalog) AddMessages(ctx context.Context, lease refresh.Lease, messages []refresh.Message) error {
+	return c.byOwner(ctx, "store messages", lease, func(ctx context.Context, tx *sql.Tx, op stored) error {
+		return addMessages(ctx, tx, op.seq, messages)
+	})
+}
+
+// Commit makes a change visible, with the operation's new state, in one transaction.
+func (c *Catalog) Commit(ctx context.Context, lease refresh.Lease, commit refresh.Commit) (int64, error) {
+	var version int64
+	err := c.byOwner(ctx, "commit the result", lease, func(ctx context.Context, tx *sql.Tx, op stored) error {
+		if op.State != commit.From || commit.From != commit.To && !commit.From.CanBecome(commit.To) {
+			return wrongState(op.ID, op.State, commit.From)
+		}
+		var revision int64
+		err := tx.QueryRowContext(ctx, `SELECT revision, version FROM items WHERE id = ?`, op.Model).Scan(&revision, &version)
+		switch {
+		case err != nil:
+			return err
+		case revision != commit.ModelRevision:
+			return fault.New(fault.Conflict, refresh.CodeRevision, "cannot commit refresh %s: its model is at revision %d, not %d", op.ID, revision, commit.ModelRevision)
+		case version != commit.Base:
+			return fault.New(fault.Conflict, refresh.CodeState, "cannot commit refresh %s: its model is at version %d, not %d", op.ID, version, commit.Base)
+		}
+		if err := commitSteps(ctx, tx, op, commit.Steps); err != nil {
+			return err
+		}
+		if commit.Attempt != nil {
+			if err := endAttempt(ctx, tx, op, *commit.Attempt); err != nil {
+				return err
+			}
+		}
+		if !commit.Empty() {
+			version++
+			next := store.Version{Model: op.Model, Number: version, ModelRevision: revision, CommittedAt: commit.At, Operation: op.ID}
+			if err := insertVersion(ctx, tx, next, commit.Change); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `UPDATE operations SET version = ? WHERE seq = ?`, version, op.seq); err != nil {
+				return err
+			}
+		}
+		if err := addMessages(ctx, tx, op.seq, commit.Messages); err != nil {
+			return err
+		}
+		return move(ctx, tx, op, commit.To, commit.At, nil)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return version, nil
+}
+
+func commitSteps(ctx context.Context, tx *sql.Tx, op stored, steps []int) error {
+	if len(steps) == 0 {
+		return nil
+	}
+	list, err := json.Marshal(steps)
+	if err != nil {
+		return err
+	}
+	updated, err := tx.ExecContext(ctx, `
+		UPDATE steps SET state = 'Committed'
+		WHERE operation = ? AND state = 'Finished' AND number IN (SELECT value FROM json_each(?))`, op.seq, string(list))
+	if err != nil {
+		return err
+	}
+	if n, err := updated.RowsAffected(); err != nil {
+		return err
+	} else if n != int64(len(steps)) {
+		return fault.New(fault.Conflict, refresh.CodeState, "cannot commit refresh %s: %d of %d steps are not finished", op.ID, int64(len(steps))-n, len(steps))
+	}
+	return nil
+}
