@@ -17,7 +17,7 @@ import (
 )
 
 const sample = `SELECT i, CASE WHEN i % 3 = 0 THEN NULL ELSE 'text ' || i END AS t, (i * 1.25)::DECIMAL(12,2) AS d, i / 7::DOUBLE AS f, i % 2 = 0 AS b,
-	DATE '2020-02-28' + i::INTEGER AS day, TIMESTAMP '2020-01-01 00:00:00.000001' + to_seconds(i) AS at, 'é'.encode() AS x FROM range(40000) AS r(i)`
+	DATE '2020-02-28' + i::INTEGER AS day, TIMESTAMP '2020-01-01 00:00:00.000001' + to_seconds(i) AS at, encode('é') AS x FROM range(40000) AS r(i)`
 
 func write(t *testing.T, conn *duck.Conn, sql string) source.Content {
 	t.Helper()
