@@ -144,7 +144,7 @@ func (w *work) place(base context.Context) (release func(), err error) {
 	}
 	ctx := w.ctx
 	if w.operation.State == Accepted {
-		limited, stop := context.WithTimeoutCause(ctx, w.operation.AcceptedAt.Add(placeLimit).Sub(w.now()), errAttempt)
+		limited, stop := context.WithTimeoutCause(ctx, placeLimit, errAttempt)
 		defer stop()
 		ctx = limited
 	}
