@@ -252,7 +252,7 @@ func (r *resultReader) fetch() (arrow.RecordBatch, error) {
 		if message := duckdb.ResultError(&r.result); message != "" {
 			err = r.conn.db.engineError(runQuery, message)
 		}
-		return nil, r.conn.readersError(err)
+		return nil, r.conn.goError(err)
 	}
 	defer duckdb.DestroyDataChunk(&chunk)
 	batch, data := duckdb.DataChunkToArrowArray(r.options, r.schema, chunk)

@@ -2,6 +2,7 @@ package duck
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -16,12 +17,14 @@ import (
 type Conn struct {
 	db     *DB
 	handle duckdb.Connection
+	number uint64
 
 	mu      sync.Mutex
 	state   connState
 	working bool            // a goroutine of run is inside DuckDB
 	ctx     context.Context // of the running statement: the readers behind views end with it
 	views   []*view
+	failure error // the first of a function in the running statement
 }
 
 type connState uint8
@@ -144,6 +147,7 @@ func (c *Conn) disconnect() {
 	}
 	c.dropReleased()
 	duckdb.Disconnect(&c.handle)
+	c.db.forget(c.number)
 }
 
 // dropReleased drops the views that their owners have released: a statement may still read them when they are.
@@ -169,7 +173,7 @@ func (c *Conn) begin(ctx context.Context, what string) error {
 	defer c.mu.Unlock()
 	switch c.state {
 	case idle:
-		c.state, c.ctx, c.working = busy, ctx, true
+		c.state, c.ctx, c.working, c.failure = busy, ctx, true, nil
 		return nil
 	case busy:
 		return fault.New(fault.Internal, "EngineBusy", "cannot %s: the DuckDB connection still runs another statement", what)
@@ -193,7 +197,7 @@ func (c *Conn) run(ctx context.Context, what string, work func() error, undo fun
 	}
 	done := make(chan error, 1)
 	go func() {
-		err := c.readersError(work())
+		err := c.goError(work())
 		c.finish(err, undo)
 		done <- err
 	}()
@@ -265,14 +269,19 @@ func (c *Conn) leave() bool {
 	return true
 }
 
-// readersError prefers the error of a reader behind a view to DuckDB's retelling of it, and never lets it pass for the end of the rows.
-func (c *Conn) readersError(err error) error {
+// goError prefers the error of a reader behind a view, or of a function, to DuckDB's retelling of it. That a reader failed is never
+// taken for the end of its rows. Where one thread of a statement fails and DuckDB stops the others, it may tell only that.
+func (c *Conn) goError(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, v := range c.views {
 		if failed := v.takeError(); failed != nil {
 			return failed
 		}
+	}
+	var engine *Error
+	if c.failure != nil && errors.As(err, &engine) && engine.Class == interrupted {
+		return c.failure
 	}
 	return err
 }

@@ -32,6 +32,7 @@ type DB struct {
 	mu        sync.Mutex
 	closed    bool
 	functions map[string]*function // by lower-case name
+	conns     map[uint64]*Conn     // by DuckDB's number; the open ones
 	errors    *errorBook
 }
 
@@ -77,7 +78,7 @@ func Open(ctx context.Context, options Options) (*DB, error) {
 			return nil, fault.New(fault.Internal, "EngineFailed", "cannot set DuckDB's %s to %q", setting[0], setting[1])
 		}
 	}
-	db := &DB{functions: map[string]*function{}, errors: &errorBook{}}
+	db := &DB{functions: map[string]*function{}, conns: map[uint64]*Conn{}, errors: &errorBook{}}
 	var message string
 	if duckdb.OpenExt("", &db.handle, config, &message) == duckdb.StateError {
 		duckdb.Close(&db.handle)
@@ -108,12 +109,18 @@ func (db *DB) Conn(ctx context.Context) (*Conn, error) {
 	if duckdb.Connect(db.handle, &conn.handle) == duckdb.StateError {
 		return nil, fault.New(fault.Internal, "EngineFailed", "cannot open a connection to DuckDB")
 	}
+	var client duckdb.ClientContext
+	duckdb.ConnectionGetClientContext(conn.handle, &client)
+	conn.number = uint64(duckdb.ClientContextGetConnectionId(client))
+	duckdb.DestroyClientContext(&client)
+	db.conns[conn.number] = conn
 	if db.locked {
 		return conn, nil
 	}
 	// Without its bar DuckDB counts no progress.
 	for _, setting := range []string{"SET enable_progress_bar = true", "SET enable_progress_bar_print = false", "SET progress_bar_time = 0"} {
 		if err := conn.set(setting); err != nil {
+			delete(db.conns, conn.number)
 			duckdb.Disconnect(&conn.handle)
 			return nil, err
 		}
@@ -131,6 +138,28 @@ func (db *DB) Close() error {
 	db.closed = true
 	duckdb.Close(&db.handle)
 	return nil
+}
+
+// failed notes that a function failed in a statement of a connection.
+func (db *DB) failed(number uint64, err error) {
+	db.mu.Lock()
+	conn := db.conns[number]
+	db.mu.Unlock()
+	if conn == nil {
+		return
+	}
+	conn.mu.Lock()
+	defer conn.mu.Unlock()
+	if conn.failure == nil {
+		conn.failure = err
+	}
+}
+
+// forget drops a connection that is closed.
+func (db *DB) forget(number uint64) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	delete(db.conns, number)
 }
 
 func firstError(errs ...error) error {

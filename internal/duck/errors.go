@@ -18,10 +18,12 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Text }
 
+const interrupted = "INTERRUPT"
+
 var (
 	classPattern = regexp.MustCompile(`^([A-Z][A-Za-z ]*?)(?: Error|Exception)?: `)
 	// What DuckDB tells its own users after the cause: the place in SQL that we wrote, settings that ours cannot reach, addresses of its pages, its stack.
-	noisePattern = regexp.MustCompile(`(?s)\n+(LINE \d+:|Stack Trace:|This error signals an assertion failure|Database is launched in in-memory mode|Possible solutions:|See also https).*$`)
+	noisePattern = regexp.MustCompile(`(?s)\n+\s*(LINE \d+:|Stack Trace:|This error signals an assertion failure|Database is launched in in-memory mode|Possible solutions:|See also https|Candidate functions:).*$`)
 )
 
 // engineError makes a fault of what DuckDB says.

@@ -5,6 +5,9 @@ package duck
 #include <stdlib.h>
 void freshetCallFunction(void *info, void *chunk, void *result);
 void freshetForgetFunction(void *handle);
+void freshetBindFunction(void *info);
+void *freshetCopyBinding(void *binding);
+void freshetFreeBinding(void *binding);
 */
 import "C"
 
@@ -119,6 +122,7 @@ func (f *function) register(conn *Conn) error {
 	duckdb.ScalarFunctionSetReturnType(scalar, logical)
 	duckdb.DestroyLogicalType(&logical)
 	duckdb.ScalarFunctionSetSpecialHandling(scalar)
+	duckdb.ScalarFunctionSetBind(scalar, unsafe.Pointer(C.freshetBindFunction))
 	duckdb.ScalarFunctionSetFunction(scalar, unsafe.Pointer(C.freshetCallFunction))
 	duckdb.ScalarFunctionSetExtraInfo(scalar, keepHandle(f), unsafe.Pointer(C.freshetForgetFunction))
 	if duckdb.RegisterScalarFunction(conn.handle, scalar) == duckdb.StateError {
@@ -143,11 +147,36 @@ func freshetForgetFunction(place unsafe.Pointer) {
 	C.free(place)
 }
 
+// freshetBindFunction remembers which connection a call of a function belongs to.
+//
+//export freshetBindFunction
+func freshetBindFunction(infoPointer unsafe.Pointer) {
+	info := duckdb.BindInfo{Ptr: infoPointer}
+	var client duckdb.ClientContext
+	duckdb.ScalarFunctionGetClientContext(info, &client)
+	binding := C.malloc(C.sizeof_uint64_t)
+	*(*uint64)(binding) = uint64(duckdb.ClientContextGetConnectionId(client))
+	duckdb.DestroyClientContext(&client)
+	duckdb.ScalarFunctionSetBindData(info, binding, unsafe.Pointer(C.freshetFreeBinding))
+	duckdb.ScalarFunctionSetBindDataCopy(info, unsafe.Pointer(C.freshetCopyBinding))
+}
+
+//export freshetCopyBinding
+func freshetCopyBinding(binding unsafe.Pointer) unsafe.Pointer {
+	twin := C.malloc(C.sizeof_uint64_t)
+	*(*uint64)(twin) = *(*uint64)(binding)
+	return twin
+}
+
+//export freshetFreeBinding
+func freshetFreeBinding(binding unsafe.Pointer) { C.free(binding) }
+
 //export freshetCallFunction
 func freshetCallFunction(infoPointer, chunkPointer, resultPointer unsafe.Pointer) {
 	info := duckdb.FunctionInfo{Ptr: infoPointer}
 	f := handleAt(duckdb.ScalarFunctionGetExtraInfo(info)).Value().(*function)
 	if err := f.run(duckdb.DataChunk{Ptr: chunkPointer}, duckdb.Vector{Ptr: resultPointer}); err != nil {
+		f.db.failed(*(*uint64)(duckdb.ScalarFunctionGetBindData(info)), err)
 		duckdb.ScalarFunctionSetError(info, f.db.errors.note(err))
 	}
 }

@@ -511,7 +511,7 @@ func TestInstancesAreKept(t *testing.T) {
 func BenchmarkResultJSON(b *testing.B) {
 	w := newWorld(b, sales(), Options{})
 	w.commit(1, store.Change{Put: []store.Part{ready("Fact Sales", "2019",
-		w.write(fmt.Sprintf(`SELECT range`+columnsSQL+` FROM range(1000000)`, "range / 7", "random()", "TIMESTAMP '2020-01-01' + to_seconds(range)", "true", "'note ' || range", "NULL")))}})
+		w.write(fmt.Sprintf(`SELECT range`+columnsSQL+` FROM range(1000000)`, "(range / 7)", "random()", "(TIMESTAMP '2020-01-01' + to_seconds(range))", "true", "('note ' || range)", "NULL")))}})
 	for b.Loop() {
 		result, err := w.engine.Query(b.Context(), modelID, `FROM "Fact Sales"`)
 		if err != nil {
