@@ -28,6 +28,7 @@ type Document struct {
 	shared  map[string]*sharedQuery
 	names   []string // of shared, sorted
 	sources map[string]StructuredSource
+	library map[string]Value
 }
 
 type sharedQuery struct {
@@ -46,7 +47,7 @@ type StructuredSource struct {
 
 // NewDocument makes a document of a model's shared expressions and structured data sources.
 func NewDocument(shared []Query, sources map[string]StructuredSource) (*Document, error) {
-	d := &Document{shared: make(map[string]*sharedQuery, len(shared)), sources: sources}
+	d := &Document{shared: make(map[string]*sharedQuery, len(shared)), sources: sources, library: library()}
 	for _, q := range shared {
 		if d.shared[q.Name] != nil {
 			return nil, fault.New(fault.Invalid, "Expression.Error", "cannot use two expressions named '%s'", q.Name)
@@ -186,7 +187,7 @@ func (d *Document) global(name string) (code, bool) {
 			return newRecord([]string{sectionName}, []Value{ev.session.section()}), nil
 		}, true
 	}
-	if v, ok := library()[name]; ok {
+	if v, ok := d.library[name]; ok {
 		return constantCode(v), true
 	}
 	return nil, false
@@ -195,7 +196,7 @@ func (d *Document) global(name string) (code, bool) {
 // known lists every global name.
 func (d *Document) known() []string {
 	all := append([]string(nil), d.names...)
-	for name := range library() {
+	for name := range d.library {
 		all = append(all, name)
 	}
 	sort.Strings(all)
@@ -213,7 +214,7 @@ func (s *session) section() *record {
 
 // environment is #shared: the library and the document's members over it.
 func (s *session) environment() *record {
-	lib := library()
+	lib := s.doc.library
 	names := make([]string, 0, len(lib))
 	for name := range lib {
 		names = append(names, name)
@@ -231,7 +232,7 @@ func (s *session) global(name string) (Value, bool) {
 	if v, ok := s.shared[name]; ok {
 		return v, true
 	}
-	v, ok := library()[name]
+	v, ok := s.doc.library[name]
 	return v, ok
 }
 

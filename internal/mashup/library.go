@@ -86,6 +86,8 @@ func signaturePart(signature string, x syntax.Expr) *typeValue {
 		return anyType()
 	case *syntax.PrimitiveType:
 		return primitiveOf(x)
+	case *syntax.Type: // the type type, which is a keyword
+		return signaturePart(signature, x.Of)
 	case *syntax.NullableType:
 		return signaturePart(signature, x.X).asNullable()
 	case *syntax.ListType:
