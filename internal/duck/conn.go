@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 
@@ -54,8 +55,8 @@ func (c *Conn) Exec(ctx context.Context, sql string) error {
 
 // each prepares the statements of sql and hands them to use, one after the other.
 func (c *Conn) each(sql, what string, use func(duckdb.PreparedStatement) error) error {
-	if strings.ContainsRune(sql, 0) {
-		return fault.New(fault.Invalid, "InvalidSQL", "cannot %s whose text holds a zero byte", what)
+	if strings.ContainsRune(sql, 0) || !utf8.ValidString(sql) {
+		return fault.New(fault.Invalid, "InvalidSQL", "cannot %s whose text holds a zero byte or is not UTF-8", what)
 	}
 	var extracted duckdb.ExtractedStatements
 	count := duckdb.ExtractStatements(c.handle, sql, &extracted)

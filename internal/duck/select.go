@@ -171,9 +171,6 @@ func (r *selected) Err() error { return r.tables.hide(r.resultReader.Err()) }
 
 // parse returns DuckDB's own tree of a SELECT, as JSON.
 func parse(ctx context.Context, conn *Conn, sql string) (text string, err error) {
-	if strings.ContainsRune(sql, 0) {
-		return "", fault.New(fault.Invalid, "InvalidSQL", "cannot run a query that holds a zero byte")
-	}
 	reader, err := conn.Query(ctx, "SELECT json_serialize_sql("+Literal(sql)+")::VARCHAR")
 	if err != nil {
 		return "", err
