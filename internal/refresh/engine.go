@@ -245,7 +245,7 @@ func (e *Engine) Detail(ctx context.Context, model, id string, which Which) (Det
 	for _, step := range steps {
 		detail.Objects = append(detail.Objects, step.status())
 	}
-	if len(steps) == 0 && !operation.State.Finished() {
+	if len(steps) == 0 && operation.State != Completed {
 		if detail.Objects, err = e.expected(ctx, operation); err != nil {
 			return Detail{}, err
 		}
@@ -253,15 +253,20 @@ func (e *Engine) Detail(ctx context.Context, model, id string, which Which) (Det
 	return detail, nil
 }
 
-// expected are the objects of an operation that has no plan yet.
+// expected are the objects of an operation that has no plan yet, or ended without one.
 func (e *Engine) expected(ctx context.Context, operation Operation) ([]ObjectStatus, error) {
 	definition, err := e.options.Models.RefreshDefinition(ctx, operation.Model)
-	if err != nil {
+	if err != nil || definition.Revision != operation.ModelRevision {
 		return nil, err
+	}
+	step := Step{State: StepPlanned}
+	if operation.State == Cancelled {
+		step.State = StepCancelled
 	}
 	var objects []ObjectStatus
 	for _, target := range operation.Request.scope(definition.Model) {
-		objects = append(objects, ObjectStatus{Table: target.table.Name, Partition: target.partition.Name, Status: "NotStarted"})
+		step.Table, step.Partition = target.table.Name, target.partition.Name
+		objects = append(objects, step.status())
 	}
 	return objects, nil
 }

@@ -461,6 +461,7 @@ func TestR30CancelElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.ends(waiting.ID, refresh.Cancelled)
+		want(t, b.statuses(waiting.ID), []string{"2024 Cancelled", "2025 Cancelled"})
 		release()
 
 		b.reads(func(context.Context, refresh.Loading) (int64, error) { return 0, errDown })

@@ -20,3 +20,12 @@ func (e *Engine) SetLoader(load func(ctx context.Context, l Loading) (store.File
 		return product{file: file, readAt: readAt, fingerprint: "f"}, err
 	}
 }
+
+// Granted is how much memory of the engine's capacities is taken.
+func (e *Engine) Granted() int64 {
+	var granted int64
+	for _, c := range e.options.Capacities {
+		granted += c.Usage().MemoryGranted
+	}
+	return granted
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
 	"freshet.dev/internal/duck"
 	"freshet.dev/internal/fault"
@@ -60,7 +62,7 @@ func (e *Engine) read(ctx context.Context, conn *duck.Conn, task task, table *mo
 		return product{}, 0, err
 	}
 	made.readAt = w.now()
-	relation, err := w.relation(ctx, partition)
+	relation, err := w.reading.relation(ctx, partition)
 	if err != nil {
 		return product{}, 0, err
 	}
@@ -76,24 +78,45 @@ func (e *Engine) read(ctx context.Context, conn *duck.Conn, task task, table *mo
 	return made, rows, nil
 }
 
-// relation evaluates the partition's source to a plan of reading.
-func (w *work) relation(ctx context.Context, partition *model.Partition) (*mashup.Relation, error) {
-	env := &mashup.Env{Sources: w.engine.options.Sources, Now: w.now(), Culture: w.definition.Model.Culture}
+// reading is a model as its partitions are read.
+type reading struct {
+	model    *model.Model
+	sources  *source.Registry
+	document func() (*mashup.Document, error) // the shared expressions, made at the first use
+	now      func() time.Time
+}
+
+func (e *Engine) reading(m *model.Model) *reading {
+	return &reading{
+		model: m, sources: e.options.Sources, now: e.options.Now,
+		document: sync.OnceValues(func() (*mashup.Document, error) { return newDocument(m) }),
+	}
+}
+
+// relation evaluates a partition's source to a plan of reading.
+func (r *reading) relation(ctx context.Context, partition *model.Partition) (*mashup.Relation, error) {
+	env := &mashup.Env{Sources: r.sources, Now: r.now(), Culture: r.model.Culture}
 	switch partition.Source.Type {
 	case model.MPartition:
-		document, err := w.document()
+		document, err := r.document()
 		if err != nil {
 			return nil, err
 		}
 		return document.Table(ctx, env, partition.Source.Expression, nil)
 	case model.QueryPartition:
-		ref, err := w.sourceOf(partition)
+		ref, err := r.sourceOf(partition)
 		if err != nil {
 			return nil, err
 		}
 		return mashup.Native(ctx, env, ref, partition.Source.Query)
 	}
-	return nil, fault.New(fault.Invalid, CodePartition, "cannot load a partition of source type %s", partition.Source.Type)
+	return nil, unsupported(partition)
+}
+
+// unsupported is the error of a partition whose source cannot be read.
+func unsupported(partition *model.Partition) *fault.Error {
+	return fault.New(fault.Invalid, CodePartition, "cannot load a partition of source type %s: this version of Freshet loads the types m and query", partition.Source.Type).
+		WithHint("Give the partition an M expression or a query, or leave it out of the request by naming objects.")
 }
 
 // newDocument makes the model's shared expressions ready for evaluation.
@@ -112,13 +135,13 @@ func newDocument(m *model.Model) (*mashup.Document, error) {
 }
 
 // sourceOf finds the data source that a query partition names.
-func (w *work) sourceOf(partition *model.Partition) (source.Ref, error) {
-	found := w.definition.Model.DataSource(partition.Source.DataSource)
+func (r *reading) sourceOf(partition *model.Partition) (source.Ref, error) {
+	found := r.model.DataSource(partition.Source.DataSource)
 	if found == nil {
 		return source.Ref{}, fault.New(fault.Invalid, CodeProcessing, "cannot find data source '%s' of the partition's query", partition.Source.DataSource).
-			WithHint("The model's data sources are %s.", listed(w.definition.Model.DataSources, func(d *model.DataSource) string { return d.Name }))
+			WithHint("The model's data sources are %s.", listed(r.model.DataSources, func(d *model.DataSource) string { return d.Name }))
 	}
-	return w.engine.options.Sources.Resolve(source.Connection{
+	return r.sources.Resolve(source.Connection{
 		Name: found.Name, Provider: found.Provider, ConnectionString: found.ConnectionString, Protocol: found.Protocol, Address: found.Address,
 	})
 }

@@ -44,8 +44,7 @@ func plan(definition Definition, version store.Version, request Request, now tim
 			step.Kind = LoadStep
 		default:
 			step.Kind, step.State, step.EndedAt = LoadStep, StepFailed, now
-			step.Failure = failureOf(fault.At(fault.New(fault.Invalid, CodePartition, "cannot load a partition of source type %s: this version of Freshet loads the types m and query", target.partition.Source.Type).
-				WithHint("Give the partition an M expression or a query, or leave it out of the request by naming objects."), CodePartition, where))
+			step.Failure = failureOf(fault.At(unsupported(target.partition), CodePartition, where))
 			messages = append(messages, step.Failure.message(ErrorMessage, now))
 		}
 		steps = append(steps, step)

@@ -212,14 +212,14 @@ func (r Request) resolve(m *model.Model) (Request, error) {
 	for _, object := range r.Objects {
 		table := m.Table(object.Table)
 		if table == nil {
-			return Request{}, invalid("cannot refresh table '%s': the model has no such table", object.Table).
+			return Request{}, invalid("cannot find table '%s': the model has no such table", object.Table).
 				WithHint("Its tables are %s.", listed(m.Tables, func(t *model.Table) string { return t.Name }))
 		}
 		found := Object{Table: table.Name}
 		if object.Partition != "" {
 			partition := table.Partition(object.Partition)
 			if partition == nil {
-				return Request{}, invalid("cannot refresh partition '%s' of table '%s': the table has no such partition", object.Partition, table.Name).
+				return Request{}, invalid("cannot find partition '%s' of table '%s': the table has no such partition", object.Partition, table.Name).
 					WithHint("Its partitions are %s.", listed(table.Partitions, func(p *model.Partition) string { return p.Name }))
 			}
 			if r.Type == Defragment {

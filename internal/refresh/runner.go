@@ -10,9 +10,8 @@ import (
 )
 
 const (
-	lookEvery  = 5 * time.Second // how often Run looks for operations that nobody told it of
-	sweepEvery = 5 * time.Minute
-	lastWords  = 5 * time.Second // how long a stopping service may take to store how long it has worked
+	lookEvery = 5 * time.Second // how often Run looks for operations that nobody told it of
+	lastWords = 5 * time.Second // how long a stopping service may take to store how long it has worked
 )
 
 // Run works until ctx ends: it takes every unfinished operation, those of an earlier process first, and each one that is submitted.
@@ -22,7 +21,6 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer stop(errShutdown)
 	var group sync.WaitGroup
 	defer group.Wait()
-	group.Go(func() { e.sweep(ctx) })
 
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
@@ -83,28 +81,4 @@ func (e *Engine) follow(ctx context.Context, w *work) {
 		}
 	}
 	e.announce()
-}
-
-// sweep removes files that nobody needs, from time to time.
-func (e *Engine) sweep(ctx context.Context) {
-	if e.options.Store == nil {
-		return
-	}
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
-	for {
-		switch deleted, err := e.options.Store.Sweep(ctx); {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			e.options.Logger.Error("cannot sweep the data files", "error", err)
-		case deleted > 0:
-			e.options.Logger.Info("data files swept", "deleted", deleted)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
 }

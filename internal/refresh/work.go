@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"freshet.dev/internal/fault"
-	"freshet.dev/internal/mashup"
 )
 
 // work is one operation in the hands of this process.
@@ -22,8 +21,8 @@ type work struct {
 	operation  Operation // as claimed; its state is followed by move
 	lease      Lease
 	definition Definition
-	document   func() (*mashup.Document, error) // the model's shared expressions, made at the first use
-	commits    sync.Mutex                       // held by who commits
+	reading    *reading
+	commits    sync.Mutex // held by who commits
 
 	mu       sync.Mutex   // guards the rest
 	steps    []Step       // by number
@@ -113,7 +112,7 @@ func (w *work) live(base context.Context) error {
 	if w.definition, err = w.engine.options.Models.RefreshDefinition(w.ctx, w.operation.Model); err != nil {
 		return err
 	}
-	w.document = sync.OnceValues(func() (*mashup.Document, error) { return newDocument(w.definition.Model) })
+	w.reading = w.engine.reading(w.definition.Model)
 	if w.definition.Revision != w.operation.ModelRevision {
 		return fault.New(fault.Conflict, CodeRevision, "cannot go on with the refresh: it was accepted for revision %d of the model, which is at revision %d",
 			w.operation.ModelRevision, w.definition.Revision)

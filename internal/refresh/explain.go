@@ -1,0 +1,59 @@
+package refresh
+
+import (
+	"context"
+
+	"freshet.dev/internal/mashup"
+	"freshet.dev/internal/model"
+)
+
+// Explanation is what one partition asks of its source (F10).
+type Explanation struct {
+	Table     string
+	Partition string
+	Plan      *mashup.Explanation // nil with Err, and for a partition that is not loaded
+	Note      string              // why it is not loaded
+	Err       error               // why its source cannot be evaluated
+}
+
+// Explain tells what the partitions of a table ask of their sources, without reading their rows; partition "" means all of them. It is
+// Invalid when the model has no such table or partition; what is wrong with one partition's source stands in its Err.
+func (e *Engine) Explain(ctx context.Context, modelID, table, partition string) ([]Explanation, error) {
+	definition, err := e.options.Models.RefreshDefinition(ctx, modelID)
+	if err != nil {
+		return nil, err
+	}
+	request, err := Request{Type: Calculate, Objects: []Object{{Table: table, Partition: partition}}}.resolve(definition.Model)
+	if err != nil {
+		return nil, err
+	}
+	reading := e.reading(definition.Model)
+	var all []Explanation
+	for _, target := range request.scope(definition.Model) {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		one := Explanation{Table: target.table.Name, Partition: target.partition.Name}
+		switch sourceOf(target.partition) {
+		case calculatedSource:
+			one.Note = "calculated from other tables"
+		case noSource:
+			one.Note = "it has no data of its own"
+		case liveSource:
+			one.Note = "read at query time (mode " + target.partition.Mode + ")"
+		default:
+			one.Plan, one.Err = reading.explain(ctx, target.partition)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+func (r *reading) explain(ctx context.Context, partition *model.Partition) (*mashup.Explanation, error) {
+	relation, err := r.relation(ctx, partition)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = relation.Close() }() // nothing was read
+	return relation.Explain(ctx)
+}
