@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
 
@@ -102,6 +103,36 @@ func BenchmarkSelect(b *testing.B) {
 				}
 				reader.Release()
 				b.ReportMetric(float64(rows), "rows")
+			}
+		})
+	}
+}
+
+// BenchmarkFunction measures the slow path of a cell's conversion: text to double, a Go function for each row.
+func BenchmarkFunction(b *testing.B) {
+	db, conn := openTest(b, Options{})
+	err := db.Function(b.Context(), "to_double", []Type{Text}, Double, func(args *Args, results *Results) error {
+		for row := range args.Rows() {
+			value, err := strconv.ParseFloat(args.Text(0, row), 64)
+			if err != nil {
+				return err
+			}
+			results.SetDouble(row, value)
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := conn.Exec(b.Context(), "CREATE TABLE t AS SELECT (range * 0.25)::VARCHAR AS x FROM range("+benchRows()+")"); err != nil {
+		b.Fatal(err)
+	}
+	for name, sql := range map[string]string{"cast": "SELECT sum(x::DOUBLE) FROM t", "function": "SELECT sum(to_double(x)) FROM t"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := lines(b.Context(), conn.Query, sql); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}
