@@ -1,5 +1,6 @@
 # Freshet's commands. `make demo` and `make test` install what they need on a Debian machine that has Go.
-export GOFLAGS := -tags=duckdb_arrow
+# What the environment asks of every go command stays; the tag gives DuckDB its Arrow door.
+export GOFLAGS := $(strip $(GOFLAGS) -tags=duckdb_arrow)
 # What is fuzzed, and for how long each.
 FUZZTIME ?= 20s
 
