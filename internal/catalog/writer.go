@@ -82,22 +82,20 @@ func (w *writer) loop() {
 	}
 }
 
-// group runs a job and those that wait behind it in one transaction, and answers them.
+// group runs a job and those that wait behind it in one transaction, and answers them. Failures wait for the commit, too: what made
+// a job fail may be the work of another one of the group, which nobody can see yet and which may still be lost.
 func (w *writer) group(first job) {
 	tx, err := w.db.BeginTx(context.Background(), nil)
 	if err != nil {
 		first.done <- err // the next one tries again
 		return
 	}
-	var accepted []job // those that stand or fall with the transaction
+	jobs := make([]job, 0, 8)
+	failures := make([]error, 0, 8)
 	for next, more := first, true; more; {
 		failure, broken := inSavepoint(tx, next)
-		if failure != nil {
-			next.done <- failure // undone already
-		} else {
-			accepted = append(accepted, next)
-		}
-		if err = broken; err != nil || len(accepted) >= groupLimit {
+		jobs, failures = append(jobs, next), append(failures, failure)
+		if err = broken; err != nil || len(jobs) >= groupLimit {
 			break
 		}
 		select {
@@ -111,8 +109,12 @@ func (w *writer) group(first job) {
 	} else {
 		err = tx.Commit()
 	}
-	for _, j := range accepted {
-		j.done <- err
+	for i, j := range jobs {
+		if err != nil {
+			j.done <- err
+		} else {
+			j.done <- failures[i]
+		}
 	}
 }
 

@@ -1,0 +1,295 @@
+package workspace_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/workspace"
+)
+
+func TestCreateListGetDelete(t *testing.T) {
+	b := newBench(t)
+	sales := b.create(ana, "  Sales ")
+	if sales.Name != "Sales" || sales.Capacity != "default" || sales.Shared() {
+		t.Fatalf("created %+v", sales) // R2: a new workspace is on the first capacity
+	}
+	_, err := b.Create(b.ctx, bob, workspace.NewWorkspace{Name: "SALES"})
+	b.refused(err, fault.Conflict, workspace.CodeWorkspaceExists)
+	shared, err := b.Create(b.ctx, ana, workspace.NewWorkspace{Name: "Shared", Shared: true})
+	b.must(err)
+	if !shared.Shared() {
+		t.Fatalf("created %+v", shared)
+	}
+	big, err := b.Create(b.ctx, ana, workspace.NewWorkspace{Name: "Big one", Capacity: "BIG"})
+	b.must(err)
+	if big.Capacity != "Big" {
+		t.Fatalf("created %+v", big)
+	}
+	for _, wrong := range []workspace.NewWorkspace{
+		{Name: " "}, {Name: "a\x00b"}, {Name: "\xff"}, {Name: strings.Repeat("x", 257)}, {Name: "my WORKSPACE"}, {Name: "X", Capacity: "none"},
+	} {
+		_, err := b.Create(b.ctx, ana, wrong)
+		b.refused(err, fault.Invalid, "")
+	}
+
+	list, err := b.List(b.ctx, ana)
+	b.must(err)
+	if len(list) != 3 || list[0].Name != "Big one" || list[1].Name != "Sales" || list[2].Name != "Shared" {
+		t.Fatalf("list %+v", list)
+	}
+	for _, ref := range []string{sales.ID, strings.ToUpper(sales.ID), "sales", "SALES"} {
+		got, err := b.Get(b.ctx, ana, workspace.Admin, ref)
+		b.must(err)
+		if got != sales {
+			t.Errorf("%s: got %+v, want %+v", ref, got, sales)
+		}
+	}
+	b.must(b.Delete(b.ctx, ana, "sales"))
+	_, err = b.Get(b.ctx, ana, workspace.Viewer, "Sales")
+	b.refused(err, fault.NotFound, "PowerBIEntityNotFound")
+	b.refused(b.Delete(b.ctx, ana, sales.ID), fault.NotFound, "PowerBIEntityNotFound")
+	b.create(bob, "Sales") // the name is free again
+}
+
+// R1, R2: the routes without a group mean a workspace of the caller's own, which is never on a capacity.
+func TestR1MyWorkspace(t *testing.T) {
+	b := newBench(t)
+	mine, err := b.Mine(b.ctx, ana)
+	b.must(err)
+	for _, ref := range []string{"", "My workspace", "MY WORKSPACE", mine.ID} {
+		again, err := b.Get(b.ctx, ana, workspace.Admin, ref)
+		b.must(err)
+		if again != mine || !again.Shared() || again.Personal != ana.ID {
+			t.Errorf("%q: %+v, want %+v", ref, again, mine)
+		}
+	}
+	others, err := b.Mine(b.ctx, bob)
+	b.must(err)
+	if others.ID == mine.ID {
+		t.Fatal("two callers have the same workspace")
+	}
+	_, err = b.Get(b.ctx, bob, workspace.Viewer, mine.ID)
+	b.refused(err, fault.NotFound, "")
+	list, err := b.List(b.ctx, owner)
+	b.must(err)
+	if len(list) != 0 {
+		t.Errorf("personal workspaces are listed: %+v", list)
+	}
+	_, err = b.Assign(b.ctx, ana, "", "Big")
+	b.refused(err, fault.Invalid, "")
+	b.refused(b.Grant(b.ctx, ana, "", workspace.Grant{PrincipalID: bob.ID, Role: workspace.Viewer}), fault.Invalid, "")
+
+	// A model there is found by its bare name, and others do not see it.
+	item := b.deploy(ana, "", "Own", oneTable("1")).Item
+	found, err := b.Resolve(b.ctx, ana, workspace.Contributor, "own")
+	b.must(err)
+	if found.ID != item.ID || found.WorkspaceID != mine.ID || found.WorkspaceName != "My workspace" {
+		t.Errorf("found %+v", found)
+	}
+	_, err = b.Resolve(b.ctx, bob, workspace.Viewer, "Own")
+	b.refused(err, fault.NotFound, "")
+	_, err = b.Resolve(b.ctx, owner, workspace.Admin, item.ID)
+	b.must(err)
+}
+
+func TestMyWorkspaceIsMadeOnce(t *testing.T) {
+	b := newBench(t)
+	var group sync.WaitGroup
+	for range 16 {
+		group.Go(func() {
+			if _, err := b.Mine(b.ctx, ana); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// R3: too little right is Denied, no right at all is as if nothing existed.
+func TestR3Roles(t *testing.T) {
+	b := newBench(t)
+	sales := b.create(ana, "Sales")
+	item := b.deploy(ana, "Sales", "Model", oneTable("1")).Item
+	grant := func(caller workspace.Caller, to workspace.Caller, role workspace.Role) error {
+		return b.Grant(b.ctx, caller, "Sales", workspace.Grant{PrincipalID: strings.ToUpper(to.ID), PrincipalName: to.Name, Role: role})
+	}
+
+	// What bob may do by his role.
+	actions := []struct {
+		name string
+		need workspace.Role
+		do   func() error
+	}{
+		{"get", workspace.Viewer, func() error { _, err := b.Get(b.ctx, bob, workspace.Viewer, sales.ID); return err }},
+		{"items", workspace.Viewer, func() error { _, err := b.Items(b.ctx, bob, sales.ID); return err }},
+		{"resolve", workspace.Viewer, func() error { _, err := b.Resolve(b.ctx, bob, workspace.Viewer, item.ID); return err }},
+		{"grants", workspace.Viewer, func() error { _, err := b.Grants(b.ctx, bob, sales.ID); return err }},
+		{"refresh", workspace.Contributor, func() error { _, err := b.Item(b.ctx, bob, workspace.Contributor, sales.ID, "model"); return err }},
+		{"export", workspace.Contributor, func() error { _, err := b.Export(b.ctx, bob, item.ID); return err }},
+		{"deploy", workspace.Contributor, func() error {
+			_, err := b.Deploy(b.ctx, bob, workspace.Deploy{Workspace: sales.ID, Name: "Model", Files: oneTable("1")})
+			return err
+		}},
+		{"grant", workspace.Member, func() error {
+			return b.Grant(b.ctx, bob, sales.ID, workspace.Grant{PrincipalID: "carol", Role: workspace.Member})
+		}},
+		{"grant admin", workspace.Admin, func() error {
+			return b.Grant(b.ctx, bob, sales.ID, workspace.Grant{PrincipalID: "dave", Role: workspace.Admin})
+		}},
+		{"unmake admin", workspace.Admin, func() error {
+			if err := grant(owner, workspace.Caller{ID: "eve"}, workspace.Admin); err != nil {
+				return err
+			}
+			return b.Grant(b.ctx, bob, sales.ID, workspace.Grant{PrincipalID: "eve", Role: workspace.NoRole})
+		}},
+		{"assign", workspace.Admin, func() error { _, err := b.Assign(b.ctx, bob, sales.ID, "big"); return err }},
+	}
+	for role := workspace.NoRole; role <= workspace.Admin; role++ {
+		b.must(grant(ana, bob, role))
+		for _, action := range actions {
+			err := action.do()
+			switch {
+			case role == workspace.NoRole && fault.KindOf(err) != fault.NotFound,
+				role != workspace.NoRole && role < action.need && fault.KindOf(err) != fault.Denied,
+				role >= action.need && role != workspace.NoRole && err != nil:
+				t.Errorf("%s as %s: %v", action.name, role, err)
+			}
+		}
+	}
+
+	b.must(grant(owner, bob, workspace.NoRole))
+	_, forbidden := b.Resolve(b.ctx, bob, workspace.Viewer, item.ID)
+	_, unknown := b.Resolve(b.ctx, bob, workspace.Viewer, "99999999-0000-4000-8000-000000000000")
+	same(t, strings.ReplaceAll(forbidden.Error(), item.ID, "ID"), strings.ReplaceAll(unknown.Error(), "99999999-0000-4000-8000-000000000000", "ID"))
+	_, forbidden = b.Resolve(b.ctx, bob, workspace.Viewer, "Sales/Model")
+	_, unknown = b.Resolve(b.ctx, bob, workspace.Viewer, "Sales/Other")
+	same(t, strings.ReplaceAll(forbidden.Error(), "Model", "M"), strings.ReplaceAll(unknown.Error(), "Other", "M"))
+	list, err := b.List(b.ctx, bob)
+	b.must(err)
+	if len(list) != 0 {
+		t.Errorf("bob sees %+v", list)
+	}
+}
+
+func TestParseRole(t *testing.T) {
+	for text, want := range map[string]workspace.Role{"viewer": 1, "Contributor": 2, "MEMBER": 3, "Admin": 4, "none": 0} {
+		if got, err := workspace.ParseRole(text); err != nil || got != want {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+	if _, err := workspace.ParseRole("Owner"); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("Owner gives %v", err)
+	}
+}
+
+func TestAssign(t *testing.T) {
+	b := newBench(t)
+	sales := b.create(ana, "Sales")
+	for _, tt := range []struct{ capacity, want string }{{"big", "Big"}, {"", ""}, {"Default", "default"}} {
+		got, err := b.Assign(b.ctx, ana, sales.ID, tt.capacity)
+		b.must(err)
+		stored, err := b.Get(b.ctx, ana, workspace.Viewer, sales.ID)
+		b.must(err)
+		if got.Capacity != tt.want || stored.Capacity != tt.want {
+			t.Errorf("%q: %q, stored %q, want %q", tt.capacity, got.Capacity, stored.Capacity, tt.want)
+		}
+	}
+	_, err := b.Assign(b.ctx, ana, sales.ID, "P1")
+	b.refused(err, fault.Invalid, "CapacityUnknown")
+}
+
+func TestResolve(t *testing.T) {
+	b := newBench(t)
+	items := map[string]workspace.Item{}
+	for _, path := range []string{"Sales|Model", "Sales|Größe", "HR|Model", "HR|Sales/Model x", "a/b|c", "a|b/c"} {
+		in, name, _ := strings.Cut(path, "|")
+		if _, err := b.Get(b.ctx, ana, workspace.Viewer, in); err != nil {
+			b.create(ana, in)
+		}
+		items[path] = b.deploy(ana, in, name, oneTable("1")).Item
+	}
+	for _, tt := range []struct{ ref, want string }{
+		{"Sales/Model", "Sales|Model"},
+		{"sales/MODEL", "Sales|Model"},
+		{"größe", "Sales|Größe"},
+		{"GRÖSSE", ""}, // ß folds to itself only
+		{"hr/sales/model X", "HR|Sales/Model x"},
+		{"Sales/Model x", "HR|Sales/Model x"},
+		{"c", "a/b|c"},
+		{"b/c", "a|b/c"},
+		{items["HR|Model"].ID, "HR|Model"},
+		{strings.ToUpper(items["HR|Model"].ID), "HR|Model"},
+		{items["HR|Model"].WorkspaceID + "/model", "HR|Model"},
+		{"", ""}, {"/", ""}, {"Nobody", ""}, {"Nobody/Model", ""}, {"99999999-0000-4000-8000-000000000000", ""},
+	} {
+		got, err := b.Resolve(b.ctx, ana, workspace.Viewer, tt.ref)
+		if tt.want == "" {
+			b.refused(err, fault.NotFound, "PowerBIEntityNotFound")
+			continue
+		}
+		b.must(err)
+		if got.ID != items[tt.want].ID {
+			t.Errorf("%s: %s/%s, want %s", tt.ref, got.WorkspaceName, got.Name, tt.want)
+		}
+	}
+	_, err := b.Resolve(b.ctx, ana, workspace.Viewer, "model")
+	b.refused(err, fault.Invalid, "ModelAmbiguous")
+	for _, candidate := range []string{"'HR/Model'", "'Sales/Model'"} {
+		if !strings.Contains(err.Error(), candidate) {
+			t.Errorf("%v does not list %s", err, candidate)
+		}
+	}
+	_, err = b.Resolve(b.ctx, ana, workspace.Viewer, "a/b/c")
+	b.refused(err, fault.Invalid, "ModelAmbiguous")
+}
+
+// A model that is found has the name, the path or the id that was asked for, and nothing makes the look-up fail otherwise.
+func FuzzResolve(f *testing.F) {
+	b := newBench(f)
+	for _, in := range []string{"Sales", "a/b", "a"} {
+		b.create(ana, in)
+		for _, name := range []string{"Model", "b/c", "c", "Straße"} {
+			b.deploy(ana, in, name, oneTable("1"))
+		}
+	}
+	for _, seed := range []string{"Model", "sales/model", "a/b/c", "STRASSE", "\xff", "'; DROP TABLE items; --", "aaaaaaaa-0000-4000-8000-000000000001", ""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, ref string) {
+		got, err := b.Resolve(b.ctx, ana, workspace.Viewer, ref)
+		if err != nil {
+			if kind := fault.KindOf(err); kind != fault.NotFound && kind != fault.Invalid {
+				t.Errorf("%q: %v", ref, err)
+			}
+			return
+		}
+		fits := func(name string) bool { return strings.EqualFold(name, ref) }
+		if !fits(got.ID) && !fits(got.Name) && !fits(got.WorkspaceName+"/"+got.Name) && !fits(got.WorkspaceID+"/"+got.Name) {
+			t.Errorf("%q finds %s/%s", ref, got.WorkspaceName, got.Name)
+		}
+	})
+}
+
+func TestManyCreateOneName(t *testing.T) {
+	b := newBench(t)
+	var group sync.WaitGroup
+	var made atomic.Int32
+	for i := range 32 {
+		group.Go(func() {
+			_, err := b.Create(b.ctx, workspace.Caller{ID: fmt.Sprint("c", i)}, workspace.NewWorkspace{Name: "Sales"})
+			if err == nil {
+				made.Add(1)
+			} else if fault.CodeOf(err) != workspace.CodeWorkspaceExists {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if made.Load() != 1 {
+		t.Errorf("%d made it", made.Load())
+	}
+}
