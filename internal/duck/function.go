@@ -328,3 +328,8 @@ func (r *Results) SetTime(row int, value time.Time) {
 	_, offset := value.Zone()
 	*at[int64](r.vector, row) = value.Add(time.Duration(offset) * time.Second).UnixMicro()
 }
+
+// Function is the Function of the connection's instance.
+func (c *Conn) Function(ctx context.Context, name string, args []Type, result Type, f Func) error {
+	return c.db.Function(ctx, name, args, result, f)
+}

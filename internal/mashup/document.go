@@ -85,11 +85,12 @@ type session struct {
 	shared  map[string]Value // thunks, and bound values
 	running []string         // members being computed, outermost first
 	random  uint64           // the state of Number.Random
+	reading *reading         // what the tables share while they are read
 }
 
 // newSession begins an evaluation of the document in which bound values replace the shared expressions of their name.
 func newSession(doc *Document, env *Env, bind map[string]Value) *session {
-	s := &session{env: env, doc: doc, shared: make(map[string]Value, len(doc.names))}
+	s := &session{env: env, doc: doc, shared: make(map[string]Value, len(doc.names)), reading: newReading()}
 	for name, q := range doc.shared {
 		s.shared[name] = &thunk{name: name, compute: func(ev *evaluation) (Value, error) {
 			if err := q.compile(doc); err != nil {
@@ -262,9 +263,4 @@ func report(err error) error {
 	final := fault.New(fault.Invalid, f.reason, "cannot evaluate %s: [%s] %s", place, f.reason, strings.TrimSuffix(f.message, "."))
 	final.Hint, final.Err = f.hint, f.cause
 	return final
-}
-
-// openStructured gives the value of a structured data source's name.
-func openStructured(ev *evaluation, s StructuredSource) (Value, error) {
-	return nil, fail("The data source protocol '%s' is not supported.", s.Protocol)
 }

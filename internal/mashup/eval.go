@@ -186,6 +186,17 @@ func (ev *evaluation) apply(f *function, args []Value) (Value, error) {
 				args[i] = plain(args[i])
 			}
 		}
+		if !f.contents {
+			for i, arg := range args {
+				if file, ok := arg.(*contents); ok {
+					data, err := file.read()
+					if err != nil {
+						return nil, err
+					}
+					args[i] = data
+				}
+			}
+		}
 		if f.nullFirst && plain(args[0]) == Value(null) {
 			return null, nil
 		}

@@ -31,6 +31,9 @@ func wholeArg(v Value, absent int) (int, error) {
 
 // countArg is a whole number that is not negative.
 func countArg(v Value, absent int) (int, error) {
+	if isNull(v) {
+		return absent, nil
+	}
 	i, err := wholeArg(v, absent)
 	if err == nil && i < 0 {
 		err = fail("The value %s is out of range: it cannot be negative.", display(v))

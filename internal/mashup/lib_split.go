@@ -3,6 +3,7 @@ package mashup
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/collate"
 	"golang.org/x/text/language"
@@ -150,6 +151,37 @@ func splitEachFromEnd(s string, all []string) []string {
 	return append([]string{s}, parts...)
 }
 
+// splitAnyFromEnd splits at any delimiter, reading from the end: a quote, too, is opened by the one further to the right.
+func splitAnyFromEnd(s string, quotes bool, all []string) []string {
+	var parts []string
+	part, inside := "", false
+	for s != "" {
+		if quotes && strings.HasSuffix(s, `"`) {
+			s = s[:len(s)-1]
+			if inside && strings.HasSuffix(s, `"`) {
+				part, s = `"`+part, s[:len(s)-1]
+				continue
+			}
+			inside = !inside
+			continue
+		}
+		found := ""
+		for _, d := range all {
+			if !inside && len(d) > len(found) && strings.HasSuffix(s, d) {
+				found = d
+			}
+		}
+		if found != "" {
+			parts = append([]string{part}, parts...)
+			part, s = "", s[:len(s)-len(found)]
+			continue
+		}
+		_, size := utf8.DecodeLastRuneInString(s)
+		part, s = s[len(s)-size:]+part, s[:len(s)-size]
+	}
+	return append([]string{part}, parts...)
+}
+
 func whitespaceRun(s string, from int) (int, int) {
 	i := strings.IndexFunc(s[from:], unicode.IsSpace)
 	if i < 0 {
@@ -230,6 +262,9 @@ func splitters() []entry {
 				return nil, err
 			}
 			quotes, err := quoteStyle(args[1], true)
+			if flag(args[2]) {
+				return splitter(func(s string) []string { return splitAnyFromEnd(s, quotes, all) }), err
+			}
 			find := delimiters(all)
 			return splitter(func(s string) []string { return splitQuoted(s, quotes, find) }), err
 		}},

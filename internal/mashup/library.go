@@ -18,6 +18,7 @@ type entry struct {
 	signature string
 	body      func(ev *evaluation, args []Value) (Value, error)
 	annotated bool // the body wants values with their metadata and ascribed types
+	contents  bool // the body takes a file's content that is not read yet (*contents) for a binary
 }
 
 // constant is one named value of the library: an enumeration's member or a type.
@@ -62,7 +63,7 @@ func (e entry) function() *function {
 	}
 	typ := signatureType(e.signature, sig)
 	first := len(typ.params) > 0 && typ.params[0].typ.nullable && typ.params[0].typ.of != kindAny && typ.required > 0
-	return &function{name: name, typ: typ, native: e.body, annotated: e.annotated, nullFirst: first}
+	return &function{name: name, typ: typ, native: e.body, annotated: e.annotated, contents: e.contents, nullFirst: first}
 }
 
 // signatureType is the type of a signature, whose types are all made of words and braces.

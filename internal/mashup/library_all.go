@@ -12,5 +12,10 @@ func families() []func() family {
 		valueFunctions,
 		typeFunctions,
 		binaryFunctions,
+		tables,
+		tableMakers,
+		tableRows,
+		sources,
+		uriFunctions,
 	}
 }

@@ -2,14 +2,23 @@ package mashup
 
 import (
 	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
 
 	"freshet.dev/internal/duck"
+	"freshet.dev/internal/fault"
 	"freshet.dev/internal/source"
 )
 
 // Relation is a table that an expression or a statement gives: a plan whose rows are not read yet. One goroutine uses it at a time;
 // only Progress may be called from others.
-type Relation struct{}
+type Relation struct {
+	plan    *step
+	session *session
+}
 
 // Column is a column of a Relation.
 type Column struct {
@@ -38,72 +47,270 @@ const (
 	BinaryTarget
 )
 
+// String is the model's word for the type.
+func (t TargetType) String() string {
+	return [...]string{"string", "int64", "double", "decimal", "dateTime", "boolean", "binary"}[t]
+}
+
 // Progress is how far the reading of a Relation has come. A total of 0 is unknown.
 type Progress = source.Progress
 
+// The codes of the errors of loading.
+const (
+	CodeMissingColumn = "SourceColumnMissing" // Invalid: the partition gives no column of the name that the model names
+	CodeMisfit        = "ValueDoesNotFit"     // Invalid: a value that the model's column cannot hold; Where names column and row
+	CodeCellError     = "CellError"           // Invalid: an error of the language in a cell that is loaded
+)
+
 // Table evaluates the expression of a partition to a table, reading no more of its sources than their columns where the
 // expression allows that. bind replaces shared expressions by name: RangeStart and RangeEnd.
-func (d *Document) Table(ctx context.Context, env *Env, text string, bind map[string]Value) (*Relation, error) {
-	panic("in work")
+func (d *Document) Table(ctx context.Context, env *Env, expression string, bind map[string]Value) (*Relation, error) {
+	session := newSession(d, env, bind)
+	v, err := session.evaluate(ctx, "partition", expression)
+	if err != nil {
+		return nil, errors.Join(report(err), session.reading.close())
+	}
+	t, ok := v.(table)
+	if !ok {
+		err := fault.New(fault.Invalid, "Expression.Error", "cannot load the partition: its expression gives a value of type %s", typeName(v))
+		return nil, errors.Join(err.WithHint("End the expression with a table"), session.reading.close())
+	}
+	return &Relation{plan: relationalOf(t).plan, session: session}, nil
 }
 
 // Native is the table that a statement of a `query` partition gives.
 func Native(ctx context.Context, env *Env, ref source.Ref, statement string) (*Relation, error) {
-	panic("in work")
-}
-
-// Columns lists the columns in order.
-func (r *Relation) Columns() []Column { panic("in work") }
-
-// Open prepares reading on conn and returns a SELECT for it that gives exactly the targets, converted by the rules for values (Load
-// does that and writes the rows). release ends the reading and must be called after the statement; the context must live until then.
-//
-// A value that does not fit its target makes the statement fail; Locate then tells column, row and value.
-func (r *Relation) Open(ctx context.Context, conn *duck.Conn, targets []Target) (sql string, release func(), err error) {
-	panic("in work")
-}
-
-// Locate returns the error of a statement of Open with the column and the row at which it failed, where they can be found out. It
-// may read the source a second time.
-func (r *Relation) Locate(ctx context.Context, conn *duck.Conn, err error) error { panic("in work") }
-
-// Load reads the relation and writes the targets as a Parquet file: Open, WriteParquet and, when that fails, Locate.
-func (r *Relation) Load(ctx context.Context, conn *duck.Conn, targets []Target, path string) (rows, bytes int64, err error) {
-	panic("in work")
+	d, err := NewDocument(nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	session := newSession(d, env, nil)
+	t, err := nativeQuery(session.begin(ctx), ref, statement, "statement")
+	if err != nil {
+		return nil, errors.Join(report(err), session.reading.close())
+	}
+	return &Relation{plan: t.plan, session: session}, nil
 }
 
 // Value evaluates an expression to one value and writes it as text: the bookmark of a polling expression.
-func (d *Document) Value(ctx context.Context, env *Env, text string, bind map[string]Value) (string, error) {
-	panic("in work")
+func (d *Document) Value(ctx context.Context, env *Env, expression string, bind map[string]Value) (string, error) {
+	session := newSession(d, env, bind)
+	v, err := session.evaluate(ctx, "expression", expression)
+	if err != nil {
+		return "", errors.Join(report(err), session.reading.close())
+	}
+	switch v.(type) {
+	case *list, *record, table, *function, *typeValue:
+		err := fault.New(fault.Invalid, "Expression.Error", "cannot use the expression's value: it is of type %s", typeName(v))
+		return "", errors.Join(err.WithHint("A polling expression gives one value such as a date or a number"), session.reading.close())
+	}
+	return constantText(v), session.reading.close()
+}
+
+// Columns lists the columns in order.
+func (r *Relation) Columns() []Column {
+	columns := make([]Column, len(r.plan.cols))
+	for i, col := range r.plan.cols {
+		columns[i] = Column{Name: col.name, Type: columnTypeText(col.typ)}
+	}
+	return columns
+}
+
+func columnTypeText(typ *typeValue) string {
+	words := typ.of.String()
+	if typ.name != "" {
+		words = typ.name
+	}
+	if typ.nullable && typ.of != kindAny && typ.of != kindNull {
+		words = "nullable " + words
+	}
+	return words
+}
+
+// Load reads the relation and writes the targets as a Parquet file. A value that does not fit its target, and an error in a cell
+// that is loaded, fail with column, row and value.
+func (r *Relation) Load(ctx context.Context, conn *duck.Conn, targets []Target, path string) (rows, bytes int64, err error) {
+	written, err := r.write(ctx, conn, targets, path)
+	if err != nil && !r.session.reading.rowsOnly && ctx.Err() == nil && byRows(err) {
+		// DuckDB met what it would read in another way, or a value that it has no exact form for.
+		r.session.reading.rowsOnly = true
+		written, err = r.write(ctx, conn, targets, path)
+		r.session.reading.rowsOnly = false
+	}
+	if err != nil {
+		err = r.Locate(ctx, targets, err)
+	}
+	return written.Rows, written.Bytes, err
+}
+
+func (r *Relation) write(ctx context.Context, conn *duck.Conn, targets []Target, path string) (duck.Written, error) {
+	statement, release, err := r.Open(ctx, conn, targets)
+	if err != nil {
+		return duck.Written{}, err
+	}
+	defer release()
+	return conn.WriteParquet(ctx, statement, path)
+}
+
+// byRows tells whether a statement that failed is worth evaluating by rows.
+func byRows(err error) bool {
+	if errors.Is(err, errByRows) {
+		return true
+	}
+	var engine *duck.Error
+	return errors.As(err, &engine) && fault.KindOf(err) == fault.Invalid
+}
+
+// Open prepares reading on conn, and returns a SELECT for it that gives exactly the targets, converted by the
+// rules for values (Load does that and writes the rows). release ends the reading and must be called after the statement; ctx must
+// live until then. When the statement fails, Locate tells where.
+func (r *Relation) Open(ctx context.Context, conn *duck.Conn, targets []Target) (statement string, release func(), err error) {
+	picked, err := r.pick(targets)
+	if err != nil {
+		return "", nil, err
+	}
+	opened, err := r.openTargets(ctx, conn, picked, targets)
+	if err != nil {
+		return "", nil, report(err)
+	}
+	return opened.statement, opened.release, nil
+}
+
+// Locate adds to the error of a statement of Open the row at which it failed, where that can be found out: it may read the source
+// a second time.
+func (r *Relation) Locate(ctx context.Context, targets []Target, failure error) error {
+	var known *fault.Error
+	if !errors.As(failure, &known) || known.Where.Row > 0 || known.Code != CodeMisfit && known.Code != CodeCellError || ctx.Err() != nil {
+		return report(failure)
+	}
+	picked, err := r.pick(targets)
+	if err != nil {
+		return failure
+	}
+	if found := r.firstMisfit(ctx, picked, targets); found != nil {
+		return found
+	}
+	return failure
+}
+
+// pick is the plan of the targets' columns alone, in their order.
+func (r *Relation) pick(targets []Target) (*step, error) {
+	from, cols := make([]int, len(targets)), make([]fieldType, len(targets))
+	for i, target := range targets {
+		name := target.SourceColumn
+		if name == "" {
+			name = target.Name
+		}
+		at := columnIndex(r.plan.cols, name)
+		if at < 0 {
+			err := fault.New(fault.Invalid, CodeMissingColumn, "cannot load the column '%s': the partition gives no column '%s'", target.Name, name)
+			err.Where.Column = target.Name
+			if near := fault.Nearest(name, r.plan.names()); near != "" {
+				return nil, err.WithHint("Did you mean '%s'? Set the column's sourceColumn, or rename the column in the partition's expression", near)
+			}
+			return nil, err.WithHint("Its columns are: %s", strings.Join(r.plan.names(), ", "))
+		}
+		from[i], cols[i] = at, r.plan.cols[at]
+	}
+	return &step{name: "columns of the model", in: []*step{r.plan}, cols: cols, op: project{from: from}}, nil
 }
 
 // Progress tells how far the reading is.
-func (r *Relation) Progress() Progress { panic("in work") }
-
-// Explanation is what a Relation sends to its sources, and why it does no more there.
-type Explanation struct {
-	Steps []ExplainedStep // in the order of evaluation
-	// Statements are what is sent: SQL for a database, or DuckDB's statement over files.
-	Statements []ExplainedStatement
-	Breaks     string // the first step that is evaluated by rows; empty when all fold
-	Why        string // the reason
-}
-
-// ExplainedStep is one step of the plan.
-type ExplainedStep struct {
-	Name  string // "Table.SelectRows"
-	Where string // "PostgreSQL", "DuckDB" or "rows"
-	Why   string // the reason for rows
-}
-
-// ExplainedStatement is one statement and who gets it.
-type ExplainedStatement struct {
-	To   string // "PostgreSQL localhost:5432;sales" or "DuckDB"
-	Text string
-}
-
-// Explain tells how the relation is read.
-func (r *Relation) Explain(ctx context.Context) (*Explanation, error) { panic("in work") }
+func (r *Relation) Progress() Progress { return r.session.reading.progress() }
 
 // Close ends what the relation holds open.
-func (r *Relation) Close() error { panic("in work") }
+func (r *Relation) Close() error { return r.session.reading.close() }
+
+// opened is a reading that began.
+type opened struct {
+	statement string
+	release   func()
+}
+
+// reading is what a session's tables share while they are read: the open sources, how far they are, and how to read.
+type reading struct {
+	rowsOnly bool // evaluate everything by rows: the truth that folding is held against
+	rules    *rules
+
+	mu      sync.Mutex
+	sources map[source.Ref]source.Conn
+	streams []func() Progress
+}
+
+func newReading() *reading {
+	return &reading{rules: foldRules(), sources: map[source.Ref]source.Conn{}}
+}
+
+// open returns the session's connection to a source.
+func (r *reading) open(ev *evaluation, ref source.Ref) (source.Conn, error) {
+	registry := ev.session.env.Sources
+	if registry == nil {
+		return nil, fault.New(fault.Denied, source.CodeNotAllowed, "cannot reach '%s': no data source is configured", ref.Path)
+	}
+	r.mu.Lock()
+	conn := r.sources[ref]
+	r.mu.Unlock()
+	if conn != nil {
+		return conn, nil
+	}
+	conn, err := registry.Open(ev.ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sources[ref] = conn
+	return conn, nil
+}
+
+// follow adds a stream to the progress.
+func (r *reading) follow(stream func() Progress) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.streams = append(r.streams, stream)
+}
+
+// progress is the sum of the streams; a total is known when all of them know theirs.
+func (r *reading) progress() Progress {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var sum Progress
+	rows, bytes := true, true
+	for _, stream := range r.streams {
+		p := stream()
+		sum.Rows += p.Rows
+		sum.Bytes += p.Bytes
+		sum.TotalRows += p.TotalRows
+		sum.TotalBytes += p.TotalBytes
+		sum.Estimated = sum.Estimated || p.Estimated
+		rows, bytes = rows && p.TotalRows > 0, bytes && p.TotalBytes > 0
+	}
+	if !rows {
+		sum.TotalRows, sum.Estimated = 0, false
+	}
+	if !bytes {
+		sum.TotalBytes = 0
+	}
+	return sum
+}
+
+// restart forgets the streams of an earlier reading.
+func (r *reading) restart() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.streams = nil
+}
+
+func (r *reading) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var errs []error
+	for ref, conn := range r.sources {
+		errs = append(errs, conn.Close())
+		delete(r.sources, ref)
+	}
+	return errors.Join(errs...)
+}
+
+// viewName is a name for a view; views are seen by every connection of an instance.
+func viewName() string { return "rows_" + strings.ReplaceAll(uuid.NewString(), "-", "") }

@@ -140,11 +140,13 @@ func (t *typeValue) equal(other *typeValue) bool {
 
 // sameType compares parts of types that are any when they are nil.
 func sameType(a, b *typeValue) bool {
-	if a == nil {
-		a = anyType()
-	}
-	if b == nil {
-		b = anyType()
+	switch {
+	case a == nil && b == nil:
+		return true
+	case a == nil:
+		return b.of == kindAny
+	case b == nil:
+		return a.of == kindAny
 	}
 	return a.equal(b)
 }

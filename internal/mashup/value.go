@@ -251,6 +251,7 @@ type function struct {
 	typ       *typeValue
 	native    func(ev *evaluation, args []Value) (Value, error)
 	annotated bool // native: takes values with their annotation
+	contents  bool // native: takes *contents
 	nullFirst bool // native: null for a null in the first argument
 	closure   *closure
 	env       *scope // what the closure sees around it
