@@ -177,9 +177,10 @@ func (a *attempt) close() {
 		if err := a.instance.Close(); err != nil {
 			a.work.log.Warn("cannot close DuckDB", "error", err)
 		}
-		if err := os.RemoveAll(a.work.tempDir()); err != nil {
-			a.work.log.Warn("cannot remove temporary files", "error", err)
-		}
+	}
+	// Opening the instance makes the folder, also when it fails.
+	if err := os.RemoveAll(a.work.tempDir()); err != nil {
+		a.work.log.Warn("cannot remove temporary files", "error", err)
 	}
 	if a.grant != nil {
 		a.grant.Release()

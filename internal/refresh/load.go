@@ -66,11 +66,16 @@ func (e *Engine) read(ctx context.Context, conn *duck.Conn, task task, table *mo
 	if err != nil {
 		return product{}, 0, err
 	}
-	defer func() { _ = relation.Close() }() // read to its end, or failed for another reason
-	task.measure(func() Progress {
+	read := func() Progress {
 		p := relation.Progress()
 		return Progress{Rows: p.Rows, Bytes: p.Bytes, TotalRows: p.TotalRows, TotalBytes: p.TotalBytes, Estimated: p.Estimated}
-	})
+	}
+	task.measure(read)
+	defer func() {
+		last := read()
+		task.measure(func() Progress { return last })
+		_ = relation.Close() // read to its end, or failed for another reason
+	}()
 	if rows, _, err = relation.Load(ctx, conn, targets, path); err != nil {
 		return product{}, 0, err
 	}

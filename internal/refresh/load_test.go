@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,10 +18,14 @@ import (
 
 	"freshet.dev/internal/capacity"
 	"freshet.dev/internal/duck"
+	"freshet.dev/internal/fault"
 	"freshet.dev/internal/model"
 	"freshet.dev/internal/refresh"
 	"freshet.dev/internal/refresh/logtest"
 	"freshet.dev/internal/source"
+	"freshet.dev/internal/source/csv"
+	"freshet.dev/internal/source/file"
+	"freshet.dev/internal/source/parquet"
 	"freshet.dev/internal/store"
 )
 
@@ -193,5 +200,149 @@ func TestF7DefragmentOfADamagedFile(t *testing.T) {
 	operation := p.refresh(refresh.Params{Type: ptr("Defragment")}, refresh.Failed)
 	if !strings.Contains(operation.Failure.Message, files[1].ID) || !strings.Contains(operation.Failure.Message, "checksum") {
 		t.Fatalf("failure %+v", operation.Failure)
+	}
+}
+
+// csvPartition is the query that Power BI Desktop writes for a CSV file with the columns of csvSales.
+func csvPartition(name, path string) *model.Partition {
+	return &model.Partition{Name: name, Mode: "import", Source: model.PartitionSource{Type: model.MPartition, Expression: `let
+    Source = Csv.Document(File.Contents("` + path + `"), [Delimiter = ",", Columns = 4, Encoding = 65001, QuoteStyle = QuoteStyle.None]),
+    #"Promoted Headers" = Table.PromoteHeaders(Source, [PromoteAllScalars = true]),
+    #"Changed Type" = Table.TransformColumnTypes(#"Promoted Headers", {{"Id", Int64.Type}, {"Day", type date}, {"Amount", type number}, {"Note", type text}})
+in
+    #"Changed Type"`}}
+}
+
+// csvSales is a model whose table has a partition for each CSV text, which it writes to a folder; sources allow that folder.
+func csvSales(t *testing.T, texts map[string]string) (*model.Model, *source.Registry, string) {
+	t.Helper()
+	dir := t.TempDir()
+	table := &model.Table{Name: "Sales", Columns: []*model.Column{
+		{Name: "Id", DataType: model.Int64, SourceColumn: "Id"},
+		{Name: "Day", DataType: model.DateTime, SourceColumn: "Day"},
+		{Name: "Amount", DataType: model.Decimal, SourceColumn: "Amount"},
+		{Name: "Note", DataType: model.String, SourceColumn: "Note"},
+	}}
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		path := filepath.Join(dir, name+".csv")
+		if err := os.WriteFile(path, []byte(texts[name]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		table.Partitions = append(table.Partitions, csvPartition(name, path))
+	}
+	sources, err := source.NewRegistry([]source.Kind{file.Kind()}, source.Formats{CSV: csv.Open, Parquet: parquet.Open}, []source.Setting{{Kind: "File", Path: dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sources.Close() })
+	return &model.Model{Name: "Retail", CompatibilityLevel: 1567, Culture: "en-US", Tables: []*model.Table{table}}, sources, dir
+}
+
+// R18, F1: from the files to the version, with the values that the model's columns ask for.
+func TestLoadCSV(t *testing.T) {
+	m, sources, _ := csvSales(t, map[string]string{
+		"2024": "Id,Day,Amount,Note\n1,2024-03-01,10.5,first\n2,2024-03-02,,\n",
+		"2025": "Id,Day,Amount,Note\n3,2025-12-31,-0.00005,\"a, b\"\n",
+	})
+	p := newPlant(t, m, sources)
+	p.run()
+	operation := p.refresh(refresh.Params{Type: ptr("full")}, refresh.Completed)
+	want(t, p.rows("Sales", "2024", "Id, Day::VARCHAR, Amount::VARCHAR, Note"), "1 2024-03-01 00:00:00 10.5000 first \n2 2024-03-02 00:00:00 (null)  \n")
+	want(t, p.rows("Sales", "2025", "Id, Day::VARCHAR, Amount::VARCHAR, Note"), "3 2025-12-31 00:00:00 -0.0001 a, b \n")
+	version, err := p.log.CurrentVersion(t.Context(), modelID)
+	p.must(err)
+	for i, part := range version.Parts {
+		if part.Fingerprint != store.Fingerprint(m, m.Tables[0], m.Tables[0].Partition(part.Partition)) || part.ReadAt.IsZero() || part.State != store.Ready {
+			t.Errorf("part %d: %+v", i, part)
+		}
+	}
+	detail, err := p.Detail(t.Context(), modelID, operation.ID, refresh.EnhancedOnly)
+	p.must(err)
+	if o := detail.Objects[0]; o.Rows != 2 || o.Bytes == 0 || o.Status != "Completed" {
+		t.Fatalf("object %+v", o)
+	}
+}
+
+// F4: the error says where and what, and the old rows stay.
+func TestF4ValueThatDoesNotFit(t *testing.T) {
+	m, sources, dir := csvSales(t, map[string]string{"2024": "Id,Day,Amount,Note\n1,2024-03-01,10.5,first\n"})
+	p := newPlant(t, m, sources)
+	p.run()
+	p.refresh(refresh.Params{Type: ptr("full")}, refresh.Completed)
+	before := p.rows("Sales", "2024", "*")
+	p.must(os.WriteFile(filepath.Join(dir, "2024.csv"), []byte("Id,Day,Amount,Note\n1,2024-03-01,1,\n2,2024-03-01,2,\n3,2024-03-01,twelve,\n"), 0o600))
+	operation := p.refresh(refresh.Params{Type: ptr("full"), RetryCount: ptr[int64](3)}, refresh.Failed)
+	failure := operation.Failure
+	if failure.Code != refresh.CodeProcessing || failure.Where.Table != "Sales" || failure.Where.Partition != "2024" || failure.Where.Column != "Amount" || failure.Where.Row != 3 ||
+		!strings.Contains(failure.Message, "twelve") {
+		t.Fatalf("failure %+v", failure)
+	}
+	want(t, len(operation.Attempts), 1) // no retry can mend it
+	want(t, p.rows("Sales", "2024", "*"), before)
+	left, err := filepath.Glob(filepath.Join(p.dir, "drafts", "*"))
+	if err != nil || len(left) > 0 {
+		t.Fatalf("half-written files are left: %v, %v", left, err)
+	}
+}
+
+// F13: what the configuration does not allow is refused, with the lines that would allow it.
+func TestF13RefusedSource(t *testing.T) {
+	m, sources, _ := csvSales(t, map[string]string{"2024": "Id,Day,Amount,Note\n"})
+	m.Tables[0].Partitions = append(m.Tables[0].Partitions, csvPartition("secret", "/etc/passwd"))
+	p := newPlant(t, m, sources)
+	p.run()
+	operation := p.refresh(refresh.Params{Type: ptr("full")}, refresh.Failed)
+	for _, text := range []string{"/etc/passwd", "dataSources", "kind: File"} {
+		if !strings.Contains(operation.Failure.Message, text) {
+			t.Errorf("%q lacks %q", operation.Failure.Message, text)
+		}
+	}
+}
+
+// F10
+func TestF10Explain(t *testing.T) {
+	m, sources, _ := csvSales(t, map[string]string{"2024": "Id,Day,Amount,Note\n"})
+	m.Tables[0].Partitions = append(m.Tables[0].Partitions,
+		&model.Partition{Name: "broken", Source: model.PartitionSource{Type: model.MPartition, Expression: "let"}},
+		&model.Partition{Name: "live", Mode: "directQuery", Source: model.PartitionSource{Type: model.MPartition, Expression: "1"}},
+		&model.Partition{Name: "entity", Source: model.PartitionSource{Type: model.EntityPartition}})
+	p := newPlant(t, m, sources)
+	all, err := p.Explain(t.Context(), modelID, "sales", "")
+	p.must(err)
+	if len(all) != 4 || all[0].Plan == nil || len(all[0].Plan.Statements) == 0 || all[1].Err == nil || all[2].Note == "" || all[3].Err == nil {
+		t.Fatalf("%+v", all)
+	}
+	_, err = p.Explain(t.Context(), modelID, "Sales", "2023")
+	refused(t, err, fault.Invalid, refresh.CodeInvalidRequest)
+}
+
+// R30: a load that runs stops, and leaves nothing.
+func TestR30CancelOfARunningLoad(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("Id,Day,Amount,Note\n")
+	for i := range 400_000 {
+		fmt.Fprintf(&text, "%d,2024-03-01,%d.25,a note that takes some room in the file %d\n", i, i, i)
+	}
+	m, sources, _ := csvSales(t, map[string]string{"2024": text.String()})
+	p := newPlant(t, m, sources)
+	p.run()
+	operation, _, err := p.Submit(t.Context(), refresh.Submission{Model: modelID, Params: full()})
+	p.must(err)
+	for progress := p.Progress(operation.ID); len(progress) == 0 || progress[0].Bytes == 0; progress = p.Progress(operation.ID) { // until rows flow
+		if current, err := p.log.Get(t.Context(), operation.ID); err != nil || current.State.Finished() {
+			t.Fatalf("ended before it could be cancelled: %+v, %v", current, err)
+		}
+		runtime.Gosched()
+	}
+	p.must(p.Cancel(t.Context(), modelID, operation.ID, refresh.EnhancedOnly))
+	operation, err = p.Wait(t.Context(), operation.ID)
+	p.must(err)
+	want(t, operation.State, refresh.Cancelled)
+	version, err := p.log.CurrentVersion(t.Context(), modelID)
+	p.must(err)
+	want(t, version.Number, int64(1))
+	left, err := filepath.Glob(filepath.Join(p.dir, "*", "*.parquet"))
+	if err != nil || len(left) > 0 {
+		t.Fatalf("files are left: %v, %v", left, err)
 	}
 }
