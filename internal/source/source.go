@@ -67,6 +67,9 @@ type Dialect struct {
 	Name    string                   // "postgresql"
 	Ident   func(name string) string // a quoted name
 	Literal func(text string) string // a quoted text; to be cast to other types by the statement
+	// Clean returns a native statement without the comments and semicolons at its end, so that it can stand in brackets; the closing
+	// one goes on a new line all the same.
+	Clean func(statement string) (string, error)
 	// Column returns the declared type of a column of a Describe schema in the database's words, for example "numeric(10,2)".
 	Column func(field arrow.Field) string
 }

@@ -2,10 +2,10 @@ package csv
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -45,8 +45,10 @@ func (s *scan) Read(ctx context.Context, skip int64, options source.ReadOptions)
 		mem = memory.DefaultAllocator
 	}
 	for range s.schema.NumFields() {
-		r.builders = append(r.builders, array.NewStringBuilder(mem))
+		r.columns = append(r.columns, &textColumn{mem: mem})
 	}
+	// Offsets are made for a whole batch at once: many columns get fewer rows.
+	r.rows = min(r.rows, max(r.bytes/(4*len(r.columns)), 16))
 	r.refs.Store(1)
 	return r, nil
 }
@@ -71,7 +73,7 @@ type reader struct {
 	parser      *parser
 	skip        int64
 	rows, bytes int
-	builders    []*array.StringBuilder
+	columns     []*textColumn
 	batch       arrow.RecordBatch
 	row         int64 // of the file, from 1
 	total       source.Progress
@@ -92,8 +94,8 @@ func (r *reader) Release() {
 		return
 	}
 	r.drop()
-	for _, b := range r.builders {
-		b.Release()
+	for _, c := range r.columns {
+		c.drop()
 	}
 	_ = r.in.Close()
 	r.done = true
@@ -132,9 +134,9 @@ func (r *reader) Next() bool {
 	if rows == 0 {
 		return false
 	}
-	columns := make([]arrow.Array, len(r.builders))
-	for i, b := range r.builders {
-		columns[i] = b.NewStringArray()
+	columns := make([]arrow.Array, len(r.columns))
+	for i, c := range r.columns {
+		columns[i] = c.finish(rows)
 	}
 	r.batch = array.NewRecordBatch(r.scan.schema, columns, int64(rows))
 	for _, c := range columns {
@@ -144,7 +146,7 @@ func (r *reader) Next() bool {
 	return true
 }
 
-// fill appends rows to the builders until the batch is full.
+// fill appends rows to the columns until the batch is full.
 func (r *reader) fill() (rows int, err error) {
 	size := 0
 	for ; r.skip > 0; r.skip-- {
@@ -153,28 +155,74 @@ func (r *reader) fill() (rows int, err error) {
 		}
 		r.row++
 	}
+	for _, c := range r.columns {
+		c.begin(r.rows)
+	}
 	for rows < r.rows && size < r.bytes {
 		fields, err := r.parser.next()
 		if err != nil {
 			return rows, err
 		}
 		r.row++
-		if len(fields) > len(r.builders) && r.scan.options.Extra == source.ExtraError {
-			tooMany := fault.New(fault.Invalid, source.CodeData, "cannot read %s: a row has %d fields for %d columns", r.scan.name(), len(fields), len(r.builders)).
+		if len(fields) > len(r.columns) && r.scan.options.Extra == source.ExtraError {
+			tooMany := fault.New(fault.Invalid, source.CodeData, "cannot read %s: a row has %d fields for %d columns", r.scan.name(), len(fields), len(r.columns)).
 				WithHint("ExtraValues.Ignore drops what is too much.")
 			tooMany.Where.Row = r.row
 			return rows, tooMany
 		}
-		for i, b := range r.builders {
+		rows++
+		for i, c := range r.columns {
 			if i < len(fields) {
-				// The builder copies, so that it may look at the parser's buffer.
-				b.Append(unsafe.String(unsafe.SliceData(fields[i]), len(fields[i])))
+				c.append(rows, fields[i])
 				size += len(fields[i])
 			} else {
-				b.Append("")
+				c.append(rows, nil)
 			}
 		}
-		rows++
 	}
 	return rows, nil
+}
+
+// textColumn builds a column of a batch in buffers of its own: a field costs one copy. There are no nulls.
+type textColumn struct {
+	mem     memory.Allocator
+	offsets *memory.Buffer
+	data    *memory.Buffer
+	used    int
+	guess   int // the bytes of the batch before
+}
+
+func (c *textColumn) begin(rows int) {
+	c.drop()
+	c.offsets, c.data, c.used = memory.NewResizableBuffer(c.mem), memory.NewResizableBuffer(c.mem), 0
+	c.offsets.Resize(4 * (rows + 1))
+	binary.NativeEndian.PutUint32(c.offsets.Bytes(), 0)
+	c.data.Resize(max(c.guess+c.guess/8, 1024))
+}
+
+// append adds the field of a row, from 1.
+func (c *textColumn) append(row int, field []byte) {
+	if c.used+len(field) > c.data.Len() {
+		c.data.Resize(max(2*c.data.Len(), c.used+len(field)))
+	}
+	copy(c.data.Bytes()[c.used:], field)
+	c.used += len(field)
+	binary.NativeEndian.PutUint32(c.offsets.Bytes()[4*row:], uint32(c.used))
+}
+
+func (c *textColumn) finish(rows int) arrow.Array {
+	c.guess = max(c.used, c.guess/2)
+	data := array.NewData(arrow.BinaryTypes.String, rows, []*memory.Buffer{nil, c.offsets, c.data}, nil, 0, 0)
+	defer data.Release()
+	made := array.NewStringData(data)
+	c.drop()
+	return made
+}
+
+func (c *textColumn) drop() {
+	if c.offsets != nil {
+		c.offsets.Release()
+		c.data.Release()
+		c.offsets, c.data = nil, nil
+	}
 }

@@ -96,7 +96,7 @@ func (c *conn) Ref() source.Ref { return source.Ref{Kind: "PostgreSQL", Path: c.
 func (c *conn) Close() error    { return nil }
 
 func (c *conn) Dialect() source.Dialect {
-	return source.Dialect{Name: "postgresql", Ident: Ident, Literal: Literal, Column: declared}
+	return source.Dialect{Name: "postgresql", Ident: Ident, Literal: Literal, Clean: clean, Column: declared}
 }
 
 // Ident returns a quoted name.
