@@ -94,6 +94,7 @@ type Explanation struct {
 	Steps      []ExplainedStep      `json:"steps,omitempty"`  // in the order of evaluation
 	Breaks     string               `json:"breaks,omitempty"` // the first step that is evaluated row by row
 	Why        string               `json:"why,omitempty"`    // the reason for that
+	Note       string               `json:"note,omitempty"`   // why the partition is not loaded at all
 	Error      string               `json:"error,omitempty"`  // why the expression cannot be evaluated
 }
 

@@ -21,17 +21,11 @@ import (
 	"freshet.dev/internal/query"
 	"freshet.dev/internal/refresh"
 	"freshet.dev/internal/workspace"
-	"freshet.dev/powerbi"
 )
 
 // verifier tells who a bearer token speaks for.
 type verifier interface {
 	Verify(ctx context.Context, bearer string) (auth.Principal, error)
-}
-
-// explainer tells what the partitions of a table ask of their sources; partition "" means all of them.
-type explainer interface {
-	Explain(ctx context.Context, model, table, partition string) ([]powerbi.Explanation, error)
 }
 
 // Options are what the face works with.
@@ -40,7 +34,6 @@ type Options struct {
 	Workspaces      *workspace.Service
 	Engine          *refresh.Engine
 	Queries         *query.Engine
-	Explainer       explainer
 	Ready           func(ctx context.Context) error // tells why the server cannot work; nil error: it can
 	Hosts           []string                        // names in a Host header that are ours, besides localhost and IP addresses
 	StandardDetails bool                            // answer GET of a standard refresh's detail, which Power BI refuses (R29)
@@ -130,7 +123,10 @@ const (
 
 func setRequestID(w http.ResponseWriter, id string) { w.Header()[headerRequestID] = []string{id} }
 
-func requestID(w http.ResponseWriter) string { return w.Header()[headerRequestID][0] }
+func requestID(w http.ResponseWriter) string {
+	//lint:ignore SA1008 it was set under this spelling
+	return w.Header()[headerRequestID][0]
+}
 
 // ours tells whether a request may come from somebody who means this server: a web page may name another host that leads here (DNS
 // rebinding), or post here from its own origin.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/refresh"
 	"freshet.dev/internal/workspace"
 	"freshet.dev/powerbi"
 )
@@ -82,9 +83,31 @@ func (c *call) explain() (reply, error) {
 	if table == "" {
 		return reply{}, fault.New(fault.Invalid, codeInvalid, "cannot explain without a table").WithHint("Name it: …/explain?table=NAME[&partition=NAME].")
 	}
-	explanations, err := c.Explainer.Explain(c.r.Context(), c.item.ID, table, c.r.URL.Query().Get("partition"))
+	explained, err := c.Engine.Explain(c.r.Context(), c.item.ID, table, c.r.URL.Query().Get("partition"))
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{http.StatusOK, powerbi.List[powerbi.Explanation]{Value: explanations}}, nil
+	list := make([]powerbi.Explanation, 0, len(explained))
+	for _, one := range explained {
+		list = append(list, asExplanation(one))
+	}
+	return reply{http.StatusOK, powerbi.List[powerbi.Explanation]{Value: list}}, nil
+}
+
+func asExplanation(e refresh.Explanation) powerbi.Explanation {
+	explanation := powerbi.Explanation{Table: e.Table, Partition: e.Partition, Note: e.Note}
+	if e.Err != nil {
+		explanation.Error = e.Err.Error()
+	}
+	if e.Plan == nil {
+		return explanation
+	}
+	explanation.Breaks, explanation.Why = e.Plan.Breaks, e.Plan.Why
+	for _, statement := range e.Plan.Statements {
+		explanation.Statements = append(explanation.Statements, powerbi.ExplainedStatement{To: statement.To, Text: statement.Text})
+	}
+	for _, step := range e.Plan.Steps {
+		explanation.Steps = append(explanation.Steps, powerbi.ExplainedStep{Name: step.Name, Where: step.Where, Why: step.Why})
+	}
+	return explanation
 }

@@ -29,17 +29,21 @@ const CodeConfig = "ConfigurationInvalid"
 
 // Config is the configuration file. freshet.example.yaml documents every key.
 type Config struct {
-	Listen          string           `yaml:"listen"`
-	Data            string           `yaml:"data"`
-	Auth            Auth             `yaml:"auth"`
-	DataSources     []source.Setting `yaml:"dataSources"`
-	Capacities      []Capacity       `yaml:"capacities"`
-	KeepVersions    Duration         `yaml:"keepVersions"`
-	KeepFinishedFor Duration         `yaml:"keepFinishedFor"`
-	RetryAll        bool             `yaml:"retryAll"`
-	StandardDetails bool             `yaml:"standardDetails"`
-	MinFreeDisk     Size             `yaml:"minFreeDisk"`
+	Listen          string       `yaml:"listen"`
+	Hosts           []string     `yaml:"hosts"`
+	Data            string       `yaml:"data"`
+	Auth            Auth         `yaml:"auth"`
+	DataSources     []DataSource `yaml:"dataSources"`
+	Capacities      []Capacity   `yaml:"capacities"`
+	KeepVersions    Duration     `yaml:"keepVersions"`
+	KeepFinishedFor Duration     `yaml:"keepFinishedFor"`
+	RetryAll        bool         `yaml:"retryAll"`
+	StandardDetails bool         `yaml:"standardDetails"`
+	MinFreeDisk     Size         `yaml:"minFreeDisk"`
 }
+
+// DataSource is one entry of dataSources: what models may read, and as whom.
+type DataSource = source.Setting
 
 // Auth says how callers are told apart.
 type Auth struct {

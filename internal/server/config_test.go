@@ -68,7 +68,7 @@ func TestConfigErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"listen: 127.0.0.1:1\nkeepVersoins: 3h\n":                          `line 2: there is no key "keepVersoins"; did you mean "keepVersions"?`,
 		"\n\nauth:\n  mod: local\n":                                        `line 4: there is no key "mod"; did you mean "mode"?`,
-		"dataSources:\n  - {kind: File, pth: /x}\n":                       `line 2: there is no key "pth"; did you mean "path"?`,
+		"dataSources:\n  - {kind: File, pth: /x}\n":                        `line 2: there is no key "pth"; did you mean "path"?`,
 		"capacities: [{name: a, memory: lots}]\n":                          `"lots" is not a size`,
 		"keepVersions: 3 days\n":                                           `"3 days" is not a duration`,
 		"listen: 8480\n":                                                   `"8480" is not HOST:PORT`,

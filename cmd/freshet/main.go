@@ -1,0 +1,162 @@
+// Command freshet is Freshet: the server, and the verbs that talk to it or to Power BI.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/powerbi"
+)
+
+// The exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitRefresh     = 3
+	exitWaitTimeout = 4
+	exitInterrupted = 130
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run runs one command line and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	a := &app{out: stdout, err: stderr}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	code := exitCode(ctx, err)
+	var refused *powerbi.RefreshError // whose messages the wait has printed
+	if code == exitRefresh && errors.As(err, &refused) {
+		return code
+	}
+	fmt.Fprintln(stderr, "freshet: "+strings.TrimPrefix(err.Error(), "freshet: "))
+	if hint := nextStep(err, a.host); hint != "" {
+		fmt.Fprintln(stderr, hint)
+	}
+	return code
+}
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// errWaitTimeout is the end of --wait-timeout.
+var errWaitTimeout = errors.New("the wait reached its --wait-timeout")
+
+func exitCode(ctx context.Context, err error) int {
+	var (
+		usage   usageError
+		refused *powerbi.RefreshError
+	)
+	switch {
+	case errors.Is(err, errWaitTimeout):
+		return exitWaitTimeout
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &refused):
+		return exitRefresh
+	}
+	return exitFailed
+}
+
+// nextStep tells what to do about an error that does not say so itself.
+func nextStep(err error, host string) string {
+	var (
+		refusal *powerbi.Error
+		lost    *powerbi.TransportError
+		usage   usageError
+	)
+	switch {
+	case errors.As(err, &usage):
+		return "See 'freshet help' or 'freshet VERB --help'."
+	case errors.As(err, &lost):
+		return "Is the server running there? 'freshet serve' or 'freshet demo' starts one; --host or FRESHET_HOST names another than " + host + "."
+	case errors.As(err, &refusal) && refusal.Status == 401:
+		return "Set FRESHET_TOKEN to a token for " + host + "; on the server's machine 'freshet token --data DIR' prints one."
+	case errors.As(err, &refusal) && refusal.Status == 403 && refusal.Code != "HostNotAllowed":
+		return "Ask somebody who is Admin of the workspace for the right that it needs."
+	}
+	return ""
+}
+
+// app is what the verbs share.
+type app struct {
+	out, err io.Writer
+	host     string // --host, else FRESHET_HOST, else the server of this machine
+	data     string // --data, else FRESHET_DATA
+	format   string // --format
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "freshet",
+		Short: "Deploy semantic models, refresh them from their sources, query the result",
+		Long: `Freshet refreshes semantic models (TMDL folders, model.bim) on your own machine, over the same REST API as Power BI.
+
+Start a server with 'freshet serve' or, with sample data, 'freshet demo'. The other verbs talk to a server: the one that --host or
+FRESHET_HOST names (with the token of FRESHET_TOKEN), else the one that uses ./data or ./demo-data on this machine, else http://127.0.0.1:8480.
+
+MODEL is a name, WORKSPACE/NAME or a GUID.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the refresh failed, 4 the wait timed out, 130 interrupted.`,
+		Example: `  freshet demo
+  freshet deploy ./Sales.SemanticModel --workspace Sales
+  freshet refresh Sales --wait
+  freshet query Sales "SELECT count(*) FROM Orders"`,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err} })
+	root.PersistentFlags().StringVar(&a.host, "host", "", "server to talk to, such as http://127.0.0.1:8480 or https://api.powerbi.com")
+	root.PersistentFlags().StringVar(&a.data, "data", "", "data directory of the server of this machine")
+	root.AddCommand(a.serve(), a.demo(), a.deploy(), a.models(), a.workspaces(), a.workspace(), a.refresh(), a.refreshes(), a.show(), a.cancel(),
+		a.explain(), a.query(), a.token(), a.delete())
+	return root
+}
+
+// usage makes an error of the arguments a usage error.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			if cmd.HasParent() {
+				return usageError{fmt.Errorf("%w: usage: %s", err, cmd.UseLine())}
+			}
+			word := args[0]
+			var verbs []string
+			for _, verb := range cmd.Commands() {
+				verbs = append(verbs, verb.Name())
+			}
+			if near := fault.Nearest(word, verbs); near != "" {
+				return usageError{fmt.Errorf("there is no verb %q; did you mean %q?", word, near)}
+			}
+			return usageError{fmt.Errorf("there is no verb %q", word)}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"freshet.dev/powerbi"
+)
+
+func (a *app) refreshes() *cobra.Command {
+	var top int
+	cmd := &cobra.Command{
+		Use:     "refreshes MODEL [--top N]",
+		Short:   "List a model's refreshes, newest first",
+		Example: `  freshet refreshes Sales --top 5`,
+		Args:    usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("top") && top < 1 {
+				return usageError{errors.New("--top must be 1 or more")}
+			}
+			client, m, err := a.open(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			refreshes, err := client.Refreshes(cmd.Context(), m.ref(), top)
+			if err != nil {
+				return err
+			}
+			return list(a, refreshes, []string{"Id", "Kind", "Status", "Started", "Took", "Error"}, func(r powerbi.Refresh) []string {
+				status := string(r.Status)
+				if r.ExtendedStatus != "" && r.ExtendedStatus != r.Status {
+					status = string(r.ExtendedStatus)
+				}
+				return []string{r.RequestID, r.RefreshType, status, moment(r.StartTime.Time), length(r.StartTime.Time, r.EndTime.Time), failure(r.ServiceExceptionJSON)}
+			})
+		},
+	}
+	cmd.Flags().IntVar(&top, "top", 0, "only the newest N (default 60)")
+	return a.formatted(cmd)
+}
+
+// failure is the readable part of a serviceExceptionJson.
+func failure(text string) string {
+	var exception powerbi.ServiceException
+	if text == "" || json.Unmarshal([]byte(text), &exception) != nil {
+		return text
+	}
+	if exception.ErrorDescription == "" {
+		return exception.ErrorCode
+	}
+	return exception.ErrorDescription
+}
+
+// pick returns the request id of a verb's arguments: the second one, else the newest refresh that fits.
+func pick(ctx context.Context, client *powerbi.Client, m model, args []string, what string, fits func(powerbi.Refresh) bool) (string, error) {
+	if len(args) > 1 {
+		return args[1], nil
+	}
+	refreshes, err := client.Refreshes(ctx, m.ref(), 0)
+	if err != nil {
+		return "", err
+	}
+	for _, refresh := range refreshes {
+		if fits(refresh) {
+			return refresh.RequestID, nil
+		}
+	}
+	return "", fmt.Errorf("cannot find %s of %s; 'freshet refreshes' lists its history", what, m)
+}
+
+func (a *app) show() *cobra.Command {
+	return a.formatted(&cobra.Command{
+		Use:   "show MODEL [ID]",
+		Short: "Show one refresh: its state, its partitions, its messages",
+		Long:  "Show one refresh, the newest when no ID is given.",
+		Example: `  freshet show Sales
+  freshet show Sales 87f31ef7-1e3a-4006-9b0b-191693e79e9e --format json`,
+		Args: usage(cobra.RangeArgs(1, 2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, m, err := a.open(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			id, err := pick(cmd.Context(), client, m, args, "a refresh", func(powerbi.Refresh) bool { return true })
+			if err != nil {
+				return err
+			}
+			observed, err := client.Observe(cmd.Context(), m.ref(), id)
+			if err != nil {
+				return err
+			}
+			if a.format == formatJSON {
+				return printJSON(a.out, observed.Detail)
+			}
+			if a.format == formatTable {
+				a.printDetail(id, observed)
+			}
+			return list(a, partitions(observed.Detail), []string{"Table", "Partition", "Status", "Rows", "Bytes", "Took", "Note"}, func(o powerbi.ObjectProgress) []string {
+				note := o.Note
+				if o.Error != "" {
+					note = o.Error
+				}
+				return []string{o.Table, o.Partition, string(o.Status), count(o.Rows), size(o.Bytes), length(o.StartTime.Time, o.EndTime.Time), note}
+			})
+		},
+	})
+}
+
+func (a *app) printDetail(id string, observed powerbi.Observed) {
+	detail := observed.Detail
+	fmt.Fprintf(a.out, "%s %s", id, observed.Status)
+	for _, word := range []string{detail.Type, detail.CommitMode} {
+		if word != "" {
+			fmt.Fprintf(a.out, ", %s", word)
+		}
+	}
+	if !detail.StartTime.IsZero() {
+		fmt.Fprintf(a.out, ", started %s", moment(detail.StartTime.Time))
+	}
+	if took := length(detail.StartTime.Time, detail.EndTime.Time); took != "" {
+		fmt.Fprintf(a.out, ", took %s", took)
+	}
+	fmt.Fprintln(a.out)
+	for _, message := range detail.Messages {
+		fmt.Fprintf(a.out, "%s: %s %s\n", message.Type, message.Code, printable(message.Message))
+	}
+}
+
+func (a *app) cancel() *cobra.Command {
+	return &cobra.Command{
+		Use:   "cancel MODEL [ID]",
+		Short: "Cancel a refresh of any kind",
+		Long:  "Cancel a refresh; without an ID the one that runs or waits. The model keeps the rows that it had.",
+		Args:  usage(cobra.RangeArgs(1, 2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, m, err := a.open(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			id, err := pick(cmd.Context(), client, m, args, "a running refresh", func(r powerbi.Refresh) bool { return r.Status == powerbi.Unknown })
+			if err != nil {
+				return err
+			}
+			err = client.CancelRefresh(cmd.Context(), m.ref(), id)
+			var refusal *powerbi.Error
+			if errors.As(err, &refusal) && refusal.Status == http.StatusBadRequest && refusal.FromFreshet() {
+				err = client.CancelAnyRefresh(cmd.Context(), m.ID, id) // not an enhanced one, which Power BI cannot cancel
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "Cancelling %s; 'freshet show' tells when it has ended\n", id)
+			return nil
+		},
+	}
+}

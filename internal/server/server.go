@@ -1,0 +1,308 @@
+// Package server is where everything meets: it opens the rooms in their order, serves the REST API, and closes them again.
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"freshet.dev/internal/api"
+	"freshet.dev/internal/auth"
+	"freshet.dev/internal/capacity"
+	"freshet.dev/internal/catalog"
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/query"
+	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/source"
+	"freshet.dev/internal/store"
+	"freshet.dev/internal/workspace"
+)
+
+// What lies in a data directory.
+const (
+	lockFile    = "lock"
+	addressFile = "server.json"
+	catalogFile = "catalog.db"
+	storeFolder = "files"
+	tempFolder  = "temp"
+)
+
+// The server's own limits of time.
+const (
+	drainTime  = 30 * time.Second // for requests that run when the server is told to stop
+	sweepEvery = 5 * time.Minute
+)
+
+// Address is where a server is reached.
+type Address struct {
+	URL  string `json:"url"`
+	Data string `json:"data"` // its data directory, absolute
+	Open bool   `json:"open"` // without sign-in
+}
+
+// Server is a Freshet server with everything that belongs to it.
+type Server struct {
+	config   Config
+	logger   *slog.Logger
+	address  Address
+	listener net.Listener
+	http     *http.Server
+	engine   *refresh.Engine
+	store    *store.Store
+	closers  []func() error // in the order of opening
+}
+
+// Open locks the data directory, opens all rooms, and listens. The caller calls Run, and in any case Close.
+func Open(ctx context.Context, config Config, logger *slog.Logger) (*Server, error) {
+	if err := config.check(); err != nil {
+		return nil, fault.New(fault.Invalid, CodeConfig, "cannot use the configuration: %w", err)
+	}
+	data, err := filepath.Abs(config.Data)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, CodeConfig, "cannot use the data directory %s: %w", config.Data, err)
+	}
+	config.Data = data
+	s := &Server{config: config, logger: logger}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// later adds what Close will do before all that was added earlier.
+func (s *Server) later(close func() error) { s.closers = append(s.closers, close) }
+
+func (s *Server) open(ctx context.Context) error {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	rows, err := catalog.Open(ctx, filepath.Join(s.config.Data, catalogFile))
+	if err != nil {
+		return err
+	}
+	s.later(rows.Close)
+	if s.store, err = store.Open(store.Options{
+		Dir: filepath.Join(s.config.Data, storeFolder), Versions: rows, Keep: time.Duration(s.config.KeepVersions), Now: time.Now, NewID: uuid.NewString,
+	}); err != nil {
+		return err
+	}
+	capacities, names, err := s.capacities()
+	if err != nil {
+		return err
+	}
+	sources, err := source.NewRegistry(kinds(), formats(), s.config.DataSources)
+	if err != nil {
+		return err
+	}
+	s.later(sources.Close)
+	workspaces := workspace.New(rows, workspace.Options{Capacities: names})
+	temp := filepath.Join(s.config.Data, tempFolder)
+	if s.engine, err = refresh.New(refresh.Options{
+		Log: rows, Models: rows, Store: s.store, Sources: sources, Capacities: capacities, TempDir: filepath.Join(temp, "refresh"),
+		Owner: owner(), Now: time.Now, NewID: uuid.NewString, Logger: s.logger,
+		KeepFinishedFor: time.Duration(s.config.KeepFinishedFor), RetryAll: s.config.RetryAll,
+	}); err != nil {
+		return err
+	}
+	queries, err := query.New(query.Options{Store: s.store, Models: rows, Capacities: capacities, TempDir: filepath.Join(temp, "query")})
+	if err != nil {
+		return err
+	}
+	s.later(func() error { queries.Close(); return nil })
+	options := api.Options{
+		Workspaces: workspaces, Engine: s.engine, Queries: queries, Ready: func(ctx context.Context) error {
+			_, err := rows.Workspaces(ctx)
+			return err
+		},
+		Hosts: s.config.Hosts, StandardDetails: s.config.StandardDetails, NewID: uuid.NewString, Logger: s.logger,
+	}
+	if s.config.Auth.Mode == AuthLocal {
+		issuer, err := auth.NewLocal(s.config.Data)
+		if err != nil {
+			return err
+		}
+		options.Verifier = issuer
+	}
+	return s.listen(api.New(options))
+}
+
+// owner names this process in the log of operations.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return fmt.Sprintf("%s:%d", host, os.Getpid())
+}
+
+// lock makes the data directory this process's own.
+func (s *Server) lock() error {
+	if err := os.MkdirAll(s.config.Data, 0o700); err != nil {
+		return fault.New(fault.Invalid, CodeConfig, "cannot make the data directory: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(s.config.Data, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fault.New(fault.Invalid, CodeConfig, "cannot lock the data directory: %w", err)
+	}
+	s.later(file.Close)
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		refusal := fault.New(fault.Conflict, "DataDirectoryInUse", "cannot use the data directory %s: another server does", s.config.Data)
+		if address, err := readAddress(s.config.Data); err == nil {
+			return refusal.WithHint("It serves %s; stop it, or name another directory with --data.", address.URL)
+		}
+		return refusal
+	}
+	return nil
+}
+
+func (s *Server) capacities() ([]*capacity.Capacity, []string, error) {
+	var (
+		capacities []*capacity.Capacity
+		names      []string
+	)
+	for _, c := range s.config.Capacities {
+		opened, err := capacity.New(capacity.Options{Name: c.Name, Memory: int64(c.Memory), MaxConcurrentRefreshes: c.MaxConcurrentRefreshes})
+		if err != nil {
+			return nil, nil, err
+		}
+		capacities, names = append(capacities, opened), append(names, c.Name)
+	}
+	return capacities, names, nil
+}
+
+// listen begins to listen and writes down where, for Find.
+func (s *Server) listen(handler http.Handler) error {
+	listener, err := net.Listen("tcp", s.config.Listen)
+	if err != nil {
+		return fault.New(fault.Unavailable, "AddressInUse", "cannot listen on %s: %w", s.config.Listen, err).
+			WithHint("Another program may use that address; choose one with --listen HOST:PORT.")
+	}
+	s.listener = listener
+	s.later(func() error {
+		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	s.http = &http.Server{
+		Handler: handler, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
+		// Answers have no limit of their own: a query streams as long as its reader reads, and sets a limit for each piece.
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+	host, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		return fault.New(fault.Internal, "", "cannot tell the address that was listened on: %w", err)
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	s.address = Address{URL: "http://" + net.JoinHostPort(host, port), Data: s.config.Data, Open: s.config.Auth.Mode == AuthNone}
+	content, err := json.Marshal(s.address)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(s.config.Data, addressFile)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		return fault.New(fault.Unavailable, store.CodeStorage, "cannot write the server's address: %w", err)
+	}
+	s.later(func() error { return os.Remove(path) })
+	return nil
+}
+
+// Address returns where the server is reached, from Open on.
+func (s *Server) Address() Address { return s.address }
+
+// Run serves until ctx ends, then lets running requests finish. Refreshes that run go on at the next start.
+func (s *Server) Run(ctx context.Context) error {
+	requests, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	defer abandon()
+	s.http.BaseContext = func(net.Listener) context.Context { return requests }
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+
+	group, failed := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fault.New(fault.Unavailable, "", "cannot serve %s: %w", s.address.URL, err)
+		}
+		return nil
+	})
+	group.Go(func() error { return s.engine.Run(work) })
+	group.Go(func() error { return s.sweep(work) })
+	group.Go(func() error {
+		<-failed.Done() // told to stop, or one of the others has failed
+		defer stopWork()
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+		defer cancel()
+		if err := s.http.Shutdown(limit); err != nil {
+			s.logger.Warn("requests were cut off", "after", drainTime)
+			abandon()
+			return s.http.Close()
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// sweep deletes files that nobody needs, from time to time.
+func (s *Server) sweep(ctx context.Context) error {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		if deleted, err := s.store.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.logger.Error("cannot delete files that nobody needs", "error", err)
+		} else if deleted > 0 {
+			s.logger.Info("deleted files that nobody needs", "files", deleted)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// Close closes everything, the last opened first.
+func (s *Server) Close() error {
+	var failures []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		failures = append(failures, s.closers[i]())
+	}
+	s.closers = nil
+	return errors.Join(failures...)
+}
+
+// Find returns where the server of a data directory is reached, if one runs.
+func Find(data string) (Address, bool) {
+	file, err := os.Open(filepath.Join(data, lockFile))
+	if err != nil {
+		return Address{}, false
+	}
+	defer file.Close()
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB); err == nil {
+		return Address{}, false // nobody holds it
+	}
+	address, err := readAddress(data)
+	return address, err == nil
+}
+
+func readAddress(data string) (Address, error) {
+	content, err := os.ReadFile(filepath.Join(data, addressFile))
+	if err != nil {
+		return Address{}, err
+	}
+	var address Address
+	err = json.Unmarshal(content, &address)
+	return address, err
+}
