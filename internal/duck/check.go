@@ -39,7 +39,7 @@ func listed() map[string]bool {
 // tableFunctions may stand in FROM: they read nothing.
 var tableFunctions = []string{"range", "generate_series", "unnest", "repeat", "json_each", "json_tree"}
 
-const allowedHint = "A query is exactly one SELECT (also WITH, VALUES, FROM first) over the model's tables"
+const allowedHint = "A query is exactly one SELECT (also WITH, VALUES, FROM first) over the model's tables."
 
 func refused(format string, args ...any) *fault.Error {
 	return fault.New(fault.Invalid, "QueryRefused", "cannot run this query: "+format, args...).WithHint(allowedHint)
@@ -52,6 +52,7 @@ type checker struct {
 	touched   []*Table
 	columns   []string
 	queries   int
+	repeated  float64
 }
 
 // maxQueries bounds the SELECTs within one: DuckDB plans thousands of them in minutes, during which no interrupt reaches it.
@@ -258,7 +259,98 @@ func (c *checker) function(n node, name string) error {
 	if n["export_state"] == true {
 		return refused("EXPORT_STATE is not allowed")
 	}
+	return c.size(n, strings.ToLower(name))
+}
+
+// DuckDB's memory limit does not hold for what a function makes of its arguments, and no interrupt reaches into one. So functions whose
+// result is as long as an argument says take that argument as a number in the text, and not a large one: it is made for up to 2048 rows at a time.
+const (
+	maxLength = 10_000
+	maxWidth  = 1_000
+)
+
+// sizeArgument is which argument says the length of the result.
+func sizeArgument(function string) (argument int, ok bool) {
+	switch function {
+	case "repeat", "lpad", "rpad", "list_resize", "array_resize", "bitstring":
+		return 1, true
+	}
+	return 0, false
+}
+
+func (c *checker) size(n node, name string) error {
+	args, _ := n["children"].([]any)
+	if i, ok := sizeArgument(name); ok && i < len(args) {
+		length, constant := number(args[i])
+		if name == "repeat" && constant && length > 0 {
+			c.repeated = max(c.repeated, 1) * length // one repetition may repeat the result of another
+			length = c.repeated
+		}
+		if !constant || length > maxLength {
+			return refused("the length that %s is given must be a number of up to %d", name, maxLength)
+		}
+	}
+	switch name {
+	case "range", "generate_series":
+		for _, arg := range args {
+			if length, constant := number(arg); !constant || length > maxLength {
+				return refused("%s takes numbers of up to %d as an expression; in FROM it takes any", name, maxLength)
+			}
+		}
+	case "printf", "format":
+		if len(args) == 0 {
+			return nil
+		}
+		if text, constant := constant(args[0]).(string); !constant || !narrow(text) {
+			return refused("%s takes its format as text whose widths are below %d", name, maxWidth)
+		}
+	}
 	return nil
+}
+
+// narrow tells whether a format has neither a large width nor one that an argument says.
+func narrow(format string) bool {
+	digits, open := 0, 0
+	for _, r := range format {
+		switch {
+		case r >= '0' && r <= '9':
+			if digits++; digits > 3 {
+				return false
+			}
+			continue
+		case r == '*':
+			return false
+		case r == '{':
+			if open++; open > 1 {
+				return false
+			}
+		case r == '}':
+			open = 0
+		}
+		digits = 0
+	}
+	return true
+}
+
+// constant returns the value of a literal, or nil.
+func constant(tree any) any {
+	n, _ := tree.(node)
+	if n["class"] != "CONSTANT" {
+		return nil
+	}
+	value, _ := n["value"].(node)
+	return value["value"]
+}
+
+// number returns the value of a number, also of one with a sign.
+func number(tree any) (value float64, ok bool) {
+	n, _ := tree.(node)
+	if args, _ := n["children"].([]any); n["function_name"] == "-" && len(args) == 1 {
+		value, ok = number(args[0])
+		return -value, ok
+	}
+	value, ok = constant(tree).(float64)
+	return value, ok
 }
 
 // explain returns the reason why a column cannot be read in place of DuckDB's error that there is none.

@@ -41,13 +41,13 @@ func classify(e *Error) (kind fault.Kind, code, hint string) {
 	switch e.Class {
 	case "Out of Memory":
 		if strings.Contains(e.Text, "max_temp_directory_size") {
-			return fault.Unavailable, "DiskFull", "Free some disk, or let fewer partitions load at once (maxParallelism)"
+			return fault.Unavailable, "DiskFull", "Free some disk, or let fewer partitions load at once (maxParallelism)."
 		}
-		return fault.Unavailable, "OutOfMemory", "Give the capacity more memory, or let fewer partitions load at once (maxParallelism)"
+		return fault.Unavailable, "OutOfMemory", "Give the capacity more memory, or let fewer partitions load at once (maxParallelism)."
 	case "IO", "HTTP", "Network", "Connection":
 		switch {
 		case strings.Contains(e.Text, "No space left"):
-			return fault.Unavailable, "DiskFull", "Free some disk"
+			return fault.Unavailable, "DiskFull", "Free some disk."
 		case strings.Contains(e.Text, "No files found"), strings.Contains(e.Text, "No such file"):
 			return fault.NotFound, "FileNotFound", ""
 		}

@@ -363,6 +363,49 @@ func TestSelectParallelAndCancelled(t *testing.T) {
 	}
 }
 
+// What DuckDB would make without a limit and without an end is refused by name.
+func TestSelectBoundsLengths(t *testing.T) {
+	w := newWorld(t)
+	for sql, name := range map[string]string{
+		"SELECT length(repeat('x', 3000000000))":                                                  "repeat",
+		"SELECT repeat(repeat('x', 1000), 1000)":                                                  "repeat",
+		"WITH a AS (SELECT repeat('x', 1000) AS s) SELECT repeat(s, 1000) FROM a":                 "repeat",
+		"SELECT repeat('x', 10 ** 9)":                                                             "repeat",
+		"SELECT repeat('x', n) FROM \"Half\"":                                                     "repeat",
+		"SELECT ('x').repeat(99999999)":                                                           "repeat",
+		"SELECT repeat([1], 1000000000)":                                                          "repeat",
+		"SELECT lpad('x', 2000000000, 'y'), rpad('x', 5, 'y')":                                    "lpad",
+		"SELECT rpad('x', 1e12::INT, 'y')":                                                        "rpad",
+		"SELECT list_resize([1], 1000000000)":                                                     "list_resize",
+		"SELECT array_resize([1], 1000000000)":                                                    "array_resize",
+		"SELECT bitstring('1', 1000000000)":                                                       "bitstring",
+		"SELECT range(300000000)":                                                                 "range",
+		"SELECT generate_series(1, 300000000)":                                                    "generate_series",
+		"SELECT range(-300000000, 5, n) FROM \"Half\"":                                            "range",
+		"SELECT unnest(generate_series(DATE '1000-01-01', DATE '2020-01-01', INTERVAL 1 SECOND))": "generate_series",
+		"SELECT printf('%2000000000d', 1)":                                                        "printf",
+		"SELECT printf('%*d', 1000000000, 1)":                                                     "printf",
+		"SELECT printf(\"Product Name\", 1) FROM \"Dim Product\"":                                 "printf",
+		"SELECT format('{:2000000000d}', 1)":                                                      "format",
+		"SELECT format('{:{}}', 1, 1000000000)":                                                   "format",
+	} {
+		if _, err := lines(t.Context(), w.door.Query, sql); fault.CodeOf(err) != "QueryRefused" || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	for sql, want := range map[string]string{
+		"SELECT lpad('7', 5, '0'), rpad('7', 5, '0'), repeat('ab', 3), length(repeat('x', 3000))": "00007|70000|ababab|3000",
+		"SELECT range(3), generate_series(-1, 1), list_resize([1], 3)":                            "[0,1,2]|[-1,0,1]|[1,null,null]",
+		"SELECT printf('%05d %s', 7, 'x'), format('{:>8.2f}|{}', 1.5, 'y')":                       "00007 x|    1.50|y",
+		"SELECT count(*) FROM range(3000000)":                                                     "3000000",
+		"SELECT count(*) FROM \"Half\" h, range(h.n) r WHERE h.n < 4":                             "6",
+	} {
+		if got, err := lines(t.Context(), w.door.Query, sql); err != nil || !slices.Equal(got, []string{want}) {
+			t.Errorf("%s gives %q, %v", sql, got, err)
+		}
+	}
+}
+
 // Deep nesting must be an error, not the end of the process.
 func TestSelectDeep(t *testing.T) {
 	w := newWorld(t)
