@@ -48,7 +48,7 @@ func (s *scan) Read(ctx context.Context, skip int64, options source.ReadOptions)
 		r.columns = append(r.columns, &textColumn{mem: mem})
 	}
 	// Offsets are made for a whole batch at once: many columns get fewer rows.
-	r.rows = min(r.rows, max(r.bytes/(4*len(r.columns)), 16))
+	r.rows = min(r.rows, max(r.bytes/(4*len(r.columns)), 256))
 	r.refs.Store(1)
 	return r, nil
 }
