@@ -1,0 +1,584 @@
+package catalog_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"freshet.dev/internal/catalog"
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/store"
+	"freshet.dev/internal/workspace"
+)
+
+// crashEnv makes the test binary a writer that is killed; see TestF5KilledWriterLosesNothingPromised.
+const crashEnv = "FRESHET_CATALOG_CRASH"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(crashEnv); path != "" {
+		writeUntilKilled(path)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func modelID(n int) string { return fmt.Sprintf("5b4f1d3e-0000-4000-8000-%012d", n) }
+
+// deployEmpty deploys a model with so many empty partitions.
+func deployEmpty(t testing.TB, c *catalog.Catalog, model, partitions int) refresh.Definition {
+	t.Helper()
+	definition := refresh.Definition{ID: modelID(model), Name: fmt.Sprint("Model ", model), Revision: 1}
+	var change store.Change
+	for i := range partitions {
+		change.Put = append(change.Put, store.Part{Table: "Sales", Partition: fmt.Sprint("p", i), State: store.NoData, Fingerprint: "f"})
+	}
+	if err := (subject{c}).Deploy(definition, change); err != nil {
+		t.Fatal(err)
+	}
+	return definition
+}
+
+func TestFilesArePrivate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data", "deeper")
+	c := open(t, filepath.Join(dir, "catalog ?#%.db"))
+	if err := c.CreateWorkspace(context.Background(), workspace.Workspace{ID: "w", Name: "W", Created: noon}, nil); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v", entry.Name(), info.Mode())
+		}
+		names = append(names, entry.Name())
+	}
+	if want := []string{"catalog ?#%.db", "catalog ?#%.db-shm", "catalog ?#%.db-wal"}; !slices.Equal(names, want) {
+		t.Errorf("files %q, want %q", names, want)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("folder: %v, %v", info.Mode(), err)
+	}
+}
+
+func TestReopenKeepsEverything(t *testing.T) {
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "catalog.db")
+	first, err := catalog.Open(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sales := workspace.Workspace{ID: workspaceID, Name: "Sales", Capacity: "default", Created: noon}
+	grant := workspace.Grant{WorkspaceID: workspaceID, PrincipalID: "ana", PrincipalName: "Ana", App: true, Role: workspace.Admin}
+	if err := first.CreateWorkspace(ctx, sales, []workspace.Grant{grant}); err != nil {
+		t.Fatal(err)
+	}
+	deployEmpty(t, first, 1, 2)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.AssignWorkspace(ctx, workspaceID, ""); fault.CodeOf(err) != "CatalogClosed" {
+		t.Errorf("a write after Close gives %v", err)
+	}
+
+	second := open(t, path)
+	if got, err := second.Workspace(ctx, workspaceID); err != nil || got != sales {
+		t.Errorf("workspace %+v, %v", got, err)
+	}
+	if got, err := second.Grants(ctx, "", "ana"); err != nil || len(got) != 1 || got[0] != grant {
+		t.Errorf("grants %+v, %v", got, err)
+	}
+	version, err := second.CurrentVersion(ctx, modelID(1))
+	if err != nil || version.Number != 1 || len(version.Parts) != 2 || !version.CommittedAt.Equal(noon) {
+		t.Errorf("version %+v, %v", version, err)
+	}
+	definition, err := second.Definition(ctx, modelID(1), 0)
+	if err != nil || string(definition.Files["model.bim"]) != emptyModel || definition.Format != workspace.BIM {
+		t.Errorf("definition %+v, %v", definition, err)
+	}
+}
+
+// execRaw changes a catalog's file behind its back.
+func execRaw(t *testing.T, path, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(statement); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOtherCatalogsAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	newer := filepath.Join(dir, "newer.db")
+	c, err := catalog.Open(context.Background(), newer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	execRaw(t, newer, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
+	foreign := filepath.Join(dir, "foreign.db")
+	execRaw(t, foreign, `CREATE TABLE photos (id INTEGER)`)
+	garbage := filepath.Join(dir, "garbage.db")
+	if err := os.WriteFile(garbage, bytes.Repeat([]byte("no database "), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		path, code, says string
+		kind             fault.Kind
+	}{
+		{newer, "CatalogNewer", "schema 9999, this one knows 1", fault.Conflict},
+		{foreign, "CatalogForeign", "another program", fault.Invalid},
+		{garbage, "CatalogDamaged", "damaged", fault.Internal},
+	} {
+		_, err := catalog.Open(context.Background(), tt.path)
+		if fault.CodeOf(err) != tt.code || fault.KindOf(err) != tt.kind || !strings.Contains(fmt.Sprint(err), tt.says) || !strings.Contains(fmt.Sprint(err), filepath.Base(tt.path)) {
+			t.Errorf("%s: %v (%v)", tt.path, err, fault.KindOf(err))
+		}
+	}
+}
+
+// The CHECK of the table and the states of the refresh room are the same set.
+func TestStatesAreThoseOfTheCheck(t *testing.T) {
+	schema, err := os.ReadFile(filepath.Join("migrations", "00001_spine.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := func(after string) []string {
+		_, rest, _ := strings.Cut(string(schema), after)
+		_, rest, _ = strings.Cut(rest, "CHECK (state IN (")
+		list, _, _ := strings.Cut(rest, ")")
+		var words []string
+		for word := range strings.SplitSeq(list, ",") {
+			words = append(words, strings.Trim(strings.TrimSpace(word), "'"))
+		}
+		return words
+	}
+	var states, final, steps []string
+	for _, state := range refresh.States() {
+		states = append(states, string(state))
+		if state.Finished() {
+			final = append(final, "'"+string(state)+"'")
+		}
+	}
+	for _, state := range refresh.StepStates() {
+		steps = append(steps, string(state))
+	}
+	if got := in("CREATE TABLE operations"); !slices.Equal(got, states) {
+		t.Errorf("operations: %q, want %q", got, states)
+	}
+	if got := in("CREATE TABLE steps"); !slices.Equal(got, steps) {
+		t.Errorf("steps: %q, want %q", got, steps)
+	}
+	if want := "CHECK ((state IN (" + strings.Join(final, ", ") + ")) = (ended_at IS NOT NULL))"; !strings.Contains(string(schema), want) {
+		t.Errorf("the schema lacks %s", want)
+	}
+}
+
+// Writes that share a transaction succeed and fail each by itself.
+func TestManyWritersFailAlone(t *testing.T) {
+	ctx := context.Background()
+	c := openWithWorkspace(t)
+	var group sync.WaitGroup
+	var conflicts atomic.Int32
+	for writer := range 32 {
+		group.Go(func() {
+			for i := range 20 {
+				// Half of the names are taken by another writer.
+				name := fmt.Sprint("w", writer/2, "-", i)
+				id := fmt.Sprint("id-", writer, "-", i)
+				grant := workspace.Grant{WorkspaceID: id, PrincipalID: "ana", Role: workspace.Admin}
+				switch err := c.CreateWorkspace(ctx, workspace.Workspace{ID: id, Name: name, Created: noon}, []workspace.Grant{grant}); {
+				case fault.CodeOf(err) == workspace.CodeWorkspaceExists:
+					conflicts.Add(1)
+				case err != nil:
+					t.Error(err)
+				default:
+					// Durable now, so visible to a reader.
+					if _, err := c.Workspace(ctx, id); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
+	list, err := c.Workspaces(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grants, err := c.Grants(ctx, "", "ana")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 1+16*20 || conflicts.Load() != 16*20 || len(grants) != 16*20 {
+		t.Errorf("%d workspaces, %d conflicts, %d grants", len(list), conflicts.Load(), len(grants))
+	}
+}
+
+func TestCancelledWriteIsUndoneOrDone(t *testing.T) {
+	c := openWithWorkspace(t)
+	var group sync.WaitGroup
+	for i := range 64 {
+		group.Go(func() {
+			ctx, cancel := context.WithCancel(context.Background())
+			id := fmt.Sprint("id-", i)
+			go cancel()
+			err := c.CreateWorkspace(ctx, workspace.Workspace{ID: id, Name: id, Created: noon}, nil)
+			_, found := c.Workspace(context.Background(), id)
+			if (err == nil) != (found == nil) || err != nil && !errors.Is(err, context.Canceled) {
+				t.Errorf("create: %v, found: %v", err, found)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// Versions are what applying their changes one after another gives, whatever was committed and forgotten.
+func TestVersionsAreTheirChangesApplied(t *testing.T) {
+	ctx := context.Background()
+	c := openWithWorkspace(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	definition := refresh.Definition{ID: modelID(1), Name: "M", Revision: 1}
+	first := store.Change{}
+	for i := range 6 {
+		first.Put = append(first.Put, store.Part{Table: "T", Partition: fmt.Sprint(i), State: store.NoData})
+	}
+	if err := (subject{c}).Deploy(definition, first); err != nil {
+		t.Fatal(err)
+	}
+	want := map[int64]store.Version{}
+	current, err := c.CurrentVersion(ctx, definition.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want[1] = current
+	files := 0
+	for number := int64(2); number <= 60; number++ {
+		var change store.Change
+		for i := range 8 {
+			key := store.Key{Table: "T", Partition: fmt.Sprint(i)}
+			switch random.IntN(6) {
+			case 0:
+				part := store.Part{Table: key.Table, Partition: key.Partition, State: store.Ready, ReadAt: noon, Fingerprint: "f", Bookmark: "b", Start: "2025-01-01", End: "2026-01-01"}
+				for range 1 + random.IntN(2) {
+					files++
+					part.Files = append(part.Files, store.File{ID: fmt.Sprint("file-", files), Rows: int64(files), Bytes: 5, SHA256: "00"})
+				}
+				change.Put = append(change.Put, part)
+			case 1:
+				change.Remove = append(change.Remove, key)
+			case 2:
+				change.Objects = append(change.Objects, store.Object{Table: "T", Column: fmt.Sprint("c", i), State: store.Ready})
+			}
+		}
+		base := number - 1
+		got := commitOnce(t, c, definition.ID, noon.Add(time.Duration(number)*time.Minute), change)
+		if len(change.Put)+len(change.Remove)+len(change.Objects) == 0 {
+			number--
+			if got != base {
+				t.Fatalf("a change of nothing makes version %d after %d", got, base)
+			}
+			continue
+		}
+		expected := change.Apply(want[base])
+		expected.Number = number
+		want[number] = expected
+		if got != number {
+			t.Fatalf("committed version %d, want %d", got, number)
+		}
+	}
+	check := func(number int64) {
+		t.Helper()
+		got, err := c.Version(ctx, definition.ID, number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g, w := render(got), render(want[number]); g != w {
+			t.Fatalf("version %d\n%s\nwant\n%s", number, g, w)
+		}
+	}
+	for number := range want {
+		check(number)
+	}
+
+	// Version n was committed at noon + n minutes: 50 was current until 51 was committed.
+	since := noon.Add(51 * time.Minute)
+	pinned := []store.Pin{{Model: definition.ID, Number: 10}}
+	before, err := c.FilesInUse(ctx, since, pinned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.ForgetVersions(ctx, since, pinned); err != nil {
+		t.Fatal(err)
+	}
+	after, err := c.FilesInUse(ctx, noon.Add(-time.Hour), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(before)
+	slices.Sort(after)
+	if len(after) == 0 || !slices.Equal(before, after) {
+		t.Errorf("kept files %q, in use were %q", after, before)
+	}
+	for number := range want {
+		if number >= 50 || number == 10 {
+			check(number)
+		} else if _, err := c.Version(ctx, definition.ID, number); fault.KindOf(err) != fault.NotFound {
+			t.Errorf("forgotten version %d gives %v", number, err)
+		}
+	}
+}
+
+func render(v store.Version) string {
+	var lines []string
+	for _, part := range v.Parts {
+		lines = append(lines, fmt.Sprintf("%+v", part))
+	}
+	for _, object := range v.Objects {
+		lines = append(lines, fmt.Sprintf("%+v", object))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// commitOnce runs a whole operation whose commit makes one change, and returns the version.
+func commitOnce(t testing.TB, c *catalog.Catalog, model string, at time.Time, change store.Change) int64 {
+	t.Helper()
+	lease, base := running(t, c, model, at)
+	version, err := c.Commit(context.Background(), lease, refresh.Commit{
+		From: refresh.Committing, To: refresh.Completed, At: at, ModelRevision: 1, Base: base, Change: change,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return version
+}
+
+// running submits an operation and brings it to Committing.
+func running(t testing.TB, c *catalog.Catalog, model string, at time.Time) (refresh.Lease, int64) {
+	t.Helper()
+	ctx := context.Background()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := fmt.Sprintf("op-%s-%d", model, at.UnixNano())
+	_, op, err := c.Submit(ctx, refresh.Operation{ID: id, Model: model, ModelRevision: 1, Trigger: refresh.ViaEnhancedAPI, AcceptedAt: at}, nil)
+	must(err)
+	op, err = c.Claim(ctx, op.ID, 0, "test", at)
+	must(err)
+	lease := refresh.Lease{Operation: op.ID, Epoch: op.Epoch}
+	must(c.Transition(ctx, lease, refresh.Transition{From: refresh.Accepted, To: refresh.Running, At: at}))
+	must(c.Transition(ctx, lease, refresh.Transition{From: refresh.Running, To: refresh.Committing, At: at}))
+	version, err := c.CurrentVersion(ctx, model)
+	must(err)
+	return lease, version.Number
+}
+
+// F12: the newest entries cost the same however long the history is.
+func TestF12HistoryIsReadByIndex(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "catalog.db")
+	open(t, path)
+	db, err := sql.Open("sqlite3", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, tt := range []struct{ statement, index string }{
+		{`SELECT seq FROM operations WHERE model = 'm' ORDER BY accepted_at DESC, seq DESC LIMIT 1`, "operations_history"},
+		{`SELECT seq FROM operations ORDER BY accepted_at DESC, seq DESC LIMIT 1`, "operations_all"},
+		{`SELECT seq FROM operations WHERE ended_at IS NULL ORDER BY accepted_at, seq`, "operations_unfinished"},
+	} {
+		var id, parent, unused int
+		var detail string
+		if err := db.QueryRow("EXPLAIN QUERY PLAN "+tt.statement).Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(detail, tt.index) || strings.Contains(detail, "TEMP B-TREE") {
+			t.Errorf("%s: %s", tt.statement, detail)
+		}
+	}
+}
+
+// writeUntilKilled commits versions to two models at once and prints each one that is durable.
+func writeUntilKilled(path string) {
+	ctx := context.Background()
+	c, err := catalog.Open(ctx, path)
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(1)
+	}
+	var mu sync.Mutex
+	for model := 1; model <= 2; model++ {
+		go func() {
+			t := &panicking{}
+			for i := 0; ; i++ {
+				var change store.Change
+				for p := range 5 { // all parts of a version carry its number
+					change.Put = append(change.Put, store.Part{Table: "Sales", Partition: fmt.Sprint("p", p), State: store.Ready, Files: []store.File{{ID: fmt.Sprint("v", i), Rows: int64(i)}}})
+				}
+				version := commitOnce(t, c, modelID(model), time.Now(), change)
+				mu.Lock()
+				fmt.Println(model, version)
+				mu.Unlock()
+			}
+		}()
+	}
+	select {}
+}
+
+// panicking is a testing.TB for the killed process, which has no test.
+type panicking struct{ testing.TB }
+
+func (*panicking) Helper()           {}
+func (*panicking) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
+
+// F5: after kill -9 at any moment, what was answered as done is there, each version is whole, and version and Completed agree.
+func TestF5KilledWriterLosesNothingPromised(t *testing.T) {
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "catalog.db")
+	c, err := catalog.Open(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CreateWorkspace(ctx, workspace.Workspace{ID: workspaceID, Name: "Sales", Created: noon}, nil); err != nil {
+		t.Fatal(err)
+	}
+	deployEmpty(t, c, 1, 5)
+	deployEmpty(t, c, 2, 5)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	for round := range 6 {
+		promised := killWriter(t, path, 5+random.IntN(60))
+		c, err := catalog.Open(ctx, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for model, last := range promised {
+			checkAfterKill(t, c, modelID(model), last)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if len(promised) == 0 {
+			t.Errorf("round %d: the writer promised nothing", round)
+		}
+	}
+}
+
+// killWriter lets a process write until it has printed so many commits, kills it, and returns the last version of each model that
+// it printed.
+func killWriter(t *testing.T, path string, lines int) map[int]int64 {
+	t.Helper()
+	writer := exec.Command(os.Args[0])
+	writer.Env = append(os.Environ(), crashEnv+"="+path)
+	writer.Stderr = os.Stderr
+	out, err := writer.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	promised := map[int]int64{}
+	scanner := bufio.NewScanner(out)
+	for read := 0; scanner.Scan(); read++ {
+		var model int
+		var version int64
+		if _, err := fmt.Sscan(scanner.Text(), &model, &version); err != nil {
+			t.Errorf("the writer says %q", scanner.Text())
+			break
+		}
+		promised[model] = version
+		if read == lines {
+			if err := writer.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = writer.Wait() // killed
+	return promised
+}
+
+func checkAfterKill(t *testing.T, c *catalog.Catalog, model string, promised int64) {
+	t.Helper()
+	ctx := context.Background()
+	version, err := c.CurrentVersion(ctx, model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if version.Number < promised {
+		t.Errorf("version %d was promised, %d is current", promised, version.Number)
+	}
+	for _, part := range version.Parts {
+		if len(version.Parts) != 5 || len(part.Files) != 1 || part.Files[0].ID != version.Parts[0].Files[0].ID {
+			t.Errorf("a mixture of versions: %+v", version.Parts)
+		}
+	}
+	list, err := c.List(ctx, refresh.Filter{Model: model})
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := int64(0)
+	for i, op := range list {
+		switch {
+		case op.State == refresh.Completed:
+			newest = max(newest, op.Version)
+		case op.State == refresh.Cancelled: // by an earlier round
+		case i > 0:
+			t.Errorf("operation %d of the history is %s", i, op.State)
+		default:
+			endKilled(t, c, op)
+		}
+	}
+	if newest != version.Number {
+		t.Errorf("the newest Completed made version %d, %d is current", newest, version.Number)
+	}
+}
+
+// endKilled cancels the operation that a killed process has left.
+func endKilled(t *testing.T, c *catalog.Catalog, op refresh.Operation) {
+	t.Helper()
+	ctx := context.Background()
+	op, err := c.Cancel(ctx, op.ID, noon)
+	if err == nil && op.State == refresh.Cancelling {
+		lease := refresh.Lease{Operation: op.ID, Epoch: op.Epoch}
+		err = c.Transition(ctx, lease, refresh.Transition{From: refresh.Cancelling, To: refresh.Cancelled, At: noon})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
