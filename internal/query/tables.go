@@ -67,7 +67,7 @@ func filesOf(table *model.Table, version store.Version) []store.File {
 // unreadable says why a table cannot be read; nil when it can.
 func unreadable(table *model.Table, version store.Version) error {
 	refuse := func(why, hint string) error {
-		return fault.At(fault.New(fault.Conflict, CodeNotReadable, "cannot read table '%s': %s", table.Name, why).WithHint("%s", hint), CodeNotReadable, fault.Where{Table: table.Name})
+		return &fault.Error{Kind: fault.Conflict, Code: CodeNotReadable, Message: "cannot read a table: " + why, Hint: hint, Where: fault.Where{Table: table.Name}}
 	}
 	for _, partition := range table.Partitions {
 		switch {
@@ -86,8 +86,8 @@ func unreadable(table *model.Table, version store.Version) error {
 // show adds a column to a table. What is calculated, and DuckDB's own, is not in the files.
 func show(shown *duck.Table, table *model.Table, column *model.Column) {
 	refuse := func(why, hint string) {
-		shown.RefusedColumns[column.Name] = fault.At(fault.New(fault.Conflict, CodeNotReadable, "cannot read column '%s' of table '%s': %s", column.Name, table.Name, why).WithHint("%s", hint),
-			CodeNotReadable, fault.Where{Table: table.Name, Column: column.Name})
+		shown.RefusedColumns[column.Name] = &fault.Error{Kind: fault.Conflict, Code: CodeNotReadable, Message: "cannot read a column: " + why, Hint: hint,
+			Where: fault.Where{Table: table.Name, Column: column.Name}}
 	}
 	switch column.Type {
 	case model.DataColumn, model.CalculatedTableColumnColumn, "":
