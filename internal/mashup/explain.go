@@ -1,6 +1,10 @@
 package mashup
 
-import "context"
+import (
+	"context"
+	"errors"
+	"strings"
+)
 
 // Explanation is what a Relation sends to its sources, and why it does no more there.
 type Explanation struct {
@@ -23,7 +27,81 @@ type ExplainedStatement struct {
 	Text string
 }
 
-// Explain tells how the relation is read.
+// Explain tells how the relation is read. The statements are those of its own columns: a load converts them to the model's.
 func (r *Relation) Explain(ctx context.Context) (*Explanation, error) {
-	return nil, nil
+	e := &explaining{f: &folding{ev: r.session.begin(ctx), rules: r.session.reading.rules, items: map[string]*fromItem{}}, seen: map[*step]bool{}}
+	if err := e.visit(r.plan, true); err != nil {
+		return nil, report(err)
+	}
+	return &e.made, nil
+}
+
+type explaining struct {
+	f    *folding
+	made Explanation
+	seen map[*step]bool
+}
+
+// visit explains a step after its inputs. top tells that what comes after the step, if anything, is evaluated by rows, so that the
+// step's own statement is what is sent.
+func (e *explaining) visit(s *step, top bool) error {
+	if e.seen[s] {
+		return nil
+	}
+	e.seen[s] = true
+	q, err := e.f.fold(s)
+	if err != nil && !isRefusal(err) {
+		return err
+	}
+	for _, input := range s.in {
+		if err := e.visit(input, top && q == nil); err != nil {
+			return err
+		}
+	}
+	explained := ExplainedStep{Name: s.name, Where: "rows"}
+	var broken *brokenAt
+	switch {
+	case q != nil && q.database != nil:
+		explained.Where = q.database.Ref().Kind
+		if top {
+			e.made.Statements = append(e.made.Statements, ExplainedStatement{To: q.database.Ref().Kind + " " + q.database.Ref().Path, Text: q.sql(s.names())})
+		}
+	case q != nil && len(e.made.Steps) > 0 && e.made.Breaks != "":
+		explained.Why = "a step before it or beside it is evaluated by rows"
+	case q != nil:
+		explained.Where = "DuckDB"
+		if top {
+			return e.files(s, q, explained)
+		}
+	case errors.As(err, &broken) && broken.step == s:
+		explained.Why = broken.why.Error()
+		if e.made.Breaks == "" {
+			e.made.Breaks, e.made.Why = s.name, explained.Why
+		}
+	default:
+		explained.Why = "a step before it is evaluated by rows"
+	}
+	e.made.Steps = append(e.made.Steps, explained)
+	return nil
+}
+
+// files explains a step that DuckDB reads from files, with the statement as it will be.
+func (e *explaining) files(s *step, q *query, explained ExplainedStep) error {
+	statement := q.sql(s.names())
+	for token, item := range e.f.items {
+		if !strings.Contains(statement, token) {
+			continue
+		}
+		from, why, err := item.scan.DuckDB(e.f.ev.ctx, item.skip)
+		if err != nil {
+			return err
+		}
+		if from == "" {
+			from, explained.Why = "rows_of_the_file", "DuckDB gets the file's rows as Freshet reads them: "+why
+		}
+		statement = strings.ReplaceAll(statement, token, from)
+	}
+	e.made.Steps = append(e.made.Steps, explained)
+	e.made.Statements = append(e.made.Statements, ExplainedStatement{To: "DuckDB", Text: statement})
+	return nil
 }

@@ -189,6 +189,14 @@ func listFolder(ev *evaluation, name string, args []Value, recursive bool) (Valu
 	return memoryTable(name, folderFields(), held), nil
 }
 
+// formatsOf are the forms that files may have; none where no source is configured.
+func formatsOf(ev *evaluation) source.Formats {
+	if ev.session.env.Sources == nil {
+		return source.Formats{}
+	}
+	return ev.session.env.Sources.Formats()
+}
+
 // csvDocument is Csv.Document, whose second argument is a record of options, or the columns with delimiter, extra values and
 // encoding after them.
 func csvDocument(ev *evaluation, args []Value) (Value, error) {
@@ -257,7 +265,7 @@ func csvDocument(ev *evaluation, args []Value) (Value, error) {
 	}
 	options.Extra = source.ExtraValues(smallArg(extra, int(options.Extra)))
 	options.Encoding = smallArg(encoding, options.Encoding)
-	formats := ev.session.env.Sources.Formats()
+	formats := formatsOf(ev)
 	if formats.CSV == nil {
 		return nil, fault.New(fault.Internal, source.CodeData, "cannot read CSV: the format is not there")
 	}
@@ -288,7 +296,7 @@ func parquetDocument(ev *evaluation, args []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	formats := ev.session.env.Sources.Formats()
+	formats := formatsOf(ev)
 	if formats.Parquet == nil {
 		return nil, fault.New(fault.Internal, source.CodeData, "cannot read Parquet: the format is not there")
 	}
