@@ -124,6 +124,10 @@ func describe(ev *evaluation, database source.Database, from, name string) (*rel
 	if err != nil {
 		return nil, err
 	}
+	return fromDatabase(database, schema, from, name)
+}
+
+func fromDatabase(database source.Database, schema *arrow.Schema, from, name string) (*relational, error) {
 	fields := schemaFields(schema)
 	if err := checkUnique(fields); err != nil {
 		return nil, err
@@ -131,15 +135,21 @@ func describe(ev *evaluation, database source.Database, from, name string) (*rel
 	return newTable(&step{name: name, cols: fields, op: queried{database: database, schema: schema, from: from}}), nil
 }
 
-// nativeQuery is the rows of a statement. A final semicolon goes, and the statement ends on a line of its own, so that a comment at
-// its end hides nothing.
+// nativeQuery is the rows of a statement. It is described by itself, so that an error's line is the author's and that it is one whole
+// statement; then it stands in brackets, on lines of its own, so that a comment at its end hides nothing.
 func nativeQuery(ev *evaluation, ref source.Ref, statement, name string) (*relational, error) {
 	database, err := databaseOf(ev, ref)
 	if err != nil {
 		return nil, err
 	}
-	statement = strings.TrimRight(statement, " \t\r\n;")
-	return describe(ev, database, "(\n"+statement+"\n) AS "+database.Dialect().Ident("native"), name)
+	if statement, err = database.Dialect().Clean(statement); err != nil {
+		return nil, err
+	}
+	schema, err := database.Describe(ev.ctx, statement)
+	if err != nil {
+		return nil, err
+	}
+	return fromDatabase(database, schema, "(\n"+statement+"\n) AS "+database.Dialect().Ident("native"), name)
 }
 
 // bindParameters writes parameters into a statement: a list for $1, $2 …, or a record for @name and :name.
