@@ -139,13 +139,13 @@ func (c *compiler) constant(x syntax.Expr) (Value, bool) {
 }
 
 func (c *compiler) identifier(x *syntax.Identifier, around *names) (code, error) {
-	up := 0
+	up, hidden := 0, false
 	for s := around; s != nil; s = s.parent {
 		for i, name := range s.names {
-			if name != x.Name || i == s.hidden && !x.Inclusive {
-				continue
+			if name == x.Name && (i != s.hidden || x.Inclusive) {
+				return variable(up, i), nil
 			}
-			return variable(up, i), nil
+			hidden = hidden || name == x.Name
 		}
 		up++
 	}
@@ -156,6 +156,10 @@ func (c *compiler) identifier(x *syntax.Identifier, around *names) (code, error)
 		}, nil
 	}
 	f := fail("The name '%s' wasn't recognized. Make sure it's spelled correctly.", x.Name)
+	if hidden {
+		f.hint = "Write @" + quoteIdentifier(x.Name) + " to mean the variable that is being defined"
+		return nil, c.place(f, x.Pos())
+	}
 	candidates := c.known()
 	for s := around; s != nil; s = s.parent {
 		candidates = append(candidates, s.names...)

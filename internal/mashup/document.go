@@ -260,7 +260,12 @@ func report(err error) error {
 	if f.at != (syntax.Pos{}) {
 		place += fmt.Sprintf(", line %d, column %d", f.at.Line, f.at.Column)
 	}
-	final := fault.New(fault.Invalid, f.reason, "cannot evaluate %s: [%s] %s", place, f.reason, strings.TrimSuffix(f.message, "."))
+	message := f.message
+	switch f.detail.(type) {
+	case text, number, logical, date, timeOfDay, datetime, datetimezone, duration:
+		message += " Details: " + display(f.detail)
+	}
+	final := fault.New(fault.Invalid, f.reason, "cannot evaluate %s: [%s] %s", place, f.reason, strings.TrimSuffix(message, "."))
 	final.Hint, final.Err = f.hint, f.cause
 	return final
 }

@@ -726,6 +726,9 @@ func (p *parser) record(at Pos, name string, nameAt Pos) (*Record, error) {
 	taken := map[string]bool{}
 	for {
 		if !p.isSymbol("=") {
+			if len(rec.Fields) > 0 {
+				return nil, p.unexpected("'='")
+			}
 			return nil, p.unexpected("'=' or ']'")
 		}
 		if err := p.next(); err != nil {
