@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 
 	"freshet.dev/internal/duck"
+	"freshet.dev/internal/fault"
 	"freshet.dev/internal/source"
 )
 
@@ -130,7 +131,7 @@ func (r *Relation) openDatabase(ctx context.Context, conn *duck.Conn, q *query, 
 		return r.openRows(ctx, conn, picked, targets)
 	}
 	r.session.reading.follow(stream.Progress)
-	return showView(conn, newNumbered(stream, names), func(view string) string {
+	return showView(conn, newNumbered(stream, names, targets), func(view string) string {
 		converted.from = view
 		final := make([]string, len(targets))
 		for i, target := range targets {
@@ -146,20 +147,25 @@ const rowColumn = "row"
 // numbered adds the number of the row to the batches of a stream, so that an error can name it.
 type numbered struct {
 	source.Rows
+	titles map[string]string // the targets' names by those of the stream
 	schema *arrow.Schema
 	batch  arrow.RecordBatch
 	row    int64
 	refs   atomic.Int64
 }
 
-func newNumbered(stream source.Rows, names []string) *numbered {
+func newNumbered(stream source.Rows, names []string, targets []Target) *numbered {
+	titles := map[string]string{}
+	for i, name := range names {
+		titles[name] = targets[i].Name
+	}
 	fields := make([]arrow.Field, 0, len(names)+1)
 	for i, field := range stream.Schema().Fields() {
 		field.Name = names[i]
 		fields = append(fields, field)
 	}
 	fields = append(fields, arrow.Field{Name: rowColumn, Type: arrow.PrimitiveTypes.Int64})
-	n := &numbered{Rows: stream, schema: arrow.NewSchema(fields, nil)}
+	n := &numbered{Rows: stream, titles: titles, schema: arrow.NewSchema(fields, nil)}
 	n.refs.Store(1)
 	return n
 }
@@ -168,6 +174,18 @@ func (n *numbered) Schema() *arrow.Schema          { return n.schema }
 func (n *numbered) RecordBatch() arrow.RecordBatch { return n.batch }
 func (n *numbered) Record() arrow.RecordBatch      { return n.batch }
 func (n *numbered) Retain()                        { n.refs.Add(1) }
+
+// Err names the column of a value that the source cannot give as the model does.
+func (n *numbered) Err() error {
+	err := n.Rows.Err()
+	var known *fault.Error
+	if !errors.As(err, &known) || n.titles[known.Where.Column] == "" {
+		return err
+	}
+	titled := *known
+	titled.Where.Column = n.titles[known.Where.Column]
+	return &titled
+}
 
 func (n *numbered) Release() {
 	if n.refs.Add(-1) == 0 {
