@@ -38,10 +38,6 @@ func BenchmarkPost(b *testing.B) {
 		"capacities: [{name: default, memory: 2GiB, maxConcurrentRefreshes: 1}]\n", dir, filepath.Dir(big)))
 	ctx := context.Background()
 	client := &powerbi.Client{Host: s.url}
-	group, err := client.CreateGroup(ctx, "Bench")
-	if err != nil {
-		b.Fatal(err)
-	}
 	column := []map[string]any{{"name": "id", "dataType": "int64", "sourceColumn": "id"}}
 	table := func(partitions int, m string) []map[string]any {
 		var list []map[string]any
@@ -55,11 +51,11 @@ func BenchmarkPost(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		done, err := client.Deploy(ctx, group.ID, powerbi.Definition{Name: name, Files: map[string][]byte{"model.bim": text}})
+		done, err := client.Deploy(ctx, powerbi.Definition{Workspace: "Bench", CreateWorkspace: true, Name: name, Files: map[string][]byte{"model.bim": text}})
 		if err != nil {
 			b.Fatal(err)
 		}
-		return powerbi.Ref{GroupID: group.ID, DatasetID: done.Dataset.ID}
+		return powerbi.Ref{GroupID: done.Workspace.ID, DatasetID: done.Dataset.ID}
 	}
 	hundred := deploy("Hundred", table(100, fmt.Sprintf("let\n    Source = Csv.Document(File.Contents(%q),[Delimiter=\",\", Columns=%d, Encoding=65001, QuoteStyle=QuoteStyle.None]),\n"+
 		"    Promoted = Table.PromoteHeaders(Source),\n    Kept = Table.SelectColumns(Promoted, {\"id\"}),\n    Typed = Table.TransformColumnTypes(Kept,{{\"id\", Int64.Type}})\nin\n    Typed", big, len(columns))))
