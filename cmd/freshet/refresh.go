@@ -147,7 +147,7 @@ func (a *app) printResult(result powerbi.Result) {
 		line += " after " + took
 	}
 	if progress := detail.Freshet; progress != nil && result.Status == powerbi.Completed {
-		line += fmt.Sprintf(": %s rows, %s", count(progress.Rows), size(progress.Bytes))
+		line += fmt.Sprintf(": %s, %s", rowCount(progress.Rows), size(progress.Bytes))
 	}
 	fmt.Fprintln(a.out, line)
 	for _, message := range detail.Messages {

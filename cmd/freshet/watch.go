@@ -47,11 +47,18 @@ func partitions(detail powerbi.RefreshDetail) []powerbi.ObjectProgress {
 
 // pace describes rows and speed.
 func pace(o powerbi.ObjectProgress) string {
-	text := count(o.Rows) + " rows"
+	text := rowCount(o.Rows)
 	if o.RowsPerSecond > 0 {
 		text += fmt.Sprintf(", %s rows/s", count(o.RowsPerSecond))
 	}
 	return text
+}
+
+func rowCount(n int64) string {
+	if n == 1 {
+		return "1 row"
+	}
+	return count(n) + " rows"
 }
 
 // part tells how much of a partition is read, in per cent; below 0 when the source cannot tell.
