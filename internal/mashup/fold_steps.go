@@ -408,9 +408,6 @@ func (op join) fold(f *folding, s *step, in []*query) (*query, error) {
 		if err := groupable(r, s.in[1].cols[op.right[i]].name); err != nil {
 			return nil, err
 		}
-		if l.raises || r.raises {
-			return nil, refuse("a key may be an error")
-		}
 		var b strings.Builder
 		left.write(&b, &sqlExpr{form: f.rules.joinTest, args: []*sqlExpr{l, r}})
 		tests = append(tests, b.String())
@@ -457,9 +454,6 @@ func (op group) fold(f *folding, s *step, in []*query) (*query, error) {
 		if err := groupable(q.cols[key], s.cols[i].name); err != nil {
 			return nil, err
 		}
-		if q.cols[key].raises {
-			return nil, refuse("a key may be an error")
-		}
 		var b strings.Builder
 		q.write(&b, q.cols[key])
 		keys = append(keys, b.String())
@@ -477,6 +471,7 @@ func (op group) fold(f *folding, s *step, in []*query) (*query, error) {
 	}
 	outer := &query{database: q.database, limit: -1}
 	for i, col := range grouped.cols {
+		outer.eager = outer.eager || i >= len(keys) && col.raises
 		handed := *col
 		handed.column, handed.form, handed.args, handed.value, handed.raises = names[i], "", nil, nil, false
 		outer.cols = append(outer.cols, &handed)
@@ -515,13 +510,11 @@ func (f *folding) aggregate(q *query, a aggregate, fields []fieldType) (*sqlExpr
 	if err != nil {
 		return nil, err
 	}
-	if cell.raises {
-		return nil, refuse("a cell of '%s' may be an error", field.Name)
-	}
-	e := &sqlExpr{kind: cell.kind, precision: cell.precision, scale: cell.scale, form: form, args: []*sqlExpr{cell}}
+	e := &sqlExpr{kind: cell.kind, precision: cell.precision, scale: cell.scale, form: form, args: []*sqlExpr{cell}, raises: cell.raises}
 	switch {
 	case called.name == "List.Count":
-		e.kind, e.nonNull, e.args = sqlInt, true, nil
+		e.kind, e.nonNull = sqlInt, true
+		e.raises = false // it counts cells without looking at them
 	case called.name == "List.Sum" && cell.kind == sqlInt:
 		e.form = "CAST(" + form + " AS BIGINT)"
 	case called.name == "List.Sum" && cell.kind == sqlDecimal && !cell.nan && cell.scale <= 10:

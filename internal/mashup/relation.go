@@ -171,7 +171,7 @@ func (r *Relation) Open(ctx context.Context, conn *duck.Conn, targets []Target) 
 	}
 	opened, err := r.openTargets(ctx, conn, picked, targets)
 	if err != nil {
-		return "", nil, report(err)
+		return "", nil, final(err)
 	}
 	return opened.statement, opened.release, nil
 }
@@ -181,7 +181,7 @@ func (r *Relation) Open(ctx context.Context, conn *duck.Conn, targets []Target) 
 func (r *Relation) Locate(ctx context.Context, targets []Target, failure error) error {
 	var known *fault.Error
 	if !errors.As(failure, &known) || known.Where.Row > 0 || known.Code != CodeMisfit && known.Code != CodeCellError || ctx.Err() != nil {
-		return report(failure)
+		return final(failure)
 	}
 	picked, err := r.pick(targets)
 	if err != nil {
@@ -191,6 +191,14 @@ func (r *Relation) Locate(ctx context.Context, targets []Target, failure error) 
 		return found
 	}
 	return failure
+}
+
+// final is an error as callers see it: one of the language is reported with its place, one that is located already stays as it is.
+func final(err error) error {
+	if known := (*fault.Error)(nil); errors.As(err, &known) {
+		return err
+	}
+	return report(err)
 }
 
 // pick is the plan of the targets' columns alone, in their order.

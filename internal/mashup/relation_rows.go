@@ -153,7 +153,7 @@ func rowError(err error, row int64) error {
 	if !raised(err) {
 		return err
 	}
-	return fault.At(report(err), CodeCellError, fault.Where{Row: row})
+	return fault.At(final(err), CodeCellError, fault.Where{Row: row})
 }
 
 // cellError is the error in a cell that is loaded.
