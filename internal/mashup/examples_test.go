@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"freshet.dev/internal/source"
+	"freshet.dev/internal/source/csv"
 )
 
 // examplesFile is the public reference's own examples: an expression and what it gives, itself written in the language.
@@ -26,7 +29,11 @@ func TestExamplesOfTheReference(t *testing.T) {
 	}
 	defer file.Close()
 	excused := excusedExamples(t)
-	env := &Env{Now: time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)}
+	registry, err := source.NewRegistry(nil, source.Formats{CSV: csv.Open}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := &Env{Now: time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC), Sources: registry}
 	doc, err := NewDocument(nil, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ func families() []func() family {
 		tables,
 		tableMakers,
 		tableRows,
+		tableMatching,
 		sources,
 		uriFunctions,
 	}
