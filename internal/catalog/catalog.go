@@ -60,7 +60,7 @@ func Open(ctx context.Context, path string) (*Catalog, error) {
 		return nil, failed("open catalog "+path, err)
 	}
 	writable.SetMaxOpenConns(1)
-	if err := migrate(ctx, writable, path); err != nil {
+	if err := errors.Join(migrate(ctx, writable, path), syncFolder(filepath.Dir(path))); err != nil {
 		return nil, errors.Join(err, writable.Close())
 	}
 	readable, err := sql.Open("sqlite3", dsn(path, url.Values{"mode": {"ro"}, "_query_only": {"1"}}))
@@ -96,6 +96,15 @@ func create(path string) error {
 		return failed("make catalog "+path, err)
 	}
 	return file.Close()
+}
+
+// syncFolder makes the names of the catalog's files durable.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err == nil {
+		err = errors.Join(folder.Sync(), folder.Close())
+	}
+	return failed("write the catalog's folder", err)
 }
 
 // read runs a function over one snapshot of the catalog.

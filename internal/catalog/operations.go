@@ -135,6 +135,9 @@ func (c *Catalog) Submit(ctx context.Context, op refresh.Operation, warnings []r
 	if err != nil {
 		return "", refresh.Operation{}, failed("store refresh "+op.ID, err)
 	}
+	// What a new operation cannot have yet is not stored.
+	op.AcceptedAt = op.AcceptedAt.UTC()
+	op.StartedAt, op.EndedAt, op.Heartbeat, op.Epoch, op.Owner, op.Failure, op.Version, op.Attempts = time.Time{}, time.Time{}, time.Time{}, 0, "", nil, 0, nil
 	var outcome refresh.Outcome
 	var result stored
 	err = c.write(ctx, "store refresh "+op.ID, func(ctx context.Context, tx *sql.Tx) error {
@@ -171,11 +174,8 @@ func (c *Catalog) Submit(ctx context.Context, op refresh.Operation, warnings []r
 		if err != nil {
 			return err
 		}
-		if err := addMessages(ctx, tx, seq, warnings); err != nil {
-			return err
-		}
-		result, err = operation(ctx, tx, op.ID)
-		return err
+		result = stored{Operation: op}
+		return addMessages(ctx, tx, seq, warnings)
 	})
 	if err != nil {
 		return "", refresh.Operation{}, err

@@ -138,9 +138,9 @@ func endParts(ctx context.Context, tx *sql.Tx, model string, number int64, chang
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `
-		UPDATE parts SET to_version = ?1
-		FROM json_each(?3) AS ended
-		WHERE model = ?2 AND table_key = ended.value ->> 0 AND partition_key = ended.value ->> 1 AND to_version IS NULL`, number, model, string(list))
+		UPDATE parts SET to_version = ?1 WHERE id IN (
+			SELECT p.id FROM json_each(?3) ended CROSS JOIN parts p INDEXED BY parts_current
+			WHERE p.model = ?2 AND p.table_key = ended.value ->> 0 AND p.partition_key = ended.value ->> 1 AND p.to_version IS NULL)`, number, model, string(list))
 	return err
 }
 

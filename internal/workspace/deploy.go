@@ -98,7 +98,8 @@ func (s *Service) prepare(ctx context.Context, caller Caller, deploy Deploy, nam
 // target returns the workspace to deploy to, which it creates when that is asked for. A plan only says that it would.
 func (s *Service) target(ctx context.Context, caller Caller, deploy Deploy) (workspace Workspace, created bool, err error) {
 	workspace, err = s.Get(ctx, caller, Contributor, deploy.Workspace)
-	if fault.KindOf(err) != fault.NotFound || err == nil || !deploy.CreateWorkspace {
+	_, isID := parseID(deploy.Workspace) // an id is nobody's choice of a name
+	if fault.KindOf(err) != fault.NotFound || err == nil || !deploy.CreateWorkspace || isID {
 		return workspace, false, err
 	}
 	if deploy.Plan {

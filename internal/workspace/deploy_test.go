@@ -281,6 +281,8 @@ func TestDeployCreatesTheWorkspace(t *testing.T) {
 		t.Fatalf("the plan created %+v", list)
 	}
 	deploy.Plan = false
+	_, err = b.Deploy(b.ctx, ana, workspace.Deploy{Workspace: "99999999-0000-4000-8000-000000000000", Name: "M", Files: deploy.Files, CreateWorkspace: true})
+	b.refused(err, fault.NotFound, "PowerBIEntityNotFound")
 	d, err := b.Deploy(b.ctx, ana, deploy)
 	b.must(err)
 	if !d.CreatedWorkspace || d.Workspace.Name != "New" || d.Workspace.Capacity != "default" {
