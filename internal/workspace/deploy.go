@@ -29,6 +29,10 @@ func (s *Service) Deploy(ctx context.Context, caller Caller, deploy Deploy) (Dep
 	if name == "" {
 		name = read.Name
 	}
+	if name == "" {
+		return Deployment{}, fault.New(fault.Invalid, codeInvalid, "cannot tell the model's name: neither its definition nor a .platform file has one").
+			WithHint("Name it: freshet deploy … --name NAME")
+	}
 	if name, err = checkName("model", name); err != nil {
 		return Deployment{}, err
 	}

@@ -310,6 +310,11 @@ func TestModelName(t *testing.T) {
 	}
 	_, err := b.Deploy(b.ctx, ana, workspace.Deploy{Name: "a\nb", Files: files})
 	b.refused(err, fault.Invalid, "")
+	_, err = b.Deploy(b.ctx, ana, workspace.Deploy{Files: retail(t)})
+	b.refused(err, fault.Invalid, "")
+	if !strings.Contains(err.Error(), "--name") {
+		t.Errorf("%v does not say what to do", err)
+	}
 }
 
 func TestDeployRefusesFiles(t *testing.T) {
