@@ -20,6 +20,14 @@ import (
 func (w *work) try(base context.Context) error {
 	backoff := pauses{least: 2 * time.Second, most: 2 * time.Minute, random: w.engine.options.Random}
 	for {
+		if last := w.lastAttempt(); last != nil && !last.EndedAt.IsZero() {
+			if last.Number > w.operation.Request.RetryCount && !w.settled() {
+				return w.giveUp(base, last.Failure) // an earlier owner came to the end of the last attempt, but not of the operation
+			}
+			if err := w.replanFailed(base); err != nil {
+				return err
+			}
+		}
 		if err := w.beginAttempt(base); err != nil {
 			return err
 		}
@@ -49,7 +57,24 @@ func (w *work) try(base context.Context) error {
 	}
 }
 
-// pauseBeforeRetry ends the attempt, waits, and makes what did not finish ready to be done again. What finished stays (F2).
+// giveUp ends the operation with the failure of its last attempt.
+func (w *work) giveUp(base context.Context, failure *Failure) error {
+	state := Failed
+	if failure != nil && failure.Code == CodeTimeout {
+		state = TimedOut
+	}
+	return w.end(base, state, failure, nil)
+}
+
+// lastAttempt is the one with the highest number, or nil.
+func (w *work) lastAttempt() *Attempt {
+	if n := len(w.operation.Attempts); n > 0 {
+		return &w.operation.Attempts[n-1]
+	}
+	return nil
+}
+
+// pauseBeforeRetry ends the attempt and waits.
 func (w *work) pauseBeforeRetry(base context.Context, failure *Failure, backoff pauses) error {
 	if err := w.endAttempt(base, failure); err != nil {
 		return err
@@ -64,12 +89,10 @@ func (w *work) pauseBeforeRetry(base context.Context, failure *Failure, backoff 
 	} else if err != nil {
 		return err
 	}
-	if err := w.move(base, Running); err != nil {
-		return err
-	}
-	return w.replanFailed(base)
+	return w.move(base, Running)
 }
 
+// replanFailed makes what did not finish ready to be done again by the next attempt. What finished stays (F2).
 func (w *work) replanFailed(base context.Context) error {
 	if err := w.revive(base); err != nil {
 		return err

@@ -96,6 +96,67 @@ func TestR34DownForSixHours(t *testing.T) {
 	}
 }
 
+// A restart between two attempts costs none: the next one does what failed.
+func TestF5ResumeBetweenAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, sales("2024", "2025"))
+		b.reads(func(_ context.Context, l refresh.Loading) (int64, error) {
+			if l.Step.Partition == "2025" && l.Step.Attempt == 1 {
+				return 0, errDown
+			}
+			return 5, nil
+		})
+		operation := b.submit(refresh.Params{Type: ptr("full"), RetryCount: ptr[int64](1)})
+		synctest.Wait()
+		want(t, b.detail(operation.ID).Operation.State, refresh.Backoff)
+		b.loaded()
+		b.restart(time.Hour)
+		operation = b.ends(operation.ID, refresh.Completed)
+		want(t, len(operation.Attempts), 2)
+		want(t, b.loaded(), []string{"2025"})
+	})
+}
+
+// A crash after the last attempt was ended, and before the operation was, does not give another attempt.
+func TestR11CrashAfterTheLastAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, sales("2025"))
+		b.stop()
+		crash := &crashing{Log: b.log}
+		b.options.Log = crash
+		b.start()
+		b.reads(func(context.Context, refresh.Loading) (int64, error) { return 0, errDown })
+		crash.at = b.stop
+		operation := b.submit(full())
+		synctest.Wait()
+		want(t, b.detail(operation.ID).Operation.State, refresh.Running)
+		b.loaded()
+		b.options.Log = b.log
+		b.start()
+		operation = b.ends(operation.ID, refresh.Failed)
+		want(t, len(operation.Attempts), 1)
+		want(t, b.loaded(), []string(nil))
+		if !strings.Contains(operation.Failure.Message, "connection refused") {
+			t.Fatalf("failure %+v", operation.Failure)
+		}
+	})
+}
+
+// crashing is a log whose process stops when it is about to end an operation as Failed.
+type crashing struct {
+	refresh.Log
+	at func()
+}
+
+func (c *crashing) Transition(ctx context.Context, lease refresh.Lease, change refresh.Transition) error {
+	if change.To == refresh.Failed {
+		go c.at()
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return c.Log.Transition(ctx, lease, change)
+}
+
 // A refresh that was asked to end while nobody worked on it ends at the next start.
 func TestR30CancelWhileDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
