@@ -46,7 +46,8 @@ func (c *compiler) wrapType(x syntax.Expr, around *names, wrap func(*typeValue) 
 		if err != nil {
 			return nil, err
 		}
-		return wrap(v.(*typeValue)), nil
+		t, err := wrap(v.(*typeValue)).nested()
+		return orPlaced(t, err, c.in, x.Pos())
 	}, nil
 }
 
@@ -75,7 +76,8 @@ func (c *compiler) recordType(x *syntax.RecordType, around *names) (code, error)
 			}
 			rec.fields[i] = fieldType{f.Name, v.(*typeValue), f.Optional}
 		}
-		return rec, nil
+		t, err := rec.nested()
+		return orPlaced(t, err, c.in, x.Pos())
 	}, nil
 }
 
@@ -98,7 +100,8 @@ func (c *compiler) tableType(x *syntax.TableType, around *names) (code, error) {
 				return nil, c.place(fail("The column '%s' of a table type cannot be optional.", f.name), x.Pos())
 			}
 		}
-		return tableOf(t.fields), nil
+		typ, err := tableOf(t.fields).nested()
+		return orPlaced(typ, err, c.in, x.Pos())
 	}, nil
 }
 
@@ -133,6 +136,7 @@ func (c *compiler) functionType(x *syntax.FunctionType, around *names) (code, er
 			return nil, err
 		}
 		f.result = v.(*typeValue)
-		return f, nil
+		t, err := f.nested()
+		return orPlaced(t, err, c.in, x.Pos())
 	}, nil
 }

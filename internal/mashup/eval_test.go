@@ -119,6 +119,7 @@ func TestRecursionIsBounded(t *testing.T) {
 		"let f = (n) => try @f(n + 1) in f(0)[HasError]",
 		"List.Accumulate({1..100000}, {}, (s, x) => {s}) = List.Accumulate({1..100000}, {}, (s, x) => {s})",
 		"let f = (n) => Expression.Evaluate(\"f(n)\", [f = @f, n = n + 1]) in f(0)",
+		"List.Accumulate({1..100000}, type any, (s, x) => type {s}) = type any",
 		strings.Repeat("1 + ", 19000) + "\"a\"",
 	} {
 		_, err := evaluate(t, document(t), nil, loop)

@@ -373,6 +373,11 @@ func tableExpandListColumn(_ *evaluation, args []Value) (Value, error) {
 				if err != nil || v == null {
 					return cells, true, nil
 				}
+				if nested, ok := v.(table); ok {
+					of := relationalOf(nested)
+					records := newRecorder(of.typ.fields)
+					v = rowList(of, func(cells []Value) Value { return records.record(cells) })
+				}
 				if items, ok = v.(*list); !ok {
 					return nil, false, fail("A cell of the column to expand is a %s, not a list.", v.kind()).with(v)
 				}

@@ -329,12 +329,24 @@ func tableFromColumns(ev *evaluation, args []Value) (Value, error) {
 	})}), checkUnique(fields)
 }
 
-func tableFromValue(_ *evaluation, args []Value) (Value, error) {
+func tableFromValue(ev *evaluation, args []Value) (Value, error) {
+	name := "Value"
+	if options, ok := args[1].(*record); ok {
+		v, ok, err := options.get(ev, "DefaultColumnName")
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			if name, err = textArg(v, name); err != nil {
+				return nil, err
+			}
+		}
+	}
 	switch v := args[0].(type) {
 	case table:
 		return v, nil
 	case *list:
-		return fromList("Table.FromValue", v, []fieldType{{name: "Value", typ: anyType()}}, func(_ *evaluation, item Value) ([]Value, error) {
+		return fromList("Table.FromValue", v, []fieldType{{name: name, typ: anyType()}}, func(_ *evaluation, item Value) ([]Value, error) {
 			return []Value{item}, nil
 		})
 	case *record:
@@ -344,7 +356,7 @@ func tableFromValue(_ *evaluation, args []Value) (Value, error) {
 		}
 		return memoryTable("Table.FromValue", []fieldType{{name: "Name", typ: simple(kindText)}, {name: "Value", typ: anyType()}}, held), nil
 	}
-	return memoryTable("Table.FromValue", []fieldType{{name: "Value", typ: anyType()}}, [][]Value{{args[0]}}), nil
+	return memoryTable("Table.FromValue", []fieldType{{name: name, typ: anyType()}}, [][]Value{{args[0]}}), nil
 }
 
 // rowList is a lazy list with an item for each row of a table.

@@ -121,7 +121,7 @@ func typeFunctions() family {
 				}
 				t.fields = append(t.fields, fieldType{name, typ, optional != nil && flag(optional)})
 			}
-			return t, nil
+			return orValue(t.nested())
 		}},
 		{signature: "Type.ForFunction(signature as record, min as number) as type", body: func(ev *evaluation, args []Value) (Value, error) {
 			signature := args[0].(*record)
@@ -156,7 +156,7 @@ func typeFunctions() family {
 			if t.required > len(t.params) {
 				return nil, fail("The function has fewer parameters than are required.")
 			}
-			return t, nil
+			return orValue(t.nested())
 		}},
 		typeEntry("Type.FunctionParameters(type as type) as record", func(t *typeValue, _ []Value) (Value, error) {
 			names, values := make([]string, len(t.params)), make([]Value, len(t.params))

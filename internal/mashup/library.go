@@ -96,8 +96,3 @@ func signaturePart(signature string, x syntax.Expr) *typeValue {
 	}
 	panic(fmt.Sprintf("the signature %s has a type that is not made of words", signature))
 }
-
-// failing is an entry for a function that Freshet knows by name and refuses with the reason.
-func failing(signature, why string) entry {
-	return entry{signature: signature, body: func(*evaluation, []Value) (Value, error) { return nil, fail("%s", why) }}
-}

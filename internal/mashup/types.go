@@ -14,6 +14,31 @@ type typeValue struct {
 	bare     bool // function: type function
 	keys     []key
 	meta     *record
+	depth    int // how deep types nest in it
+}
+
+// maxTypeDepth bounds how deep types nest, because they are compared and printed recursively.
+const maxTypeDepth = 200
+
+// nested is the type with its depth taken from the types in it.
+func (t *typeValue) nested() (*typeValue, error) {
+	inside := func(other *typeValue) {
+		if other != nil {
+			t.depth = max(t.depth, other.depth+1)
+		}
+	}
+	inside(t.item)
+	inside(t.result)
+	for _, f := range t.fields {
+		inside(f.typ)
+	}
+	for _, p := range t.params {
+		inside(p.typ)
+	}
+	if t.depth > maxTypeDepth {
+		return nil, fail("The type nests more than %d deep.", maxTypeDepth)
+	}
+	return t, nil
 }
 
 func (*typeValue) kind() kind { return kindType }

@@ -94,6 +94,9 @@ type list struct {
 
 func (*list) kind() kind { return kindList }
 
+// maxItems bounds a list, because its items stay in memory once they are read.
+const maxItems = 1 << 25
+
 func newList(items ...Value) *list { return &list{items: items} }
 
 func textList(texts []string) *list {
@@ -122,6 +125,9 @@ func (l *list) rawAt(ev *evaluation, i int) (v Value, ok bool, err error) {
 		}
 		if l.next == nil {
 			return nil, false, nil
+		}
+		if len(l.items) == maxItems {
+			return nil, false, fail("The list has more than %d items, which is more than Freshet holds in memory.", maxItems)
 		}
 		item, ok, err := l.next(ev)
 		if err != nil {
