@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"freshet.dev/internal/source"
@@ -48,8 +49,7 @@ func NewPostgres(t testing.TB) *Postgres {
 	if i := strings.IndexByte(name, '/'); i >= 0 {
 		name = name[:i]
 	}
-	name = fmt.Sprintf("%.40s_%d", name, os.Getpid())
-	execute(t, admin, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize())
+	name = fmt.Sprintf("%.40s_%.8s", name, uuid.NewString())
 	execute(t, admin, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize())
 	t.Cleanup(func() { execute(t, admin, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)") })
 	address.Path = "/" + name
