@@ -9,6 +9,8 @@ import "C"
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,11 +46,14 @@ func (c *Conn) View(name string, reader array.RecordReader) (release func(), err
 			cdata.ReleaseCArrowArrayStream(exported)
 			C.free(stream)
 		}
-		if duckdb.ArrowScan(c.handle, name, duckdb.ArrowStream{Ptr: stream}) == duckdb.StateError {
+		if duckdb.ArrowScan(c.handle, v.scanName(), duckdb.ArrowStream{Ptr: stream}) == duckdb.StateError {
 			v.unexport()
 			return c.refusedSchema(what, reader.Schema())
 		}
-		return nil
+		return c.each(wholeRows(name, v.scanName(), reader.Schema()), what, func(statement duckdb.PreparedStatement) error {
+			_, err := c.execute(statement, what)
+			return err
+		})
 	})
 	if err != nil {
 		v.stop()
@@ -58,6 +63,22 @@ func (c *Conn) View(name string, reader array.RecordReader) (release func(), err
 	c.views = append(c.views, v)
 	c.mu.Unlock()
 	return func() { c.release(v) }, nil
+}
+
+// wholeRows is the view that people name, over the scan of the stream. DuckDB tells a scan of Arrow which columns and rows it wants,
+// and relies on that, but a stream of the C interface is never asked: it gives all. Through a struct every column is used, and no
+// condition is one that a scan can be told.
+func wholeRows(name, scan string, schema *arrow.Schema) string {
+	var packed, columns strings.Builder
+	for i, field := range schema.Fields() {
+		if i > 0 {
+			packed.WriteString(", ")
+			columns.WriteString(", ")
+		}
+		fmt.Fprintf(&packed, "c%d := %s", i, Ident(field.Name))
+		fmt.Fprintf(&columns, "r.c%d AS %s", i, Ident(field.Name))
+	}
+	return fmt.Sprintf("CREATE OR REPLACE VIEW %s AS SELECT %s FROM (SELECT struct_pack(%s) AS r FROM %s)", Ident(name), &columns, &packed, Ident(scan))
 }
 
 // refusedSchema asks DuckDB why it takes no rows of this schema: duckdb_arrow_scan does not tell.

@@ -230,6 +230,25 @@ func TestViewAndParquet(t *testing.T) {
 	}
 }
 
+// TestViewGivesWhatIsAsked: DuckDB's scan of a stream gives all columns and rows, whatever part of them a statement wants.
+func TestViewGivesWhatIsAsked(t *testing.T) {
+	_, conn := openTest(t, Options{})
+	for _, c := range [][2]string{
+		{"SELECT min(s) FROM v", "text of row 0"},
+		{"SELECT s FROM v WHERE n = 1234", "text of row 1234"},
+		{"SELECT count(*) FROM v WHERE s = 'text of row 7'", "1"},
+		{"SELECT s FROM v WHERE n IN (5, 6) AND s <> 'text of row 5'", "text of row 6"},
+		{"SELECT count(*) FROM v WHERE n IS NULL", "0"},
+	} {
+		release, err := conn.View("v", &testReader{batches: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantLines(t, conn, c[0], c[1])
+		release()
+	}
+}
+
 func TestViewReadTwice(t *testing.T) {
 	_, conn := openTest(t, Options{})
 	release, err := conn.View("v", &testReader{batches: 2})

@@ -67,11 +67,14 @@ func (v *view) stop() {
 // drop removes the view from DuckDB. The connection must be idle, and its lock held.
 func (v *view) drop() {
 	var result duckdb.Result
-	duckdb.Query(v.conn.handle, "DROP VIEW IF EXISTS "+Ident(v.name), &result)
+	duckdb.Query(v.conn.handle, "DROP VIEW IF EXISTS "+Ident(v.name)+"; DROP VIEW IF EXISTS "+Ident(v.scanName()), &result)
 	duckdb.DestroyResult(&result)
 	v.stop()
 	v.unexport()
 }
+
+// scanName is the name of the stream itself, which only the view reads.
+func (v *view) scanName() string { return v.name + " (stream)" }
 
 func (v *view) Retain() { v.refs.Add(1) }
 
