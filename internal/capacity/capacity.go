@@ -17,10 +17,15 @@ type Options struct {
 
 // Capacity is a share of the machine. It is safe for concurrent use.
 type Capacity struct {
-	name   string
-	memory pool
-	places pool
+	name      string
+	memory    pool
+	refreshes pool // the part of memory that refreshes may take
+	places    pool
 }
+
+// readers is the memory that refreshes leave to queries, or half of a small capacity: a refresh holds its grant for hours, and queries
+// go on meanwhile.
+const readers = 512 << 20
 
 // New returns a capacity of which nothing is taken.
 func New(options Options) (*Capacity, error) {
@@ -35,9 +40,10 @@ func New(options Options) (*Capacity, error) {
 		options.MaxConcurrentRefreshes = 4
 	}
 	return &Capacity{
-		name:   options.Name,
-		memory: pool{size: options.Memory},
-		places: pool{size: int64(options.MaxConcurrentRefreshes)},
+		name:      options.Name,
+		memory:    pool{size: options.Memory},
+		refreshes: pool{size: options.Memory - min(readers, options.Memory/2)},
+		places:    pool{size: int64(options.MaxConcurrentRefreshes)},
 	}, nil
 }
 
@@ -70,6 +76,20 @@ func (c *Capacity) Grant(ctx context.Context, least, most int64) (*Grant, error)
 		return nil, err
 	}
 	return &Grant{taken, sync.OnceFunc(func() { c.memory.give(taken) })}, nil
+}
+
+// GrantRefresh is Grant for a refresh: all refreshes together leave memory for queries. least over what they may take is taken for that.
+func (c *Capacity) GrantRefresh(ctx context.Context, least, most int64) (*Grant, error) {
+	share, err := c.refreshes.take(ctx, least, most)
+	if err != nil {
+		return nil, err
+	}
+	grant, err := c.Grant(ctx, share, share)
+	if err != nil {
+		c.refreshes.give(share)
+		return nil, err
+	}
+	return &Grant{share, sync.OnceFunc(func() { grant.Release(); c.refreshes.give(share) })}, nil
 }
 
 // Place waits for one of the places for refreshes.

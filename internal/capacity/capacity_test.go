@@ -97,6 +97,61 @@ func TestWaitersThatGiveUpLeaveNothingTaken(t *testing.T) {
 	})
 }
 
+// Queries go on while refreshes run: these wait for each other first.
+func TestRefreshesLeaveMemoryToQueries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, Options{Memory: 2048 << 20})
+		first, err := c.GrantRefresh(t.Context(), 192<<20, 1024<<20)
+		if err != nil || first.Bytes() != 1024<<20 {
+			t.Fatalf("first: %v, %v", first, err)
+		}
+		second, err := c.GrantRefresh(t.Context(), 192<<20, 1920<<20)
+		if err != nil || second.Bytes() != 512<<20 {
+			t.Fatalf("second: %v, %v", second, err)
+		}
+		third := make(chan int64, 1)
+		go func() {
+			if grant, err := c.GrantRefresh(t.Context(), 192<<20, 192<<20); err == nil {
+				third <- grant.Bytes()
+			}
+		}()
+		synctest.Wait()
+		query, err := c.Grant(t.Context(), 512<<20, 512<<20)
+		if err != nil || query.Bytes() != 512<<20 {
+			t.Fatalf("query: %v, %v", query, err)
+		}
+		query.Release()
+		second.Release()
+		if got := <-third; got != 192<<20 {
+			t.Fatalf("third: %d", got)
+		}
+		first.Release()
+		if usage := c.Usage(); usage.MemoryGranted != 192<<20 {
+			t.Fatalf("usage %+v", usage)
+		}
+		// A refresh that cannot have its memory gives back its part.
+		all, err := c.Grant(t.Context(), 1856<<20, 1856<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		failed := make(chan error, 1)
+		go func() { _, err := c.GrantRefresh(ctx, 192<<20, 192<<20); failed <- err }()
+		synctest.Wait()
+		cancel()
+		if err := <-failed; !errors.Is(err, context.Canceled) {
+			t.Fatalf("error %v", err)
+		}
+		all.Release()
+		if taken, _ := c.refreshes.usage(); taken != 192<<20 {
+			t.Fatalf("refreshes hold %d", taken)
+		}
+		if small := open(t, Options{Memory: 100}); small.refreshes.size != 50 {
+			t.Fatalf("of a small capacity %d", small.refreshes.size)
+		}
+	})
+}
+
 func TestPlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, Options{MaxConcurrentRefreshes: 2})

@@ -257,7 +257,7 @@ func (a *attempt) memory(parallel int) (int, error) {
 		return 0, err
 	}
 	each := a.work.engine.options.StepMemory
-	if a.grant, err = capacity.Grant(a.ctx, each, each*int64(parallel)); err != nil {
+	if a.grant, err = capacity.GrantRefresh(a.ctx, each, each*int64(parallel)); err != nil {
 		return 0, err
 	}
 	return max(1, min(parallel, int(a.grant.Bytes()/each))), nil
