@@ -43,7 +43,7 @@ func decodeRefresh(content []byte) (refresh.Params, []refresh.Message, error) {
 }
 
 func badParameter(format string, args ...any) error {
-	return fault.New(fault.Invalid, codeInvalid, "Invalid dataset refresh request. "+format, args...)
+	return fault.New(fault.Invalid, codeInvalid, rejection+format, args...)
 }
 
 type refreshDecoder struct {

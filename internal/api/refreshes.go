@@ -1,10 +1,12 @@
 package api
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
 
+	"freshet.dev/internal/fault"
 	"freshet.dev/internal/refresh"
 	"freshet.dev/powerbi"
 )
@@ -26,7 +28,7 @@ func (c *call) submit(wish refresh.Submission) (reply, error) {
 	wish.Model, wish.RequestedBy = c.item.ID, c.principal.Name
 	operation, outcome, err := c.Engine.Submit(c.r.Context(), wish)
 	if err != nil {
-		return reply{}, err
+		return reply{}, rejected(err)
 	}
 	c.audit("refresh.start", "model", c.item.Name, "modelId", c.item.ID, "refresh", operation.ID, "outcome", outcome)
 	header := c.w.Header()
@@ -37,6 +39,20 @@ func (c *call) submit(wish refresh.Submission) (reply, error) {
 		header[headerOutcome] = []string{"dropped"}
 	}
 	return reply{status: http.StatusAccepted}, nil
+}
+
+// rejection begins the text of every refusal of a refresh, as the service's do (contract, section 3.2): clients cut it off.
+const rejection = "Invalid dataset refresh request. "
+
+// rejected gives a refusal of the engine its beginning.
+func rejected(err error) error {
+	var known *fault.Error
+	if !errors.As(err, &known) || known.Code != codeInvalid || strings.HasPrefix(known.Message, rejection) {
+		return err
+	}
+	begun := *known
+	begun.Message = rejection + known.Message
+	return &begun
 }
 
 func (c *call) listRefreshes() (reply, error) {

@@ -1,0 +1,266 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+	"go.uber.org/goleak"
+
+	"freshet.dev/internal/api"
+	"freshet.dev/internal/auth"
+	"freshet.dev/internal/server"
+	"freshet.dev/powerbi"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// exchanges holds a server and what the script knows of it.
+type exchanges struct {
+	t      *testing.T
+	url    string
+	files  string
+	issuer *auth.Local
+	http   *http.Client
+	names  map[string]string // {name} → id
+	met    map[string]bool   // patterns of routes that were called with success
+	mux    *http.ServeMux    // only to find patterns
+}
+
+// TestExchanges plays testdata/exchanges: each call with its whole answer. A route without a successful exchange fails the test.
+func TestExchanges(t *testing.T) {
+	data, files := t.TempDir(), t.TempDir()
+	config := server.DefaultConfig()
+	config.Listen, config.Data, config.DataSources = "127.0.0.1:0", data, []server.DataSource{{Kind: "File", Path: files}}
+	ctx, stop := context.WithCancel(context.Background())
+	s, err := server.Open(ctx, config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	issuer, err := auth.NewLocal(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &exchanges{t: t, url: s.Address().URL, files: files, issuer: issuer, http: &http.Client{Transport: &http.Transport{}},
+		names: map[string]string{}, met: map[string]bool{}, mux: http.NewServeMux()}
+	for _, pattern := range api.Patterns() {
+		x.mux.HandleFunc(pattern, func(http.ResponseWriter, *http.Request) {})
+	}
+	defer func() {
+		stop()
+		x.http.CloseIdleConnections()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	datadriven.RunTest(t, "testdata/exchanges", func(t *testing.T, d *datadriven.TestData) string {
+		x.t = t
+		switch d.Cmd {
+		case "file":
+			if err := os.WriteFile(filepath.Join(files, d.CmdArgs[0].Key), []byte(d.Input+"\n"), 0o600); err != nil {
+				d.Fatalf(t, "%v", err)
+			}
+			return ""
+		case "deploy":
+			return x.deploy(d)
+		case "wait":
+			return x.wait(d)
+		case "explain":
+			return x.explain(d)
+		}
+		return x.call(d)
+	})
+	for _, pattern := range api.Patterns() {
+		if !x.met[pattern] {
+			t.Errorf("no exchange shows a success of %s", pattern)
+		}
+	}
+}
+
+func (x *exchanges) fill(text string) string {
+	for name, id := range x.names {
+		text = strings.ReplaceAll(text, "{"+name+"}", id)
+	}
+	return strings.ReplaceAll(text, "{files}", x.files)
+}
+
+var (
+	timeText = regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:]{8}(\.\d{7})?Z`)
+	runText  = regexp.MustCompile(`("(?:bytes|rowsPerSecond)":)\d+`)
+	guidText = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+)
+
+// hide replaces what differs from run to run.
+func (x *exchanges) hide(text string) string {
+	for name, id := range x.names {
+		text = strings.ReplaceAll(text, id, "{"+name+"}")
+	}
+	text = strings.ReplaceAll(strings.ReplaceAll(text, x.files, "{files}"), x.url, "{url}")
+	text = guidText.ReplaceAllString(timeText.ReplaceAllString(text, "{time}"), "{guid}")
+	return runText.ReplaceAllString(text, "${1}{n}")
+}
+
+// call METHOD PATH [as=NAME] [scope=SCOPE] [name=NAME]: sends the input as body and prints status, headers that matter, and body. name keeps the id of
+// the answer: its RequestId for a 202, else the first id in its body.
+func (x *exchanges) call(d *datadriven.TestData) string {
+	var as, scope, keep, host string
+	d.MaybeScanArgs(x.t, "as", &as)
+	d.MaybeScanArgs(x.t, "scope", &scope)
+	d.MaybeScanArgs(x.t, "name", &keep)
+	d.MaybeScanArgs(x.t, "host", &host)
+	method, path := d.Cmd, x.fill(d.CmdArgs[0].Key)
+	if len(d.CmdArgs[0].Vals) > 0 {
+		path += "=" + x.fill(d.CmdArgs[0].Vals[0])
+	}
+	var body io.Reader
+	if d.Input != "" {
+		body = strings.NewReader(x.fill(d.Input))
+	}
+	request, err := http.NewRequestWithContext(x.t.Context(), method, x.url+path, body)
+	if err != nil {
+		d.Fatalf(x.t, "%v", err)
+	}
+	if host != "" {
+		request.Host = host
+	}
+	if as != "nobody" {
+		claims := auth.Claims{Name: "owner", Owner: true, Scopes: auth.AllScopes()}
+		if as != "" {
+			claims = auth.Claims{Subject: as, Name: as, Scopes: auth.AllScopes()}
+		}
+		if scope != "" {
+			claims.Scopes = []string{scope}
+		}
+		token, err := x.issuer.Issue(claims)
+		if err != nil {
+			d.Fatalf(x.t, "%v", err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := x.http.Do(request)
+	if err != nil {
+		d.Fatalf(x.t, "%v", err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		d.Fatalf(x.t, "%v", err)
+	}
+	if guidText.FindString(response.Header.Get("RequestId")) == "" {
+		x.t.Errorf("%s %s has no RequestId", method, path)
+	}
+	if response.StatusCode < 300 {
+		if _, pattern := x.mux.Handler(request); pattern != "" {
+			x.met[pattern] = true
+		}
+	}
+	if keep != "" {
+		id := response.Header.Get("RequestId")
+		if response.StatusCode != http.StatusAccepted {
+			id = guidText.FindString(string(content))
+		}
+		x.names[keep] = id
+	}
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "%s\n", response.Status)
+	for _, name := range []string{"Location", "x-ms-request-id", "x-freshet-outcome", "WWW-Authenticate", "Allow", "Content-Type"} {
+		if values := response.Header.Values(name); len(values) > 0 {
+			fmt.Fprintf(&out, "%s: %s\n", name, strings.Join(values, ", "))
+		}
+	}
+	out.Write(content)
+	return strings.TrimRight(x.hide(out.String()), "\n") + "\n"
+}
+
+// deploy NAME: deploys the input, a model.bim, and keeps its ids as {NAME} and {NAME.group}.
+func (x *exchanges) deploy(d *datadriven.TestData) string {
+	client := x.client()
+	deployed, err := client.Deploy(x.t.Context(), powerbi.Definition{Workspace: "Sales", CreateWorkspace: true,
+		Files: map[string][]byte{"model.bim": []byte(x.fill(d.Input))}})
+	if err != nil {
+		return x.hide(err.Error()) + "\n"
+	}
+	x.names[d.CmdArgs[0].Key], x.names["group"] = deployed.Dataset.ID, deployed.Workspace.ID
+	return ""
+}
+
+func (x *exchanges) client() *powerbi.Client {
+	return &powerbi.Client{Host: x.url, HTTP: x.http, Token: func(context.Context) (string, error) {
+		return x.issuer.Issue(auth.Claims{Owner: true, Scopes: auth.AllScopes()})
+	}}
+}
+
+// explain MODEL TABLE: prints what is told about the table's partitions, without the words of the plan, which are the mashup room's.
+func (x *exchanges) explain(d *datadriven.TestData) string {
+	explanations, err := x.client().Explain(x.t.Context(), x.names[d.CmdArgs[0].Key], d.CmdArgs[1].Key, "")
+	if err != nil {
+		return x.hide(err.Error()) + "\n"
+	}
+	x.met["GET /v1.0/freshet/datasets/{datasetId}/explain"] = true
+	var out strings.Builder
+	for _, e := range explanations {
+		fmt.Fprintf(&out, "%s/%s: %d statements, steps: %t, breaks %q, note %q, error %q\n", e.Table, e.Partition, len(e.Statements), len(e.Steps) > 0, e.Breaks, e.Note, e.Error)
+	}
+	return out.String()
+}
+
+// wait MODEL REFRESH: waits for the end of a refresh.
+func (x *exchanges) wait(d *datadriven.TestData) string {
+	ctx, cancel := context.WithTimeout(x.t.Context(), time.Minute)
+	defer cancel()
+	result, err := x.client().Wait(ctx, powerbi.Ref{DatasetID: x.names[d.CmdArgs[0].Key]}, x.names[d.CmdArgs[1].Key],
+		powerbi.WaitOptions{Interval: 10 * time.Millisecond})
+	if err != nil {
+		return x.hide(err.Error()) + "\n"
+	}
+	return string(result.Status) + "\n"
+}
+
+// Every route of Power BI's that is not served says so by its name.
+func TestUnservedRoutes(t *testing.T) {
+	handler := api.New(api.Options{NewID: func() string { return "00000000-0000-0000-0000-000000000000" }, Logger: slog.New(slog.DiscardHandler)})
+	names := regexp.MustCompile(`\(Power BI's \w+\): Freshet does not have it`)
+	for _, route := range api.Unserved() {
+		request, err := http.NewRequestWithContext(t.Context(), route[0], "http://localhost"+regexp.MustCompile(`\{\w+\}`).ReplaceAllString(route[1], "x"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := &recorder{header: http.Header{}}
+		handler.ServeHTTP(answer, request)
+		if answer.status != http.StatusNotImplemented || !names.Match(answer.body) {
+			t.Errorf("%s %s: %d %s", route[0], route[1], answer.status, answer.body)
+		}
+	}
+	if !slices.ContainsFunc(api.Unserved(), func(r [2]string) bool { return strings.HasSuffix(r[1], "/Default.TakeOver") }) {
+		t.Error("the list has lost TakeOver")
+	}
+}
+
+type recorder struct {
+	header http.Header
+	status int
+	body   []byte
+}
+
+func (r *recorder) Header() http.Header { return r.header }
+func (r *recorder) WriteHeader(s int)   { r.status = s }
+func (r *recorder) Write(b []byte) (int, error) {
+	r.body = append(r.body, b...)
+	return len(b), nil
+}
