@@ -28,6 +28,17 @@ func TestWithoutSecrets(t *testing.T) {
 	}
 }
 
+// A hostile string costs no more than its length.
+func TestWithoutSecretsOfLongText(t *testing.T) {
+	const size = 1 << 20
+	for _, unit := range []string{`"`, `'`, "=", ";", `=";`, "{", "=x'", "Password=x;"} {
+		long := "Host=" + strings.Repeat(unit, size/len(unit))
+		if got := withoutSecrets(long); len(got) > len(long) {
+			t.Errorf("%s grows", unit)
+		}
+	}
+}
+
 func FuzzWithoutSecrets(f *testing.F) {
 	for _, seed := range []string{"Host=h;Password=x", `a="b;c";Pwd={x}}y}`, "=;=;'", "Password='"} {
 		f.Add(seed)

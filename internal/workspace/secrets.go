@@ -89,32 +89,42 @@ func withoutSecrets(connection string) string {
 
 // nextSetting returns the first name=value of a connection string with the semicolon behind it. Values may be quoted by ", ' or {}.
 func nextSetting(text string) string {
-	value := false // behind the first equals sign
+	opens := false // only blanks since the first equals sign: a quote here opens a value
+	named := false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
 		case c == ';':
 			return text[:i+1]
-		case c == '=':
-			value = true
-		case value && (c == '"' || c == '\'' || c == '{') && strings.TrimSpace(text[strings.IndexByte(text, '=')+1:i]) == "":
-			closing := c
-			if c == '{' {
-				closing = '}'
-			}
-			// A doubled closing quote is part of the value.
-			for i++; i < len(text); i++ {
-				if text[i] != closing {
-					continue
-				}
-				if i+1 < len(text) && text[i+1] == closing {
-					i++
-					continue
-				}
-				break
-			}
+		case c == '=' && !named:
+			named, opens = true, true
+		case c == ' ' || c == '\t':
+		case opens && (c == '"' || c == '\'' || c == '{'):
+			opens = false
+			i = closingQuote(text, i)
+		default:
+			opens = false
 		}
 	}
 	return text
+}
+
+// closingQuote returns where the quoted value that opens at i ends, or the end of the text. A doubled closing quote is part of the
+// value.
+func closingQuote(text string, i int) int {
+	closing := text[i]
+	if closing == '{' {
+		closing = '}'
+	}
+	for i++; i < len(text); i++ {
+		if text[i] != closing {
+			continue
+		}
+		if i+1 == len(text) || text[i+1] != closing {
+			break
+		}
+		i++
+	}
+	return i
 }
 
 // harmless are the keys of a structured data source's credential that are no secrets.
