@@ -97,6 +97,7 @@ func New(options Options) (*Engine, error) {
 // Submission is a wish for a refresh.
 type Submission struct {
 	Model       string // the model's id
+	ID          string // of the operation; "" = a new one. A second submission of an ID finds the operation of the first
 	Params      Params
 	Trigger     Trigger   // "" = ViaEnhancedAPI when the parameters say so, else ViaAPI
 	RequestedBy string    // for people
@@ -115,14 +116,32 @@ func (e *Engine) Submit(ctx context.Context, wish Submission) (Operation, Outcom
 			wish.Trigger = ViaEnhancedAPI
 		}
 	}
+	if known, found, err := e.submitted(ctx, wish); found || err != nil {
+		return known, OutcomeAccepted, err
+	}
 	const tries = 3 // a deployment may fall between reading the model and storing the operation
 	for try := 1; ; try++ {
 		operation, outcome, err := e.submit(ctx, wish)
 		if fault.CodeOf(err) == CodeRevision && try < tries {
 			continue
 		}
+		if known, found, err := e.submitted(ctx, wish); outcome != OutcomeAccepted && outcome != OutcomeQueued && found && err == nil {
+			return known, OutcomeAccepted, nil // the same submission, a moment before
+		}
 		return operation, outcome, err
 	}
+}
+
+// submitted finds the operation of an earlier submission of the same ID.
+func (e *Engine) submitted(ctx context.Context, wish Submission) (known Operation, found bool, err error) {
+	if wish.ID == "" {
+		return Operation{}, false, nil
+	}
+	known, err = e.get(ctx, wish.Model, wish.ID, AnyRefresh, "find")
+	if fault.KindOf(err) == fault.NotFound {
+		return Operation{}, false, nil
+	}
+	return known, err == nil, err
 }
 
 func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcome, error) {
@@ -142,8 +161,11 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 	if request, err = request.resolve(definition.Model); err != nil {
 		return Operation{}, "", err
 	}
+	if wish.ID == "" {
+		wish.ID = e.options.NewID()
+	}
 	operation := Operation{
-		ID: e.options.NewID(), Model: definition.ID, ModelRevision: definition.Revision, Trigger: wish.Trigger, Request: request,
+		ID: wish.ID, Model: definition.ID, ModelRevision: definition.Revision, Trigger: wish.Trigger, Request: request,
 		RequestedBy: wish.RequestedBy, AcceptedAt: now, State: Accepted,
 	}
 	warnings := make([]Message, len(wish.Warnings))
