@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/refresh"
 	"freshet.dev/powerbi"
@@ -26,6 +28,11 @@ func (c *call) startRefresh() (reply, error) {
 // submit hands a wish to the engine and answers with where to look for it (R4).
 func (c *call) submit(wish refresh.Submission) (reply, error) {
 	wish.Model, wish.RequestedBy = c.item.ID, c.principal.Name
+	if key := c.r.Header.Get("Idempotency-Key"); len(key) > maxIdempotencyKey {
+		return reply{}, badParameter("the Idempotency-Key is longer than %d bytes", maxIdempotencyKey)
+	} else if key != "" {
+		wish.ID = uuid.NewSHA1(idempotencyNamespace, []byte(c.item.ID+"\n"+c.principal.ID+"\n"+key)).String()
+	}
 	operation, outcome, err := c.Engine.Submit(c.r.Context(), wish)
 	if err != nil {
 		return reply{}, rejected(err)
@@ -40,6 +47,11 @@ func (c *call) submit(wish refresh.Submission) (reply, error) {
 	}
 	return reply{status: http.StatusAccepted}, nil
 }
+
+// A caller's Idempotency-Key becomes the id of the refresh: the same key for the same model finds the same refresh.
+const maxIdempotencyKey = 255
+
+var idempotencyNamespace = uuid.MustParse("0f0b6b0e-8f4e-4d0e-9f0c-0a4f3c1d7a52")
 
 // rejection begins the text of every refusal of a refresh, as the service's do (contract, section 3.2): clients cut it off.
 const rejection = "Invalid dataset refresh request. "

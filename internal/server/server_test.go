@@ -374,6 +374,36 @@ func TestR30Cancel(t *testing.T) {
 	}
 }
 
+// F9: the same Idempotency-Key finds the same refresh, while it runs and when it has ended; another key starts another.
+func TestF9IdempotencyKey(t *testing.T) {
+	r := start(t, t.TempDir(), t.TempDir(), nil)
+	_, ref := salesModel(t, r)
+	post := func(key string) string {
+		t.Helper()
+		accepted, err := r.Refresh(t.Context(), ref, powerbi.RefreshRequest{Type: "full"}, powerbi.RefreshOptions{IdempotencyKey: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return accepted.RequestID
+	}
+	first := post("a")
+	if again := post("a"); again != first {
+		t.Errorf("the same key started %s after %s", again, first)
+	}
+	if result, err := r.Wait(t.Context(), ref, first, powerbi.WaitOptions{Interval: 10 * time.Millisecond}); err != nil || result.Err() != nil {
+		t.Fatal(err, result.Err())
+	}
+	if again := post("a"); again != first {
+		t.Errorf("the same key started %s after %s had ended", again, first)
+	}
+	if other := post("b"); other == first {
+		t.Error("another key found the first refresh")
+	}
+	if _, err := r.Refresh(t.Context(), ref, powerbi.RefreshRequest{}, powerbi.RefreshOptions{IdempotencyKey: strings.Repeat("x", 256)}); err == nil {
+		t.Error("a key of 256 bytes was taken")
+	}
+}
+
 // One server at a time uses a data directory; what it holds is there for the next one, which goes on with unfinished refreshes.
 func TestRestart(t *testing.T) {
 	data, files := t.TempDir(), t.TempDir()
