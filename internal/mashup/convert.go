@@ -256,8 +256,7 @@ func (ev *evaluation) dateFrom(v Value, c *culture) (Value, error) {
 	}
 	d, err := ev.dateTimeFrom(v, c)
 	if err != nil {
-		if f, ok := err.(*failure); ok && v.kind() != kindNumber {
-			_ = f
+		if v.kind() != kindNumber {
 			return nil, cannotConvert(v, "Date")
 		}
 		return nil, err

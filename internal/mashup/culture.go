@@ -27,6 +27,7 @@ type culture struct {
 	shortMonths    [12]string
 	genitive       [12]string // empty: as months
 	firstDay       int        // 0 is Sunday
+	order          string     // of day, month and year in numbers: "MDY", "DMY" or "YMD"
 }
 
 // cultureOf finds a culture by its name, the evaluation's own for "".
@@ -171,7 +172,7 @@ var cultures = sync.OnceValue(func() []*culture {
 	canadian.shortDate = "yyyy-MM-dd"
 	indian := british
 	indian.dateSep, indian.shortDate, indian.currency = "-", "dd-MM-yyyy", "₹"
-	named := func(name string, c culture) *culture { c.name = name; return &c }
+	named := func(name string, c culture) *culture { c.name, c.order = name, orderOf(c.shortDate); return &c }
 	return []*culture{
 		named("", invariant), named("en-US", english), named("en-GB", british), named("en-IE", british), named("en-AU", australian),
 		named("en-NZ", australian), named("en-CA", canadian), named("en-IN", indian), named("de-DE", german), named("de-AT", german),
@@ -188,10 +189,10 @@ func spanishOfMexico(c culture) culture {
 	return c
 }
 
-// order is how the culture orders day, month and year in numbers: "MDY", "DMY" or "YMD".
-func (c *culture) order() string {
+// orderOf is the order of day, month and year in a pattern.
+func orderOf(pattern string) string {
 	var b strings.Builder
-	for _, r := range c.shortDate {
+	for _, r := range pattern {
 		part := map[rune]byte{'d': 'D', 'M': 'M', 'y': 'Y'}[r]
 		if part != 0 && !strings.ContainsRune(b.String(), rune(part)) {
 			b.WriteByte(part)

@@ -312,9 +312,10 @@ func (c *culture) readDate(s string, thisYear int) (p dateParts, ok bool) {
 	if len(tokens) == 0 || len(tokens) > 40 {
 		return p, false
 	}
-	tokens, ok = c.takeTime(tokens, &p)
-	if !ok {
-		return p, false
+	if strings.ContainsFunc(s, marksTime) {
+		if tokens, ok = c.takeTime(tokens, &p); !ok {
+			return p, false
+		}
 	}
 	var numbers []dateToken
 	first := -1 // how many numbers stand before the month's name
@@ -345,7 +346,7 @@ func (c *culture) readDate(s string, thisYear int) (p dateParts, ok bool) {
 	case first >= 0:
 		ok = p.named(numbers, first, thisYear)
 	default:
-		ok = p.numeric(numbers, c.order(), thisYear)
+		ok = p.numeric(numbers, c.order, thisYear)
 	}
 	if !ok {
 		return p, false
@@ -354,6 +355,9 @@ func (c *culture) readDate(s string, thisYear int) (p dateParts, ok bool) {
 	_, ok = p.date()
 	return p, ok
 }
+
+// marksTime tells whether a character may belong to a time of day; digits and the marks between them may all be a date.
+func marksTime(r rune) bool { return r == ':' || isLetter(r) }
 
 func isLetter(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= 0xAA && unicode.IsLetter(r)
