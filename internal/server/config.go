@@ -39,7 +39,6 @@ type Config struct {
 	KeepFinishedFor Duration     `yaml:"keepFinishedFor"`
 	RetryAll        bool         `yaml:"retryAll"`
 	StandardDetails bool         `yaml:"standardDetails"`
-	MinFreeDisk     Size         `yaml:"minFreeDisk"`
 }
 
 // DataSource is one entry of dataSources: what models may read, and as whom.
@@ -71,7 +70,7 @@ func DefaultConfig() Config {
 	return Config{
 		Listen: DefaultListen, Data: "data", Auth: Auth{Mode: AuthLocal},
 		Capacities:   []Capacity{{Name: "default"}},
-		KeepVersions: Duration(24 * time.Hour), KeepFinishedFor: Duration(6 * time.Hour), MinFreeDisk: 1 << 30,
+		KeepVersions: Duration(24 * time.Hour), KeepFinishedFor: Duration(6 * time.Hour),
 	}
 }
 

@@ -47,7 +47,6 @@ keepVersions: 90m
 keepFinishedFor: 0s
 retryAll: true
 standardDetails: true
-minFreeDisk: 1024
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +56,7 @@ minFreeDisk: 1024
 		DataSources: []source.Setting{{Kind: "File", Path: "/srv/exports"},
 			{Kind: "PostgreSQL", Path: "localhost:5432;sales", Username: "etl", Password: "s3cret: [x", MaxConnections: 8, Options: map[string]string{"sslmode": "disable"}}},
 		Capacities:   []Capacity{{Name: "big", Memory: 4294967296, MaxConcurrentRefreshes: 4}, {Name: "small", Memory: 1500000000}},
-		KeepVersions: Duration(90 * time.Minute), RetryAll: true, StandardDetails: true, MinFreeDisk: 1024,
+		KeepVersions: Duration(90 * time.Minute), RetryAll: true, StandardDetails: true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%#v\nwant\n%#v", got, want)
