@@ -17,7 +17,7 @@ import (
 )
 
 // try makes attempts until the operation has ended.
-func (w *work) try(base context.Context) error {
+func (w *work) try(base, ctx context.Context) error {
 	backoff := pauses{least: 2 * time.Second, most: 2 * time.Minute, random: w.engine.options.Random}
 	for {
 		if last := w.lastAttempt(); last != nil && !last.EndedAt.IsZero() {
@@ -31,7 +31,7 @@ func (w *work) try(base context.Context) error {
 		if err := w.beginAttempt(base); err != nil {
 			return err
 		}
-		failure, verdict, err := w.runAttempt(base)
+		failure, verdict, err := w.runAttempt(base, ctx)
 		left := w.operation.Request.RetryCount + 1 - w.attempt.Number
 		switch {
 		case err != nil:
@@ -51,7 +51,7 @@ func (w *work) try(base context.Context) error {
 			}
 		}
 		w.log.Warn("attempt failed; another one follows", "attempt", w.attempt.Number, "failure", failure.text())
-		if err := w.pauseBeforeRetry(base, failure, backoff); err != nil {
+		if err := w.pauseBeforeRetry(base, ctx, failure, backoff); err != nil {
 			return err
 		}
 	}
@@ -75,14 +75,14 @@ func (w *work) lastAttempt() *Attempt {
 }
 
 // pauseBeforeRetry ends the attempt and waits.
-func (w *work) pauseBeforeRetry(base context.Context, failure *Failure, backoff pauses) error {
+func (w *work) pauseBeforeRetry(base, ctx context.Context, failure *Failure, backoff pauses) error {
 	if err := w.endAttempt(base, failure); err != nil {
 		return err
 	}
 	if err := w.move(base, Backoff); err != nil {
 		return err
 	}
-	ctx, stop := context.WithTimeoutCause(w.ctx, w.operation.AcceptedAt.Add(totalLimit).Sub(w.now()), errTotal)
+	ctx, stop := context.WithTimeoutCause(ctx, w.operation.AcceptedAt.Add(totalLimit).Sub(w.now()), errTotal)
 	defer stop()
 	if err := backoff.wait(ctx, w.attempt.Number); errors.Is(err, errTotal) {
 		return w.fail(base, TimedOut, totalTimeout())
@@ -115,19 +115,19 @@ func (w *work) tell(base context.Context, messages ...Message) error {
 
 // runAttempt does the planned steps, at most maxParallelism at the same time. What it returns without an error is why the attempt did
 // not get everything done, and whether another one may.
-func (w *work) runAttempt(base context.Context) (*Failure, verdict, error) {
+func (w *work) runAttempt(base, ctx context.Context) (*Failure, verdict, error) {
 	now := w.now()
 	limit := w.operation.Request.Timeout
-	ctx, stopAttempt := context.WithTimeoutCause(w.ctx, limit-w.worked(), errAttempt)
+	ctx, stopAttempt := context.WithTimeoutCause(ctx, limit-w.worked(), errAttempt)
 	defer stopAttempt()
 	ctx, stopTotal := context.WithTimeoutCause(ctx, w.operation.AcceptedAt.Add(totalLimit).Sub(now), errTotal)
 	defer stopTotal()
 	ctx, stopSiblings := context.WithCancelCause(ctx)
 	defer stopSiblings(nil)
 
-	run := &attempt{work: w, ctx: ctx, base: base, stopSiblings: stopSiblings}
+	run := &attempt{work: w, stopSiblings: stopSiblings}
 	defer run.close()
-	if err := run.steps(); err != nil && (ctx.Err() == nil || errors.Is(context.Cause(ctx), errSibling)) {
+	if err := run.steps(base, ctx); err != nil && (ctx.Err() == nil || errors.Is(context.Cause(ctx), errSibling)) {
 		return nil, failed, err
 	}
 	if w.settled() {
@@ -185,8 +185,6 @@ func (w *work) failures() (all []*Failure, hopeless bool) {
 // attempt is what the steps of one attempt share.
 type attempt struct {
 	work         *work
-	ctx          context.Context // of the steps
-	base         context.Context // of the log's writes
 	stopSiblings context.CancelCauseFunc
 
 	grant    *capacity.Grant
@@ -211,7 +209,7 @@ func (a *attempt) close() {
 }
 
 // steps runs what is planned. An error is one of the log; those of the steps are kept with the steps.
-func (a *attempt) steps() error {
+func (a *attempt) steps(base, ctx context.Context) error {
 	w := a.work
 	if w.operation.Request.CommitMode == Transactional && len(w.hopeless) > 0 {
 		return nil // it cannot succeed any more
@@ -229,7 +227,7 @@ func (a *attempt) steps() error {
 	parallel := max(1, min(w.operation.Request.MaxParallelism, len(todo)))
 	if heavy > 0 {
 		var err error
-		if parallel, err = a.memory(min(parallel, heavy)); err != nil {
+		if parallel, err = a.memory(ctx, min(parallel, heavy)); err != nil {
 			return err
 		}
 	}
@@ -237,10 +235,10 @@ func (a *attempt) steps() error {
 	group.SetLimit(parallel)
 	for _, i := range todo {
 		group.Go(func() error {
-			if a.ctx.Err() != nil {
+			if ctx.Err() != nil {
 				return nil
 			}
-			err := a.step(i)
+			err := a.step(base, ctx, i)
 			if err != nil {
 				a.stopSiblings(errSibling)
 			}
@@ -251,20 +249,20 @@ func (a *attempt) steps() error {
 }
 
 // memory waits for the memory of the attempt's steps and returns how many of them it is enough for.
-func (a *attempt) memory(parallel int) (int, error) {
+func (a *attempt) memory(ctx context.Context, parallel int) (int, error) {
 	capacity, err := a.work.engine.capacityOf(a.work.definition)
 	if err != nil {
 		return 0, err
 	}
 	each := a.work.engine.options.StepMemory
-	if a.grant, err = capacity.GrantRefresh(a.ctx, each, each*int64(parallel)); err != nil {
+	if a.grant, err = capacity.GrantRefresh(ctx, each, each*int64(parallel)); err != nil {
 		return 0, err
 	}
 	return max(1, min(parallel, int(a.grant.Bytes()/each))), nil
 }
 
 // step does one step and stores its outcome.
-func (a *attempt) step(i int) error {
+func (a *attempt) step(base, ctx context.Context, i int) error {
 	w := a.work
 	w.mu.Lock()
 	step := w.steps[i]
@@ -272,33 +270,33 @@ func (a *attempt) step(i int) error {
 	step.State, step.Attempt, step.StartedAt = StepRunning, w.attempt.Number, w.now()
 	step.EndedAt, step.Failure = time.Time{}, nil
 	if step.Kind != ClearStep {
-		if err := w.put(a.base, i, step, nil); err != nil {
+		if err := w.put(base, i, step, nil); err != nil {
 			return err
 		}
 	}
-	made, err := a.make(step)
+	made, err := a.make(ctx, step)
 	if made.release != nil {
 		defer made.release()
 	}
-	verdict := judge(a.ctx, err, w.engine.options.RetryAll)
+	verdict := judge(ctx, err, w.engine.options.RetryAll)
 	step.EndedAt = w.now()
 	switch verdict {
 	case done:
 		step.State, step.File, step.ReadAt, step.Bookmark, step.Fingerprint = StepFinished, made.file, made.readAt, made.bookmark, made.fingerprint
-		if err := w.put(a.base, i, step, nil); err != nil {
+		if err := w.put(base, i, step, nil); err != nil {
 			return err
 		}
 		if w.operation.Request.CommitMode == PartialBatch {
-			return w.commitStep(a.base, step)
+			return w.commitStep(base, step)
 		}
 	case retry, failed:
-		return a.fail(i, step, err, verdict)
+		return a.fail(base, i, step, err, verdict)
 	}
 	return nil // stopped from outside: who ended ctx settles the step
 }
 
 // fail stores a step's failure with a message, and stops the others when they cannot bring the refresh to its end any more.
-func (a *attempt) fail(i int, step Step, err error, verdict verdict) error {
+func (a *attempt) fail(base context.Context, i int, step Step, err error, verdict verdict) error {
 	w := a.work
 	step.State = StepFailed
 	step.Failure = failureOf(fault.At(err, CodeProcessing, fault.Where{Table: step.Table, Partition: step.Partition}))
@@ -308,7 +306,7 @@ func (a *attempt) fail(i int, step Step, err error, verdict verdict) error {
 		kind = WarningMessage
 	}
 	w.log.Warn("step failed", "table", step.Table, "partition", step.Partition, "attempt", step.Attempt, "error", err)
-	if err := w.put(a.base, i, step, []Message{step.Failure.message(kind, step.EndedAt)}); err != nil {
+	if err := w.put(base, i, step, []Message{step.Failure.message(kind, step.EndedAt)}); err != nil {
 		return err
 	}
 	if verdict == failed {
@@ -323,7 +321,7 @@ func (a *attempt) fail(i int, step Step, err error, verdict verdict) error {
 }
 
 // make does a step's work. A panic in it is its error.
-func (a *attempt) make(step Step) (made product, err error) {
+func (a *attempt) make(ctx context.Context, step Step) (made product, err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			a.work.log.Error("a step panicked", "table", step.Table, "partition", step.Partition, "panic", value, "stack", string(debug.Stack()))
@@ -331,22 +329,22 @@ func (a *attempt) make(step Step) (made product, err error) {
 		}
 	}()
 	if step.Kind == ClearStep {
-		return product{}, a.ctx.Err()
+		return product{}, ctx.Err()
 	}
 	measure, end := a.work.tracker.begin(step, a.work.now())
 	defer func() { end(a.work.now()) }()
-	return a.work.engine.load(a.ctx, task{attempt: a, step: step, measure: measure})
+	return a.work.engine.load(ctx, task{attempt: a, step: step, measure: measure})
 }
 
 // open returns the operation's DuckDB instance, limited to the attempt's memory. It is opened at its first use.
-func (a *attempt) open() (*duck.DB, error) {
+func (a *attempt) open(ctx context.Context) (*duck.DB, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.instance != nil {
 		return a.instance, nil
 	}
 	var err error
-	a.instance, err = duck.Open(a.ctx, duck.Options{MemoryLimit: a.grant.Bytes(), TempDir: a.work.tempDir()})
+	a.instance, err = duck.Open(ctx, duck.Options{MemoryLimit: a.grant.Bytes(), TempDir: a.work.tempDir()})
 	return a.instance, err
 }
 

@@ -229,7 +229,6 @@ func (e *Engine) get(ctx context.Context, model, id string, which Which, verb st
 // Detail is an operation with its parts.
 type Detail struct {
 	Operation Operation
-	Phase     Type // what runs now, in the words of types (currentRefreshType)
 	Objects   []ObjectStatus
 	Messages  []Message
 	Progress  []Progress // of the loads that this process has begun since it took the unfinished operation
@@ -263,7 +262,7 @@ func (e *Engine) Detail(ctx context.Context, model, id string, which Which) (Det
 	if err != nil {
 		return Detail{}, err
 	}
-	detail := Detail{Operation: operation, Phase: operation.Request.Type, Messages: messages, Progress: e.Progress(id)}
+	detail := Detail{Operation: operation, Messages: messages, Progress: e.Progress(id)}
 	for _, step := range steps {
 		detail.Objects = append(detail.Objects, step.status())
 	}

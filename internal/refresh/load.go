@@ -23,7 +23,7 @@ func (e *Engine) loadPartition(ctx context.Context, task task) (made product, er
 	w := task.attempt.work
 	table := w.definition.Model.Table(task.step.Table)
 	partition := table.Partition(task.step.Partition)
-	instance, err := task.attempt.open()
+	instance, err := task.attempt.open(ctx)
 	if err != nil {
 		return product{}, err
 	}

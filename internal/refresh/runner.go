@@ -31,8 +31,8 @@ func (e *Engine) Run(ctx context.Context) error {
 		}
 		for _, operation := range unfinished {
 			if first || e.free(operation) {
-				if w := e.take(ctx, operation); w != nil {
-					group.Go(func() { e.follow(ctx, w) })
+				if w, working := e.take(ctx, operation); w != nil {
+					group.Go(func() { e.follow(ctx, working, w) })
 				}
 			}
 		}
@@ -52,23 +52,25 @@ func (e *Engine) free(operation Operation) bool {
 	return operation.Owner == "" || operation.Owner == e.options.Owner || e.options.Now().Sub(operation.Heartbeat) > missed*e.options.HeartbeatEvery
 }
 
-// take makes the operation one of those that run here; nil when it is already, or waits for another one.
-func (e *Engine) take(ctx context.Context, operation Operation) *work {
+// take makes the operation one of those that run here, with the context that its cancel ends; nil when it is already, or waits for
+// another one.
+func (e *Engine) take(ctx context.Context, operation Operation) (*work, context.Context) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if operation.State == Queued || e.running[operation.ID] != nil || ctx.Err() != nil {
-		return nil
+		return nil, nil
 	}
 	w := &work{engine: e, operation: operation, tracker: newTracker(), hopeless: map[int]bool{}}
 	w.log = e.options.Logger.With("model", operation.Model, "refresh", operation.ID)
-	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	working, cancel := context.WithCancelCause(ctx)
+	w.cancel = cancel
 	e.running[operation.ID] = w
-	return w
+	return w, working
 }
 
 // follow works on an operation until it has ended, is lost, or the service stops.
-func (e *Engine) follow(ctx context.Context, w *work) {
-	err := w.run(ctx)
+func (e *Engine) follow(ctx, working context.Context, w *work) {
+	err := w.run(ctx, working)
 	w.cancel(errShutdown)
 	e.mu.Lock()
 	delete(e.running, w.operation.ID)

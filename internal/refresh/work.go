@@ -15,8 +15,7 @@ type work struct {
 	engine  *Engine
 	log     *slog.Logger
 	tracker *tracker
-	ctx     context.Context // of everything that runs for the operation; ends with one of the causes of failure.go
-	cancel  context.CancelCauseFunc
+	cancel  context.CancelCauseFunc // ends what runs for the operation, with one of the causes of failure.go
 
 	operation  Operation // as claimed; its state is followed by move
 	lease      Lease
@@ -34,10 +33,10 @@ type work struct {
 }
 
 // run leads the operation from where it stands to its end. Writes of the log happen under base, which ends only with the service; what
-// reads and loads runs under w.ctx.
+// reads and loads runs under ctx, which w.cancel ends.
 //
 // An error means that this process leaves the operation as it is: it was taken over, the service stops, or the log refuses writes.
-func (w *work) run(base context.Context) error {
+func (w *work) run(base, ctx context.Context) error {
 	if err := w.claim(base); err != nil {
 		return err
 	}
@@ -52,14 +51,14 @@ func (w *work) run(base context.Context) error {
 		<-beating
 	}()
 
-	err := w.live(base)
+	err := w.live(base, ctx)
 	switch {
 	case err == nil:
 		return nil
-	case base.Err() != nil, errors.Is(context.Cause(w.ctx), errStale):
+	case base.Err() != nil, errors.Is(context.Cause(ctx), errStale):
 		w.sayLastWords(base)
-		return context.Cause(w.ctx)
-	case errors.Is(context.Cause(w.ctx), errCancelled):
+		return context.Cause(ctx)
+	case errors.Is(context.Cause(ctx), errCancelled):
 		return w.end(base, Cancelled, nil, nil)
 	case fault.CodeOf(err) == CodeStale:
 		return err
@@ -97,7 +96,7 @@ func (w *work) previous(operation Operation) {
 }
 
 // live goes through the states. It returns nil when the operation has ended.
-func (w *work) live(base context.Context) error {
+func (w *work) live(base, ctx context.Context) error {
 	if w.operation.State == Cancelling {
 		return w.end(base, Cancelled, nil, nil)
 	}
@@ -109,7 +108,7 @@ func (w *work) live(base context.Context) error {
 		return w.fail(base, TimedOut, totalTimeout())
 	}
 	var err error
-	if w.definition, err = w.engine.options.Models.RefreshDefinition(w.ctx, w.operation.Model); err != nil {
+	if w.definition, err = w.engine.options.Models.RefreshDefinition(ctx, w.operation.Model); err != nil {
 		return err
 	}
 	w.reading = w.engine.reading(w.definition.Model)
@@ -117,14 +116,12 @@ func (w *work) live(base context.Context) error {
 		return fault.New(fault.Conflict, CodeRevision, "cannot go on with the refresh: it was accepted for revision %d of the model, which is at revision %d",
 			w.operation.ModelRevision, w.definition.Revision)
 	}
-	release, err := w.place(base)
+	release, err := w.place(base, ctx)
 	if err != nil || release == nil {
 		return err
 	}
 	defer release()
-	switch w.operation.State {
-	case Running:
-	default:
+	if w.operation.State != Running {
 		if err := w.move(base, Running); err != nil {
 			return err
 		}
@@ -132,23 +129,22 @@ func (w *work) live(base context.Context) error {
 	if err := w.plan(base); err != nil {
 		return err
 	}
-	return w.try(base)
+	return w.try(base, ctx)
 }
 
 // place waits for a place on the capacity. Without an error and without a place the operation has ended.
-func (w *work) place(base context.Context) (release func(), err error) {
+func (w *work) place(base, ctx context.Context) (release func(), err error) {
 	capacity, err := w.engine.capacityOf(w.definition)
 	if err != nil {
 		return nil, err
 	}
-	ctx := w.ctx
+	limited, stop := ctx, context.CancelFunc(func() {})
 	if w.operation.State == Accepted {
-		limited, stop := context.WithTimeoutCause(ctx, placeLimit, errAttempt)
-		defer stop()
-		ctx = limited
+		limited, stop = context.WithTimeoutCause(ctx, placeLimit, errAttempt)
 	}
-	release, err = capacity.Place(ctx)
-	if errors.Is(context.Cause(ctx), errAttempt) && w.ctx.Err() == nil && err != nil {
+	defer stop()
+	release, err = capacity.Place(limited)
+	if err != nil && ctx.Err() == nil {
 		return nil, w.fail(base, Failed, placeTimeout())
 	}
 	return release, err
