@@ -53,6 +53,8 @@ func (w *world) CurrentVersion(_ context.Context, id string) (store.Version, err
 	return w.version, nil
 }
 
+func (w *world) ForgetVersions(context.Context, time.Time, []store.Pin) error { return nil }
+
 func (w *world) FilesInUse(_ context.Context, _ time.Time, pinned []store.Pin) ([]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -35,6 +35,8 @@ type versions interface {
 	// FilesInUse returns the ids of files that anything still needs: the parts of each model's current version, of the one before it,
 	// of versions that were current at or after since, and of the pinned ones; and the steps of unfinished operations.
 	FilesInUse(ctx context.Context, since time.Time, pinned []Pin) ([]string, error)
+	// ForgetVersions deletes the rows of the versions whose files FilesInUse does not name.
+	ForgetVersions(ctx context.Context, since time.Time, pinned []Pin) error
 }
 
 // Options are a store's settings.
@@ -281,7 +283,7 @@ func (s *Store) Pin(ctx context.Context, model string) (version Version, release
 // That order matters: first the folder is read, then what is held, then what is in use.
 func (s *Store) Sweep(ctx context.Context) (deleted int, err error) {
 	candidates, err := s.old()
-	if err != nil || len(candidates) == 0 {
+	if err != nil {
 		return 0, err
 	}
 	inUse, err := s.inUse(ctx)
@@ -327,6 +329,7 @@ func (s *Store) old() (map[string]string, error) {
 	return old, nil
 }
 
+// inUse forgets the versions that are past keeping and returns the files of the others. No reader pins a version meanwhile.
 func (s *Store) inUse(ctx context.Context) ([]string, error) {
 	s.pinning.Lock()
 	defer s.pinning.Unlock()
@@ -336,5 +339,9 @@ func (s *Store) inUse(ctx context.Context) ([]string, error) {
 		pinned = append(pinned, pin)
 	}
 	s.mu.Unlock()
-	return s.options.Versions.FilesInUse(ctx, s.options.Now().Add(-s.options.Keep), pinned)
+	since := s.options.Now().Add(-s.options.Keep)
+	if err := s.options.Versions.ForgetVersions(ctx, since, pinned); err != nil {
+		return nil, err
+	}
+	return s.options.Versions.FilesInUse(ctx, since, pinned)
 }

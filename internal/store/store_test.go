@@ -18,6 +18,7 @@ type rows struct {
 	inUse   []string
 	pinned  []Pin
 	since   time.Time
+	forgot  []Pin // the pins that it was told when it was asked to forget
 }
 
 func (r *rows) CurrentVersion(context.Context, string) (Version, error) { return r.current, nil }
@@ -25,6 +26,11 @@ func (r *rows) CurrentVersion(context.Context, string) (Version, error) { return
 func (r *rows) FilesInUse(_ context.Context, since time.Time, pinned []Pin) ([]string, error) {
 	r.since, r.pinned = since, pinned
 	return r.inUse, nil
+}
+
+func (r *rows) ForgetVersions(_ context.Context, _ time.Time, pinned []Pin) error {
+	r.forgot = pinned
+	return nil
 }
 
 type bench struct {
@@ -227,6 +233,9 @@ func TestPinsAreToldToTheCatalog(t *testing.T) {
 	}
 	if len(b.rows.pinned) != 1 || b.rows.pinned[0] != (Pin{"m", 7}) {
 		t.Fatalf("pinned %v", b.rows.pinned)
+	}
+	if len(b.rows.forgot) != 1 || b.rows.forgot[0] != (Pin{"m", 7}) {
+		t.Fatalf("versions were forgotten without regard to the pins: %v", b.rows.forgot)
 	}
 	releaseSecond()
 	if len(b.pins) != 0 {
