@@ -351,7 +351,6 @@ type rules struct {
 	compare    func(q *query, op string, left, right *sqlExpr) (*sqlExpr, error)
 	convert    func(f *folding, q *query, e *sqlExpr, column string, typ *typeValue, culture string) (*sqlExpr, error)
 	joinTest   string // how keys are compared
-	nulls      bool   // keep the place of null in orders
 	aggregates map[string]string
 }
 

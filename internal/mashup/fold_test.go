@@ -209,7 +209,6 @@ type foldCase struct {
 	name      string
 	kinds     []string
 	m         string
-	culture   string
 	unordered bool
 }
 

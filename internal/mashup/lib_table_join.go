@@ -225,53 +225,48 @@ func (op expandTables) begin(ev *evaluation, s *step) (rows, error) {
 	}
 	return &rowStream{
 		pull: func(ev *evaluation) ([]Value, bool, error) {
-			for {
-				if inner != nil {
-					cells, ok, err := inner.next(ev)
-					if err != nil {
-						return nil, false, err
-					}
-					if ok {
-						return row(cells), true, nil
-					}
-					inner.close()
-					inner = nil
-				}
-				cells, ok, err := outer.next(ev)
-				if !ok || err != nil {
-					return nil, false, err
-				}
-				around = cells
-				v, err := force(ev, cells[op.column])
-				if err != nil {
-					from = absentOnes(len(op.fields))
-					made := row(nil)
-					for i := range op.fields {
-						made[op.column+i] = failed(err)
-					}
-					return made, true, nil
-				}
-				if v == null {
-					from = absentOnes(len(op.fields))
-					return row(nil), true, nil
-				}
-				t, ok := v.(table)
-				if !ok {
-					return nil, false, fail("A cell of the column to expand is a %s, not a table.", v.kind()).with(v)
-				}
-				from = make([]int, len(op.fields))
-				for i, field := range op.fields {
-					from[i] = columnIndex(t.tableType().fields, field)
-				}
-				if inner, err = t.rows(ev); err != nil {
-					return nil, false, err
-				}
-				first, ok, err := inner.next(ev)
+			if inner != nil {
+				cells, ok, err := inner.next(ev)
 				if err != nil {
 					return nil, false, err
 				}
-				return row(first), true, nil // of no rows: one of nulls
+				if ok {
+					return row(cells), true, nil
+				}
+				inner.close()
+				inner = nil
 			}
+			cells, ok, err := outer.next(ev)
+			if !ok || err != nil {
+				return nil, false, err
+			}
+			around, from = cells, absentOnes(len(op.fields))
+			v, err := force(ev, cells[op.column])
+			if err != nil {
+				if !raised(err) {
+					return nil, false, err
+				}
+				made := row(nil)
+				for i := range op.fields {
+					made[op.column+i] = failed(err)
+				}
+				return made, true, nil
+			}
+			if v == Value(null) {
+				return row(nil), true, nil
+			}
+			t, ok := v.(table)
+			if !ok {
+				return nil, false, fail("A cell of the column to expand is a %s, not a table.", v.kind()).with(v)
+			}
+			for i, field := range op.fields {
+				from[i] = columnIndex(t.tableType().fields, field)
+			}
+			if inner, err = t.rows(ev); err != nil {
+				return nil, false, err
+			}
+			first, _, err := inner.next(ev)
+			return row(first), err == nil, err // of no rows: one of nulls
 		},
 		stop: func() {
 			outer.close()

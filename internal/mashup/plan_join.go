@@ -190,7 +190,6 @@ func (op join) begin(ev *evaluation, s *step) (rows, error) {
 // hashed is the right side of a join by its keys.
 type hashed struct {
 	groups map[string]*matches
-	order  []*matches
 	rows   []hashedRow
 }
 

@@ -455,22 +455,20 @@ func setTime(results *duck.Results, row int, v Value) error {
 
 // misfitFunction fails: it is called with a value that does not fit, its column, the target's type and the row, 0 where unknown.
 func misfitFunction(args *duck.Args, _ *duck.Results) error {
-	for row := range args.Rows() {
-		target := TargetType(args.Int64(2, row))
-		value := "null"
-		if !args.Null(0, row) {
-			value = strings.Clone(args.Text(0, row))
-		}
-		why := "it is outside the type's range"
-		if target == DateTimeTarget {
-			why = "dates before the year 100 and after 9999 are not supported"
-		} else if n, err := strconv.ParseFloat(value, 64); err == nil && target == Int64Target {
-			if _, whole := wholeOf(floatNumber(n)); whole != "" {
-				why = whole
-			}
-		}
-		err := misfit(target, value, why)
-		return locatedAt(err, strings.Clone(args.Text(1, row)), args.Int64(3, row))
+	if args.Rows() == 0 {
+		return nil
 	}
-	return nil
+	target, value := TargetType(args.Int64(2, 0)), "null"
+	if !args.Null(0, 0) {
+		value = strings.Clone(args.Text(0, 0))
+	}
+	why := "it is outside the type's range"
+	if target == DateTimeTarget {
+		why = "dates before the year 100 and after 9999 are not supported"
+	} else if n, err := strconv.ParseFloat(value, 64); err == nil && target == Int64Target {
+		if _, whole := wholeOf(floatNumber(n)); whole != "" {
+			why = whole
+		}
+	}
+	return locatedAt(misfit(target, value, why), strings.Clone(args.Text(1, 0)), args.Int64(3, 0))
 }

@@ -1,9 +1,6 @@
 package mashup
 
-import (
-	"context"
-	"slices"
-)
+import "slices"
 
 // relational is the table of this package: a plan, and the type under which it is seen.
 type relational struct {
@@ -239,12 +236,4 @@ func (op inline) begin(*evaluation, *step) (rows, error) { return allRows(op.hel
 
 func (op inline) fold(*folding, *step, []*query) (*query, error) {
 	return nil, refuse("the rows are in the expression itself")
-}
-
-// cause is why a context ended, nil while it lives.
-func cause(ctx context.Context) error {
-	if ctx.Err() == nil {
-		return nil
-	}
-	return context.Cause(ctx)
 }
