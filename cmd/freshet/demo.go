@@ -77,9 +77,11 @@ func (a *app) runDemo(ctx context.Context, rows int) (err error) {
 		stop()
 		err = errors.Join(err, <-ended, s.Close())
 	}()
-	if err := a.refreshDemo(ctx, s, samples); err != nil || os.Getenv("FRESHET_DEMO_EXIT") == "1" {
+	m, err := a.refreshDemo(ctx, s, samples)
+	if err != nil || os.Getenv("FRESHET_DEMO_EXIT") == "1" {
 		return err
 	}
+	a.printTour(s.Address(), m)
 	<-ctx.Done()
 	fmt.Fprintln(a.out, "\nStopping. 'freshet demo' goes on with the same data.")
 	return nil
@@ -121,45 +123,41 @@ func (a *app) startDemo(ctx context.Context, folder, samples string) (*server.Se
 	return s, err
 }
 
-// refreshDemo deploys the sample model, refreshes it, asks it something, and prints how to go on.
-func (a *app) refreshDemo(ctx context.Context, s *server.Server, samples string) error {
+// refreshDemo deploys the sample model, refreshes it, and asks it something.
+func (a *app) refreshDemo(ctx context.Context, s *server.Server, samples string) (model, error) {
 	address := s.Address()
 	issuer, err := auth.NewLocal(address.Data)
 	if err != nil {
-		return err
+		return model{}, err
 	}
 	a.host, a.format = address.URL, formatTable
 	client := &powerbi.Client{Host: address.URL, Token: func(context.Context) (string, error) { return issuer.Issue(ownerClaims()) }}
 	files, err := readDefinition(filepath.Join(samples, demoModel+".SemanticModel"))
 	if err != nil {
-		return err
+		return model{}, err
 	}
 	deployed, err := client.Deploy(ctx, powerbi.Definition{Workspace: demoWorkspace, CreateWorkspace: true, Name: demoModel, Files: files})
 	if err != nil {
-		return err
+		return model{}, err
 	}
 	if err := a.printDeployment(deployed, false); err != nil {
-		return err
+		return model{}, err
 	}
 	m := model{Dataset: deployed.Dataset, Workspace: deployed.Workspace.Name, WorkspaceID: deployed.Workspace.ID}
 	accepted, err := client.Refresh(ctx, m.ref(), powerbi.RefreshRequest{Type: "Full"}, powerbi.RefreshOptions{})
 	if err != nil {
-		return err
+		return model{}, err
 	}
 	if err := a.follow(ctx, client, m, accepted, 0); err != nil {
-		return err
+		return model{}, err
 	}
 	fmt.Fprintf(a.out, "\n%s\n", demoQuery)
 	rows, err := client.Query(ctx, m.ID, demoQuery)
 	if err != nil {
-		return err
+		return model{}, err
 	}
 	defer rows.Close()
-	if err := a.writeTable(rows); err != nil {
-		return err
-	}
-	a.printTour(address, m)
-	return nil
+	return m, a.writeTable(rows)
 }
 
 // printTour tells what to try next, in commands that can be copied.

@@ -138,6 +138,7 @@ func newLiveWatch(out io.Writer) *liveWatch {
 	w.writer.SetAutoStop(false)
 	w.writer.SetUpdateFrequency(200 * time.Millisecond)
 	w.writer.SetTrackerLength(20)
+	w.writer.SetTrackerPosition(progress.PositionRight)
 	w.writer.SetMessageLength(64)
 	style := progress.StyleDefault
 	style.Visibility.Value, style.Visibility.Speed, style.Visibility.ETA, style.Visibility.TrackerOverall = false, false, true, false
