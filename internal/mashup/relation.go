@@ -139,6 +139,8 @@ func (r *Relation) Load(ctx context.Context, conn *duck.Conn, targets []Target, 
 	}
 	if err != nil {
 		err = r.Locate(ctx, targets, err)
+	} else {
+		r.session.reading.finish()
 	}
 	return written.Rows, written.Bytes, err
 }
@@ -243,6 +245,7 @@ type reading struct {
 	mu      sync.Mutex
 	sources map[source.Ref]source.Conn
 	streams []func() Progress
+	ended   bool // all was read
 }
 
 func newReading() *reading {
@@ -293,6 +296,9 @@ func (r *reading) progress() Progress {
 		sum.Estimated = sum.Estimated || p.Estimated
 		rows, bytes = rows && p.TotalRows > 0, bytes && p.TotalBytes > 0
 	}
+	if r.ended && bytes {
+		sum.Bytes = sum.TotalBytes
+	}
 	if !rows {
 		sum.TotalRows, sum.Estimated = 0, false
 	}
@@ -306,7 +312,14 @@ func (r *reading) progress() Progress {
 func (r *reading) restart() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.streams = nil
+	r.streams, r.ended = nil, false
+}
+
+// finish tells that everything was read.
+func (r *reading) finish() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
 }
 
 func (r *reading) close() error {

@@ -55,8 +55,15 @@ func (r *Relation) openFiles(ctx context.Context, conn *duck.Conn, f *folding, q
 	for i, target := range targets {
 		names[i] = target.Name
 	}
+	counted, err := countRowsOf(ctx, conn, converted)
+	if err != nil {
+		return nil, err
+	}
 	made := &opened{statement: converted.sql(names), release: func() {}}
 	for token, item := range f.items {
+		if !strings.Contains(made.statement, token) {
+			continue // the same file, read from its first row
+		}
 		from, _, err := item.scan.DuckDB(ctx, item.skip)
 		if err != nil {
 			made.release()
@@ -70,7 +77,8 @@ func (r *Relation) openFiles(ctx context.Context, conn *duck.Conn, f *folding, q
 			continue
 		}
 		made.statement = strings.ReplaceAll(made.statement, token, from)
-		r.session.reading.follow(scanProgress(conn, item.scan))
+		r.session.reading.follow(scanProgress(conn, item.scan, counted))
+		counted = nil // each row counts once, whichever file it is of
 	}
 	return made, nil
 }
@@ -96,17 +104,42 @@ func (o *opened) showStream(ctx context.Context, session *session, conn *duck.Co
 	return nil
 }
 
-// scanProgress is how far DuckDB is with a file.
-func scanProgress(conn *duck.Conn, scan source.Scan) func() Progress {
+// scanProgress is how far DuckDB is with a file. Nothing is known between the statements of a connection, so the furthest counts.
+func scanProgress(conn *duck.Conn, scan source.Scan, rows *atomic.Int64) func() Progress {
+	var furthest atomic.Int64
 	return func() Progress {
 		p := scan.Total()
-		percent, _, _ := conn.Progress()
-		if percent > 0 {
-			p.Rows = int64(percent / 100 * float64(p.TotalRows))
-			p.Bytes = int64(percent / 100 * float64(p.TotalBytes))
+		if percent, _, _ := conn.Progress(); percent > 0 {
+			furthest.Store(max(furthest.Load(), int64(percent/100*float64(p.TotalBytes))))
+		}
+		p.Bytes = furthest.Load()
+		if rows != nil {
+			p.Rows = rows.Load()
 		}
 		return p
 	}
+}
+
+// countRowsOf adds a condition that is always true to a query and counts the rows that come by: DuckDB tells bytes of a file at most.
+func countRowsOf(ctx context.Context, conn *duck.Conn, q *query) (*atomic.Int64, error) {
+	var leaves []*sqlExpr
+	for _, col := range q.cols {
+		col.columnsOf(&leaves)
+	}
+	counted := &atomic.Int64{}
+	if len(leaves) == 0 || q.mayFail() || !q.flat() {
+		return counted, nil
+	}
+	name := "freshet_count_" + viewName()
+	err := conn.Function(ctx, name, []duck.Type{duck.Bool}, duck.Bool, func(args *duck.Args, results *duck.Results) error {
+		for row := range args.Rows() {
+			results.SetBool(row, true)
+		}
+		counted.Add(int64(args.Rows()))
+		return nil
+	})
+	q.where = append(q.where, &sqlExpr{kind: sqlLogical, form: name + "({0} IS NULL)", args: leaves[:1]})
+	return counted, err
 }
 
 // openDatabase streams the rows of a statement of the database, and converts them in DuckDB.

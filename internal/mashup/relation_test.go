@@ -85,6 +85,22 @@ func TestLoadMisfits(t *testing.T) {
 	}
 }
 
+// TestF3Progress: rows and bytes of a file that DuckDB reads.
+func TestF3Progress(t *testing.T) {
+	b := newFoldBench(t, nil, nil)
+	data := "id,name\n" + strings.Repeat("1,ab\n2,cd\n", 5000)
+	path := b.write("p.csv", []byte(data))
+	for way, m := range map[string]string{"folded": csvSource(path, 65001), "by rows": "Table.StopFolding(" + csvSource(path, 65001) + ")"} {
+		r := b.relation(m)
+		if _, err := b.load(r, []Target{{Name: "name", Type: StringTarget}}); err != nil {
+			t.Fatal(err)
+		}
+		if p := r.Progress(); p.Rows < 10_000 || p.Bytes != int64(len(data)) || p.TotalBytes != int64(len(data)) {
+			t.Errorf("%s: %+v of %d bytes", way, p, len(data))
+		}
+	}
+}
+
 func TestLoadMissingColumn(t *testing.T) {
 	b := newFoldBench(t, nil, nil)
 	_, err := b.load(b.relation(`#table({"Amount", "City"}, {{1, "a"}})`), []Target{{Name: "Sum", SourceColumn: "Ammount", Type: Int64Target}})
