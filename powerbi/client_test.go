@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -147,16 +148,16 @@ func TestErrors(t *testing.T) {
 
 // A call without an answer leaves open whether it was done; it is never repeated by the client.
 func TestLostReply(t *testing.T) {
-	calls := 0
+	var calls atomic.Int32
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		calls++
+		calls.Add(1)
 		panic(http.ErrAbortHandler)
 	})
 	client.HTTP.Transport.(*http.Transport).DisableKeepAlives = true // else net/http may repeat by itself
 	_, err := client.Refresh(context.Background(), here, RefreshRequest{Type: "Full"}, RefreshOptions{})
 	var lost *TransportError
-	if !errors.As(err, &lost) || calls != 1 {
-		t.Errorf("%d calls, %v", calls, err)
+	if !errors.As(err, &lost) || calls.Load() != 1 {
+		t.Errorf("%d calls, %v", calls.Load(), err)
 	}
 }
 
