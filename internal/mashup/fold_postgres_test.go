@@ -149,3 +149,14 @@ func TestNativeQueryParameters(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestRowCountFolds: counting reads no rows of the database.
+func TestRowCountFolds(t *testing.T) {
+	b, source := postgresBench(t, factsTable, factsRows)
+	r := b.relation(`let S = ` + source + ` in #table({"a", "b", "c"}, {{Table.RowCount(S), Table.RowCount(Table.SelectRows(S, each [name] = "a")), Table.RowCount(Table.FirstN(S, 5))}})`)
+	for _, rowsOnly := range []bool{false, true} {
+		if got := b.rows(r, rowsOnly); len(got) != 1 || got[0] != "96|6|5" {
+			t.Errorf("got %q", got)
+		}
+	}
+}

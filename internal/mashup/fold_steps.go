@@ -480,6 +480,23 @@ func (op group) fold(f *folding, s *step, in []*query) (*query, error) {
 	return outer, nil
 }
 
+// countAll is Table.RowCount as a table of one row.
+type countAll struct{}
+
+func (countAll) begin(ev *evaluation, s *step) (rows, error) {
+	n, err := countRows(ev, s.in[0])
+	return allRows([][]Value{{intNumber(n)}}), err
+}
+
+func (countAll) fold(_ *folding, _ *step, in []*query) (*query, error) {
+	if in[0].mayFail() {
+		return nil, refuse("an error in a row would count")
+	}
+	q := in[0].nested("t", "c")
+	q.cols = []*sqlExpr{{kind: sqlInt, nonNull: true, form: "COUNT(*)"}}
+	return q, nil
+}
+
 // aggregate folds each List.Sum([A]) and its like.
 func (f *folding) aggregate(q *query, a aggregate, fields []fieldType) (*sqlExpr, error) {
 	no := refuse("the aggregation of '%s' has no exact form in SQL", a.name)

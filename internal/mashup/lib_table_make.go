@@ -468,7 +468,21 @@ func tableRowCount(ev *evaluation, args []Value) (Value, error) {
 	return intNumber(n), err
 }
 
+// countRows counts the rows of a step: in its database, where the step folds there.
 func countRows(ev *evaluation, s *step) (int64, error) {
+	all := &step{name: "Table.RowCount", in: []*step{s}, cols: []fieldType{{name: "n", typ: simple(kindNumber)}}, op: countAll{}}
+	if counted, ok, err := openFolded(ev, all); ok || err != nil {
+		if err != nil {
+			return 0, err
+		}
+		defer counted.close()
+		cells, _, err := counted.next(ev)
+		if err != nil {
+			return 0, err
+		}
+		n, _ := cells[0].(number).int()
+		return n, nil
+	}
 	opened, err := s.open(ev)
 	if err != nil {
 		return 0, err
