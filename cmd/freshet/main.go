@@ -50,11 +50,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if code == exitRefresh && errors.As(err, &refused) {
 		return code
 	}
-	fmt.Fprintln(stderr, "freshet: "+strings.TrimPrefix(err.Error(), "freshet: "))
+	fmt.Fprintln(stderr, "freshet: "+strings.TrimPrefix(failureText(err), "freshet: "))
 	if hint := nextStep(err, a.host); hint != "" {
 		fmt.Fprintln(stderr, hint)
 	}
 	return code
+}
+
+// failureText is an error as a person at the command line reads it: an answer of the service begins with what it says, and ends with its
+// status, its code and the id that support asks for. Its address tells them nothing.
+func failureText(err error) string {
+	var refusal *powerbi.Error
+	if !errors.As(err, &refusal) || refusal.Message == "" {
+		return err.Error()
+	}
+	text := fmt.Sprintf("%s [%s]", refusal.Message, strings.TrimSpace(fmt.Sprint(refusal.Status, " ", refusal.Code)))
+	if refusal.RequestID != "" {
+		text += " (RequestId " + refusal.RequestID + ")"
+	}
+	return strings.Replace(err.Error(), refusal.Error(), text, 1)
 }
 
 // usageError is a wrong command line.
