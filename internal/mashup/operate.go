@@ -193,6 +193,18 @@ func rowAt(ev *evaluation, t table, i int) (*record, error) {
 	}
 }
 
+// keyText is a key as a person writes it: Schema = "public", Item = "sales".
+func keyText(ev *evaluation, match *record) string {
+	parts := make([]string, len(match.values))
+	for i, v := range match.values {
+		parts[i] = match.shape.names[i]
+		if forced, err := forceRaw(ev, v); err == nil {
+			parts[i] += " = " + shown(forced)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 // rowByKey is the one row whose fields equal those of match.
 func rowByKey(ev *evaluation, t table, match *record, optional bool) (Value, error) {
 	fields := columnShape(t)
@@ -236,7 +248,9 @@ func rowByKey(ev *evaluation, t table, match *record, optional bool) (Value, err
 	case optional:
 		return null, nil
 	}
-	return nil, fail("The key didn't match any rows in the table.").with(match)
+	missing := fail("The key didn't match any rows in the table.").with(match)
+	missing.hint = "No row has " + keyText(ev, match)
+	return nil, missing
 }
 
 func noOperator(op syntax.Op, a, b Value) error {
