@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -70,10 +71,11 @@ type call struct {
 	r         *http.Request
 	principal auth.Principal
 	item      workspace.Item // of routes below a dataset
+	begun     bool           // the handler itself has begun to write the answer
 }
 
 func (c *call) caller() workspace.Caller {
-	return workspace.Caller{ID: c.principal.ID, Name: c.principal.Name, Owner: c.principal.Owner}
+	return workspace.Caller{ID: c.principal.ID, Name: c.principal.Name, App: c.principal.App, Owner: c.principal.Owner}
 }
 
 // audit logs what a caller has done.
@@ -98,14 +100,6 @@ func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 	header.Set("X-Frame-Options", "deny")
 	header.Set("X-Content-Type-Options", "nosniff")
-	defer func() {
-		if problem := recover(); problem != nil && problem != http.ErrAbortHandler {
-			f.Logger.ErrorContext(r.Context(), "panic in a handler", "method", r.Method, "path", r.URL.Path, "panic", problem)
-			panic(http.ErrAbortHandler)
-		} else if problem != nil {
-			panic(problem)
-		}
-	}()
 	if err := f.ours(r); err != nil {
 		f.refuse(w, r, err)
 		return
@@ -169,7 +163,22 @@ func (f *face) serve(route route) http.Handler {
 	})
 }
 
-func (c *call) run(route route) (reply, error) {
+// run leads a call through its route. A panic is an error like others, unless the answer has begun: then the connection is broken off, so
+// that nobody takes a part for the whole.
+func (c *call) run(route route) (answer reply, err error) {
+	defer func() {
+		problem := recover()
+		if problem == nil {
+			return
+		}
+		if problem == http.ErrAbortHandler || c.begun {
+			if problem != http.ErrAbortHandler {
+				c.Logger.ErrorContext(c.r.Context(), "panic in an answer", "path", c.r.URL.Path, "panic", problem, "stack", string(debug.Stack()))
+			}
+			panic(http.ErrAbortHandler)
+		}
+		answer, err = reply{}, fault.New(fault.Internal, codeInternal, "cannot go on: %v\n%s", problem, debug.Stack())
+	}()
 	if !route.public {
 		if err := c.signIn(route); err != nil {
 			return reply{}, err
@@ -205,7 +214,7 @@ func (c *call) signIn(route route) error {
 	return nil
 }
 
-// write sends a reply as JSON.
+// write sends a reply as JSON, to a reader that takes it.
 func write(w http.ResponseWriter, answer reply) error {
 	if answer.body == nil {
 		w.WriteHeader(answer.status)
@@ -213,7 +222,7 @@ func write(w http.ResponseWriter, answer reply) error {
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(answer.status)
-	encoder := json.NewEncoder(w)
+	encoder := json.NewEncoder(&pieces{http.NewResponseController(w), w})
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(answer.body)
 }

@@ -64,7 +64,8 @@ type errorBody struct {
 // refuse answers with an error.
 func (f *face) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-		return // nobody listens any more
+		// Nobody listens any more, or the server closes. To return would send a 200, which would say that it was done.
+		panic(http.ErrAbortHandler)
 	}
 	code := status(err)
 	body := errorBody{ErrorBody: powerbi.ErrorBody{Error: describe(err, requestID(w))}}

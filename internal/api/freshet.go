@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"freshet.dev/internal/auth"
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/refresh"
 	"freshet.dev/internal/workspace"
@@ -27,9 +28,13 @@ func (c *call) deploy() (reply, error) {
 	if err := c.decodeStrict(maxDeployBody, &definition); err != nil {
 		return reply{}, err
 	}
+	mayCreate := c.principal.Allows(auth.ScopeWorkspaceReadWrite) // as POST …/groups demands
 	deployed, err := c.Workspaces.Deploy(c.r.Context(), c.caller(), workspace.Deploy{
-		Workspace: definition.Workspace, Name: definition.Name, Files: definition.Files, CreateWorkspace: definition.CreateWorkspace, Plan: definition.Plan,
+		Workspace: definition.Workspace, Name: definition.Name, Files: definition.Files, CreateWorkspace: definition.CreateWorkspace && mayCreate, Plan: definition.Plan,
 	})
+	if err != nil && fault.KindOf(err) == fault.NotFound && definition.CreateWorkspace && !mayCreate {
+		return reply{}, fault.New(fault.Denied, codeNotAuthorized, "cannot create workspace '%s': the token has not the scope %s", definition.Workspace, auth.ScopeWorkspaceReadWrite)
+	}
 	if err != nil {
 		return reply{}, err
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -12,7 +13,7 @@ import (
 	"freshet.dev/powerbi"
 )
 
-// The streaming of a query's rows: pieces of this size, each of which the reader must take within this time.
+// How answers are written: in pieces of this size, each of which the reader must take within this time.
 const (
 	maxQueryBody = 1 << 20
 	streamPiece  = 64 << 10
@@ -33,6 +34,7 @@ func (c *call) query() (reply, error) {
 		return reply{}, err
 	}
 	defer result.Close()
+	c.begun = true
 	c.w.Header().Set("Content-Type", "application/x-ndjson; charset=utf-8")
 	c.w.WriteHeader(http.StatusOK)
 	if err := c.stream(result); err != nil {
@@ -78,15 +80,22 @@ func (c *call) stream(result *query.Result) error {
 	return out.Flush()
 }
 
-// pieces sets a limit of time for each piece that is written.
+// pieces sets a limit of time for each piece that is written. A reader that never reads would hold its handler for good.
 type pieces struct {
 	controller *http.ResponseController
 	w          http.ResponseWriter
 }
 
-func (p *pieces) Write(piece []byte) (int, error) {
-	if err := p.controller.SetWriteDeadline(time.Now().Add(streamStall)); err != nil {
-		return 0, err
+func (p *pieces) Write(content []byte) (written int, err error) {
+	for written < len(content) {
+		if err := p.controller.SetWriteDeadline(time.Now().Add(streamStall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return written, err
+		}
+		n, err := p.w.Write(content[written:min(len(content), written+streamPiece)])
+		written += n
+		if err != nil {
+			return written, err
+		}
 	}
-	return p.w.Write(piece)
+	return written, nil
 }

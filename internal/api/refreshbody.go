@@ -58,12 +58,37 @@ func (d *refreshDecoder) known(name string, fields []string, of string) string {
 			return field
 		}
 	}
-	text := "the parameter '" + name + "'" + of + " is not known and was ignored"
+	switch {
+	case len(d.warnings) > maxWarnings:
+		return ""
+	case len(d.warnings) == maxWarnings:
+		d.warn("more parameters are not known and were ignored")
+		return ""
+	}
+	text := "the parameter '" + clip(name) + "'" + of + " is not known and was ignored"
 	if near := fault.Nearest(name, fields); near != "" {
 		text += "; did you mean '" + near + "'?"
 	}
-	d.warnings = append(d.warnings, refresh.Message{Type: refresh.WarningMessage, Code: refresh.CodeUnknownField, Text: text})
+	d.warn(text)
 	return ""
+}
+
+func (d *refreshDecoder) warn(text string) {
+	d.warnings = append(d.warnings, refresh.Message{Type: refresh.WarningMessage, Code: refresh.CodeUnknownField, Text: text})
+}
+
+// What a body may put into answers and into the history.
+const (
+	maxWarnings = 20
+	maxEcho     = 200 // bytes
+)
+
+// clip keeps a caller's text short.
+func clip(text string) string {
+	if len(text) <= maxEcho {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxEcho], "") + "…"
 }
 
 func (d *refreshDecoder) set(name string, value json.RawMessage) (err error) {
@@ -118,7 +143,7 @@ func (d *refreshDecoder) objectsOf(value json.RawMessage) ([]refresh.Object, err
 			}
 		}
 		if object.Table == "" {
-			return nil, errors.New("entry " + strconv.Itoa(i+1) + " names no table" + map[bool]string{true: ", only the partition '" + object.Partition + "'"}[object.Partition != ""])
+			return nil, errors.New("entry " + strconv.Itoa(i+1) + " names no table" + map[bool]string{true: ", only the partition '" + clip(object.Partition) + "'"}[object.Partition != ""])
 		}
 		objects = append(objects, object)
 	}
@@ -148,7 +173,7 @@ func objectOf(content []byte) ([]property, error) {
 		}
 		field := property{name: token.(string)} // the decoder gives nothing else for a key
 		if folded := strings.ToLower(field.name); seen[folded] {
-			return nil, errors.New("it names '" + field.name + "' twice")
+			return nil, errors.New("it names '" + clip(field.name) + "' twice")
 		} else {
 			seen[folded] = true
 		}
@@ -180,7 +205,7 @@ func jsonFault(err error) error {
 func textOf(value json.RawMessage) (*string, error) {
 	var text string
 	if json.Unmarshal(value, &text) != nil {
-		return nil, errors.New("it must be a text, not " + string(value))
+		return nil, errors.New("it must be a text, not " + clip(string(value)))
 	}
 	return &text, nil
 }
@@ -204,7 +229,7 @@ func wholeOf(value json.RawMessage) (*int64, error) {
 		n := int64(f)
 		return &n, nil
 	}
-	return nil, errors.New("it must be a whole number, not " + string(value))
+	return nil, errors.New("it must be a whole number, not " + clip(string(value)))
 }
 
 func booleanOf(value json.RawMessage) (*bool, error) {
@@ -216,5 +241,5 @@ func booleanOf(value json.RawMessage) (*bool, error) {
 		no := false
 		return &no, nil
 	}
-	return nil, errors.New("it must be true or false, not " + string(value))
+	return nil, errors.New("it must be true or false, not " + clip(string(value)))
 }

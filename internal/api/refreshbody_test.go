@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -78,6 +79,24 @@ func TestR5R17RefreshBodies(t *testing.T) {
 				t.Errorf("warned %q, want %q", texts, tt.warnings)
 			}
 		})
+	}
+}
+
+// R17: a body of unknown properties does not fill the history, nor an answer.
+func TestR17UnknownPropertiesAreBounded(t *testing.T) {
+	var body strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&body, `,"x%d%s":1`, i, strings.Repeat("y", 1000))
+	}
+	_, warnings, err := decodeRefresh([]byte("{" + body.String()[1:] + "}"))
+	if err != nil || len(warnings) != 21 || warnings[20].Text != "more parameters are not known and were ignored" {
+		t.Fatalf("%d warnings, the last of them %v, error %v", len(warnings), warnings[len(warnings)-1], err)
+	}
+	if text := warnings[0].Text; len(text) > 300 {
+		t.Errorf("a warning of %d bytes", len(text))
+	}
+	if _, _, err := decodeRefresh([]byte(`{"type":[` + strings.Repeat("1,", 1000) + `1]}`)); err == nil || len(err.Error()) > 400 {
+		t.Errorf("an error of %d bytes", len(err.Error()))
 	}
 }
 

@@ -41,7 +41,7 @@ func (c *call) submit(wish refresh.Submission) (reply, error) {
 	header := c.w.Header()
 	setRequestID(c.w, operation.ID)
 	header[headerMSRequestID] = []string{operation.ID}
-	header.Set("Location", scheme(c.r)+"://"+c.r.Host+strings.TrimSuffix(c.r.URL.EscapedPath(), "/")+"/"+operation.ID)
+	header.Set("Location", scheme(c.r)+"://"+c.r.Host+c.r.URL.EscapedPath()+"/"+operation.ID)
 	if outcome == refresh.OutcomeDropped {
 		header[headerOutcome] = []string{"dropped"}
 	}

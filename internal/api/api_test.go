@@ -1,0 +1,106 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"freshet.dev/internal/auth"
+	"freshet.dev/internal/workspace"
+)
+
+// play runs one handler behind everything that a route has, and returns the answer, or what the handler panicked with.
+func play(t *testing.T, log *bytes.Buffer, request *http.Request, handle func(*call) (reply, error)) (answer *httptest.ResponseRecorder, panicked any) {
+	t.Helper()
+	f := &face{Options: Options{NewID: func() string { return "id" }, Logger: slog.New(slog.NewTextHandler(log, nil))}}
+	answer = httptest.NewRecorder()
+	setRequestID(answer, "id")
+	defer func() { panicked = recover() }()
+	f.serve(route{public: true, handle: handle}).ServeHTTP(answer, request)
+	return answer, nil
+}
+
+func get(ctx context.Context) *http.Request {
+	return httptest.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/x", nil)
+}
+
+// A defect in a handler is a 500 that says where to look, and its stack is in the log alone.
+func TestPanicIsAnswered(t *testing.T) {
+	var log bytes.Buffer
+	answer, panicked := play(t, &log, get(t.Context()), func(*call) (reply, error) { panic("the sky fell") })
+	if panicked != nil || answer.Code != http.StatusInternalServerError || strings.Contains(answer.Body.String(), "sky") || !strings.Contains(answer.Body.String(), "RequestId id") {
+		t.Errorf("%d %s, panic %v", answer.Code, answer.Body, panicked)
+	}
+	if !strings.Contains(log.String(), "the sky fell") || !strings.Contains(log.String(), "TestPanicIsAnswered") {
+		t.Errorf("logged %s", log.String())
+	}
+}
+
+// A defect in the middle of an answer breaks it off.
+func TestPanicInAnAnswer(t *testing.T) {
+	var log bytes.Buffer
+	_, panicked := play(t, &log, get(t.Context()), func(c *call) (reply, error) {
+		c.begun = true
+		panic("the sky fell")
+	})
+	if panicked != http.ErrAbortHandler || !strings.Contains(log.String(), "the sky fell") {
+		t.Errorf("panic %v, logged %s", panicked, log.String())
+	}
+}
+
+// A call that ends because its caller hung up, or the server closes, is not answered: an empty 200 would say that it was done.
+func TestCancelledCallIsNotAnswered(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, panicked := play(t, &bytes.Buffer{}, get(ctx), func(c *call) (reply, error) { return reply{}, fmt.Errorf("cannot wait: %w", c.r.Context().Err()) })
+	if panicked != http.ErrAbortHandler {
+		t.Errorf("panic %v", panicked)
+	}
+}
+
+// stalling is a reader that takes so many pieces, and notes for how long each may wait.
+type stalling struct {
+	http.ResponseWriter
+	takes  int
+	pieces []int
+	limits int
+}
+
+func (s *stalling) SetWriteDeadline(at time.Time) error {
+	if time.Until(at) > time.Minute {
+		s.limits++
+	}
+	return nil
+}
+
+func (s *stalling) Write(piece []byte) (int, error) {
+	if len(s.pieces) == s.takes {
+		return 0, errors.New("i/o timeout")
+	}
+	s.pieces = append(s.pieces, len(piece))
+	return len(piece), nil
+}
+
+// Every piece of an answer has a limit of time.
+func TestAnswersHaveLimits(t *testing.T) {
+	w := &stalling{ResponseWriter: httptest.NewRecorder(), takes: 2}
+	err := write(w, reply{http.StatusOK, strings.Repeat("x", 200<<10)})
+	if err == nil || len(w.pieces) != 2 || w.pieces[0] != 64<<10 || w.limits != 3 {
+		t.Errorf("wrote %v in %d limits, error %v", w.pieces, w.limits, err)
+	}
+}
+
+// R3: what the workspace room hears of the caller.
+func TestCallerOfApplication(t *testing.T) {
+	c := &call{principal: auth.Principal{ID: "a", Name: "App", App: true}}
+	if caller := c.caller(); caller != (workspace.Caller{ID: "a", Name: "App", App: true}) {
+		t.Errorf("%+v", caller)
+	}
+}
