@@ -76,7 +76,7 @@ func (c *Client) RefreshOnDemand(ctx context.Context, datasetID string, options 
 
 // AnyRefreshDetail (Freshet) returns the detail of a refresh of any kind.
 func (c *Client) AnyRefreshDetail(ctx context.Context, datasetID, requestID string) (RefreshDetail, error) {
-	detail, _, err := c.detail(ctx, own("datasets", datasetID, "refreshes", requestID))
+	detail, _, err := c.detail(ctx, own("datasets", datasetID, "refreshes", requestID), nil)
 	return detail, err
 }
 

@@ -86,13 +86,13 @@ func (c *Client) Refreshes(ctx context.Context, ref Ref, top int) ([]Refresh, er
 
 // RefreshDetail returns the detail of an enhanced refresh. The service refuses it for other kinds.
 func (c *Client) RefreshDetail(ctx context.Context, ref Ref, requestID string) (RefreshDetail, error) {
-	detail, _, err := c.detail(ctx, ref.path("refreshes", requestID))
+	detail, _, err := c.detail(ctx, ref.path("refreshes", requestID), nil)
 	return detail, err
 }
 
-func (c *Client) detail(ctx context.Context, path string) (RefreshDetail, answer, error) {
+func (c *Client) detail(ctx context.Context, path string, header http.Header) (RefreshDetail, answer, error) {
 	var detail RefreshDetail
-	a, err := c.call(ctx, http.MethodGet, path, nil, nil, nil, &detail)
+	a, err := c.call(ctx, http.MethodGet, path, nil, header, nil, &detail)
 	return detail, a, err
 }
 

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // WaitOptions say how Wait waits. The zero value is right for most callers.
 type WaitOptions struct {
-	Interval time.Duration   // between two reads; 0: 1 s at first, growing to 15 s
+	Interval time.Duration   // between two reads; 0: 1 s at first, growing to 15 s. From 1 s on Freshet answers sooner when the refresh ends
 	Since    time.Time       // when the service took the refresh; zero: when Wait is called
 	Observe  func(Observed)  // called after each read that told something, from the goroutine that calls Wait
 	OnError  func(err error) // called for each failed read that Wait does not give up at
@@ -101,13 +102,18 @@ func (c *Client) Wait(ctx context.Context, ref Ref, requestID string, options Wa
 		w.missingSince = w.clock.Now()
 	}
 	for read := 0; ; read++ {
-		observed, ended, err := w.read(ctx)
-		if ctx.Err() != nil {
-			return Result{}, fmt.Errorf("cannot wait for refresh %s any longer (it goes on by itself): %w", requestID, context.Cause(ctx))
-		}
 		pause := options.Interval
 		if pause == 0 {
 			pause = min(time.Second<<min(read/8, 4), 15*time.Second)
+		}
+		held, begin := w.holds && pause >= time.Second, w.clock.Now()
+		w.hold = 0
+		if held {
+			w.hold = pause
+		}
+		observed, ended, err := w.read(ctx)
+		if ctx.Err() != nil {
+			return Result{}, fmt.Errorf("cannot wait for refresh %s any longer (it goes on by itself): %w", requestID, context.Cause(ctx))
 		}
 		switch {
 		case err == nil:
@@ -120,6 +126,12 @@ func (c *Client) Wait(ctx context.Context, ref Ref, requestID string, options Wa
 			}
 			if ended {
 				return Result{RequestID: requestID, Status: observed.Status, Detail: observed.Detail}, nil
+			}
+			switch {
+			case held:
+				pause -= min(pause, w.clock.Now().Sub(begin)) // it was passed at the service
+			case w.holds && pause >= time.Second:
+				pause = 0 // from here on it is
 			}
 		default:
 			longer, final := w.judge(err)
@@ -152,6 +164,8 @@ type waiting struct {
 	options      WaitOptions
 	clock        clock
 	from         origin
+	holds        bool          // the service answers a read later when it is asked to: Freshet does
+	hold         time.Duration // how long the next read asks for that; 0: not at all
 	seen         bool
 	missingSince time.Time // zero: not missing
 	refused      int       // reads in a row that were refused for want of rights
@@ -177,7 +191,11 @@ func (w *waiting) read(ctx context.Context) (observed Observed, ended bool, err 
 	if w.from == fromFreshet {
 		path = own("datasets", w.ref.DatasetID, "refreshes", w.id)
 	}
-	detail, a, err := w.client.detail(ctx, path)
+	var header http.Header
+	if w.hold > 0 {
+		header = http.Header{"Prefer": {"wait=" + strconv.Itoa(int(w.hold.Seconds()))}}
+	}
+	detail, a, err := w.client.detail(ctx, path, header)
 	var refusal *Error
 	if errors.As(err, &refusal) && refusal.Status == http.StatusBadRequest && w.from == fromDetail {
 		w.from = fromHistory // no detail for this kind of refresh
@@ -189,6 +207,7 @@ func (w *waiting) read(ctx context.Context) (observed Observed, ended bool, err 
 	if err != nil {
 		return Observed{}, false, err
 	}
+	w.holds = a.header.Get("Server") == serverName
 	status, ended := conclude(detail.Status, detail.ExtendedStatus, a.status == http.StatusAccepted)
 	return Observed{Status: status, Detail: detail}, ended, nil
 }

@@ -133,6 +133,39 @@ func TestF9RetryAfter(t *testing.T) {
 	}
 }
 
+// F9: Freshet holds a read until the refresh has ended, so that the wait ends with it and not with a pause.
+func TestF9FreshetHoldsReads(t *testing.T) {
+	clock := &testClock{now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+	var asked []string
+	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("Prefer"))
+		w.Header().Set("Server", "Freshet")
+		switch len(asked) {
+		case 1:
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = io.WriteString(w, `{"status":"InProgress"}`)
+		case 2: // held for a part of the time only: a proxy may do that
+			clock.now = clock.now.Add(2 * time.Second)
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = io.WriteString(w, `{"status":"InProgress"}`)
+		case 3: // no answer
+			w.WriteHeader(http.StatusServiceUnavailable)
+		default:
+			_, _ = io.WriteString(w, `{"status":"Completed"}`)
+		}
+	})
+	result, err := client.Wait(context.Background(), here, theID, WaitOptions{Interval: 3 * time.Second, clock: clock})
+	if err != nil || result.Status != Completed {
+		t.Errorf("got %+v, %v", result, err)
+	}
+	if got, want := fmt.Sprintf("%q", asked), `["" "wait=3" "wait=3" "wait=3"]`; got != want {
+		t.Errorf("asked to hold %s, want %s", got, want)
+	}
+	if got, want := fmt.Sprint(clock.sleeps), "[0s 1s 3s]"; got != want {
+		t.Errorf("slept %s, want %s", got, want)
+	}
+}
+
 // F9: the end of the context is an error that says that the refresh goes on, never a result.
 func TestF9WaitEndsWithItsContext(t *testing.T) {
 	client, _ := script(t, status(202, `{"status":"InProgress","freshet":{"requestId":"x","state":"Running","rows":5,"bytes":7,"objects":[]}}`))

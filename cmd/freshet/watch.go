@@ -150,7 +150,7 @@ func newLiveWatch(out io.Writer) *liveWatch {
 	return w
 }
 
-func (w *liveWatch) interval() time.Duration { return 400 * time.Millisecond }
+func (w *liveWatch) interval() time.Duration { return time.Second }
 
 func (w *liveWatch) observe(o powerbi.Observed) {
 	for _, object := range partitions(o.Detail) {

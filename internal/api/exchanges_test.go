@@ -116,10 +116,11 @@ func (x *exchanges) hide(text string) string {
 	return runText.ReplaceAllString(text, "${1}{n}")
 }
 
-// call METHOD PATH [as=NAME] [scope=SCOPE] [name=NAME]: sends the input as body and prints status, headers that matter, and body. name keeps the id of
+// call METHOD PATH [as=NAME] [scope=SCOPE] [name=NAME] [prefer=SECONDS]: sends the input as body and prints status, headers that matter, and body. name keeps the id of
 // the answer: its RequestId for a 202, else the first id in its body.
 func (x *exchanges) call(d *datadriven.TestData) string {
-	var as, scope, keep, host string
+	var as, scope, keep, host, prefer string
+	d.MaybeScanArgs(x.t, "prefer", &prefer)
 	d.MaybeScanArgs(x.t, "as", &as)
 	d.MaybeScanArgs(x.t, "scope", &scope)
 	d.MaybeScanArgs(x.t, "name", &keep)
@@ -135,6 +136,9 @@ func (x *exchanges) call(d *datadriven.TestData) string {
 	request, err := http.NewRequestWithContext(x.t.Context(), method, x.url+path, body)
 	if err != nil {
 		d.Fatalf(x.t, "%v", err)
+	}
+	if prefer != "" {
+		request.Header.Set("Prefer", "respond-async, wait="+prefer)
 	}
 	if host != "" {
 		request.Host = host

@@ -1,10 +1,13 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -122,6 +125,9 @@ func (c *call) detail(which refresh.Which) (reply, error) {
 		return reply{}, err
 	}
 	detail, err := c.Engine.Detail(c.r.Context(), c.item.ID, id, which)
+	if err == nil && !detail.Operation.State.Finished() && c.hold(id) {
+		detail, err = c.Engine.Detail(c.r.Context(), c.item.ID, id, which)
+	}
 	if err != nil {
 		return reply{}, err
 	}
@@ -130,6 +136,27 @@ func (c *call) detail(which refresh.Which) (reply, error) {
 		code = http.StatusOK
 	}
 	return reply{code, asDetail(detail)}, nil
+}
+
+// maxHold bounds how long an answer is held back, so that a stopping server need not wait for it.
+const maxHold = 15 * time.Second
+
+// hold waits for the end of a refresh as long as the caller prefers (RFC 7240: Prefer: wait=10), and tells whether it did.
+func (c *call) hold(id string) bool {
+	for _, preference := range strings.Split(strings.Join(c.r.Header.Values("Prefer"), ","), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(preference), "=")
+		seconds, err := strconv.ParseUint(value, 10, 16)
+		if !strings.EqualFold(name, "wait") || err != nil || seconds == 0 {
+			continue
+		}
+		limit := min(time.Duration(seconds)*time.Second, maxHold)
+		ctx, cancel := context.WithTimeout(c.r.Context(), limit)
+		defer cancel()
+		_, _ = c.Engine.Wait(ctx, id) // whatever ended the wait, the detail is read after it
+		c.w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(limit.Seconds())))
+		return true
+	}
+	return false
 }
 
 // asDetail is the answer of GET …/refreshes/{id} (R28).
