@@ -31,9 +31,13 @@ refresh. --plan tells which, and changes nothing.`,
   freshet deploy model.bim --workspace Sales --name "Sales 2024" --plan`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			files, err := readDefinition(args[0])
+			path, folderName := modelFolder(args[0])
+			files, err := readDefinition(path)
 			if err != nil {
 				return err
+			}
+			if _, named := files[".platform"]; name == "" && !named {
+				name = folderName
 			}
 			client, err := a.connect()
 			if err != nil {
@@ -49,9 +53,29 @@ refresh. --plan tells which, and changes nothing.`,
 		},
 	}
 	cmd.Flags().StringVar(&workspace, "workspace", "", "workspace, by name or GUID; left out: your own")
-	cmd.Flags().StringVar(&name, "name", "", "name of the model; left out: the one in the definition")
+	cmd.Flags().StringVar(&name, "name", "", "name of the model; left out: that of .platform, of the folder (NAME.SemanticModel), or of the definition")
 	cmd.Flags().BoolVar(&plan, "plan", false, "tell what would happen, change nothing")
 	return a.formatted(cmd)
+}
+
+// modelFolder returns the folder of a model whose definition folder may have been named, and the name that the folder gives the model, as in
+// Sales.SemanticModel; "" where it gives none.
+func modelFolder(path string) (folder, name string) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return path, ""
+	}
+	if parent := filepath.Dir(absolute); filepath.Base(absolute) == "definition" {
+		if _, err := os.Stat(filepath.Join(parent, "definition.pbism")); err == nil {
+			path, absolute = parent, parent
+		}
+	}
+	for _, suffix := range []string{".SemanticModel", ".Dataset"} {
+		if name, found := strings.CutSuffix(filepath.Base(absolute), suffix); found {
+			return path, name
+		}
+	}
+	return path, ""
 }
 
 // readDefinition reads the files of a definition: those of the folder, or the one file.

@@ -18,6 +18,7 @@ func TestErrors(t *testing.T) {
 			`linguisticMetadata, found "tabel"`},
 		{"table Sales Data\n", `cannot read t.tmdl:1:13: expected '=' or the end of the line after the name (put names with blanks in quotes), found "Data"`},
 		{"table 'Sales\n", `cannot read t.tmdl:1:13: expected a closing ' of the name, found the end of the line`},
+		{"table T\n\n\tcolumn\n\t\tdataType: int64\n", `cannot read t.tmdl:3:2: expected a name after column`},
 		{"table ''\n", `cannot read t.tmdl:1:9: expected a name, found the end of the line`},
 		{"table 'a'b\n", `cannot read t.tmdl:1:10: expected a blank or '=' after the name, found "b"`},
 		{"table é\n\tcolum x\n", `cannot read t.tmdl:2:2: expected column, measure, hierarchy, partition, annotation, extendedProperty, changedProperty, excludedArtifact, ` +

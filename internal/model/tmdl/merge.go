@@ -115,6 +115,9 @@ func (d *declaration) add(n *node) error {
 	if expected != nil && !known {
 		return n.fail("expected %s, found %q", list(expected), n.keyword)
 	}
+	if !n.named && known && needsName(n.kind()) {
+		return n.fail("expected a name after %s", n.keyword)
+	}
 	c := d.child(n)
 	if n.kind() == "model" {
 		// The model's children stand in the file beside it or below it: both are the root's.

@@ -70,6 +70,15 @@ var unnamedObjects = map[string]bool{
 	"credential": true, "options": true, "calendarcolumngroup": true, "bindinginfo": true, "autoaggregationinfo": true,
 }
 
+// needsName tells whether an object of a kind is nothing without its name.
+func needsName(kind string) bool {
+	switch kind {
+	case "table", "column", "measure", "partition", "hierarchy", "level", "expression", "role", "datasource", "function", "perspective", "annotation":
+		return true
+	}
+	return false
+}
+
 // object tells an object from a property.
 func (n *node) object() bool {
 	switch {
