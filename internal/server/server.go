@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -156,14 +157,34 @@ func (s *Server) lock() error {
 		return fault.New(fault.Invalid, CodeConfig, "cannot lock the data directory: %w", err)
 	}
 	s.later(file.Close)
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := flock(file); err != nil {
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return fault.New(fault.Invalid, CodeConfig, "cannot lock the data directory %s: %w", s.config.Data, err).
+				WithHint("Name a directory on a local disk with --data.")
+		}
 		refusal := fault.New(fault.Conflict, "DataDirectoryInUse", "cannot use the data directory %s: another server does", s.config.Data)
 		if address, err := readAddress(s.config.Data); err == nil {
 			return refusal.WithHint("It serves %s; stop it, or name another directory with --data.", address.URL)
 		}
 		return refusal
 	}
+	// Until this server listens nobody may be led to where the last one, if it crashed, has been.
+	if err := os.Remove(filepath.Join(s.config.Data, addressFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.Unavailable, store.CodeStorage, "cannot remove the address of the server before: %w", err)
+	}
 	return nil
+}
+
+// flock locks a file. Find holds the lock for a moment to see whether somebody has it: that is no reason to give up.
+func flock(file *os.File) error {
+	const tries, pause = 20, 25 * time.Millisecond
+	for try := 1; ; try++ {
+		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil || try == tries {
+			return err
+		}
+		time.Sleep(pause)
+	}
 }
 
 func (s *Server) capacities() ([]*capacity.Capacity, []string, error) {

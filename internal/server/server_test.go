@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"freshet.dev/internal/auth"
 	"freshet.dev/internal/fault"
@@ -444,6 +445,31 @@ func TestRestart(t *testing.T) {
 	defer cancel()
 	if result, err := second.Wait(ctx, slow, left.RequestID, powerbi.WaitOptions{Interval: 10 * time.Millisecond}); err != nil || result.Status != powerbi.Cancelled {
 		t.Errorf("it ended as %v, %v", result.Status, err)
+	}
+}
+
+// A client that looks for the server holds its lock for a moment; a server that starts then does not give up, and nobody is led to
+// where one that crashed has been.
+func TestStartWhileSomebodyLooks(t *testing.T) {
+	data := t.TempDir()
+	if err := os.WriteFile(filepath.Join(data, addressFile), []byte(`{"url":"http://127.0.0.1:1"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	looking, err := os.Create(filepath.Join(data, lockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(looking.Fd()), unix.LOCK_SH); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(100*time.Millisecond, func() { _ = looking.Close() })
+	s := &Server{config: Config{Data: data}}
+	defer s.Close()
+	if err := s.lock(); err != nil {
+		t.Fatal(err)
+	}
+	if address, found := Find(data); found {
+		t.Errorf("found %+v before the server listens", address)
 	}
 }
 
