@@ -7,6 +7,7 @@ package query
 import (
 	"cmp"
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -36,7 +37,7 @@ type Options struct {
 	Store      *store.Store
 	Models     models
 	Capacities []*capacity.Capacity // by name; the first serves models of shared workspaces too
-	TempDir    string               // for what queries spill to disk; the engine's own
+	TempDir    string               // for what queries spill to disk; the engine's own, emptied by New
 	// –––
 	Memory    int64 // of all queries over one version; 0 = 512 MiB, and never more than half a capacity
 	Instances int   // how many versions are kept open while nobody queries them; 0 = 8
@@ -75,6 +76,9 @@ func New(options Options) (*Engine, error) {
 	}
 	if options.Instances == 0 {
 		options.Instances = 8
+	}
+	if err := os.RemoveAll(options.TempDir); err != nil { // what queries had spilled when a process before was killed
+		return nil, fault.New(fault.Unavailable, store.CodeStorage, "cannot empty the folder for temporary files: %w", err)
 	}
 	return &Engine{options: options, instances: map[store.Pin]*instance{}}, nil
 }
@@ -181,6 +185,12 @@ func (e *Engine) closeUnused(in *instance) {
 	if in.door != nil {
 		_ = in.door.Close()
 	}
+	_ = os.RemoveAll(e.tempDir(in.version)) // what stays is removed at the next start
+}
+
+// tempDir is where queries over a version spill.
+func (e *Engine) tempDir(version store.Pin) string {
+	return filepath.Join(e.options.TempDir, version.Model+"-"+strconv.FormatInt(version.Number, 10))
 }
 
 // ready opens the instance, and takes its memory, unless another user has.
@@ -230,7 +240,7 @@ func (e *Engine) open(ctx context.Context, in *instance, version store.Version) 
 	}
 	in.door, err = duck.OpenSelect(ctx, duck.Options{
 		MemoryLimit: e.memory(in.capacity),
-		TempDir:     filepath.Join(e.options.TempDir, version.Model+"-"+strconv.FormatInt(version.Number, 10)),
+		TempDir:     e.tempDir(in.version),
 	}, tables)
 	return err
 }

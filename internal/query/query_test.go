@@ -509,6 +509,33 @@ func TestInstancesAreKept(t *testing.T) {
 	}
 }
 
+// What queries spill is gone when nobody can read it any more, also after a crash.
+func TestSpillFolders(t *testing.T) {
+	w := newSales(t)
+	spill := w.engine.options.TempDir
+	w.want("SELECT 1", "[1]")
+	if entries, err := os.ReadDir(spill); err != nil || len(entries) != 1 {
+		t.Errorf("while an instance is kept: %v, %v", entries, err)
+	}
+	w.engine.Close()
+	if entries, err := os.ReadDir(spill); err != nil || len(entries) != 0 {
+		t.Errorf("after the end: %v, %v", entries, err)
+	}
+	left := filepath.Join(spill, modelID+"-7", "duckdb_temp_storage_DEFAULT-0.tmp")
+	if err := os.MkdirAll(filepath.Dir(left), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(left, []byte("rows"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(w.engine.options); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what a crash had left is there: %v", err)
+	}
+}
+
 // BenchmarkResultJSON measures rows on their way to the wire.
 func BenchmarkResultJSON(b *testing.B) {
 	w := newWorld(b, sales(), Options{})
