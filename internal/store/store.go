@@ -91,6 +91,10 @@ func Open(options Options) (*Store, error) {
 	if err := os.MkdirAll(s.drafts, 0o700); err != nil {
 		return nil, diskError("make the folder for data files", err)
 	}
+	// A file is as durable as the names of the folders above it.
+	if err := syncFolder(filepath.Dir(filepath.Clean(options.Dir))); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
