@@ -124,10 +124,10 @@ func unsupported(partition *model.Partition) *fault.Error {
 		WithHint("Give the partition an M expression or a query, or leave it out of the request by naming objects.")
 }
 
-// newDocument makes the model's shared expressions ready for evaluation.
+// newDocument makes what the model's expressions may name ready for evaluation.
 func newDocument(m *model.Model) (*mashup.Document, error) {
 	var shared []mashup.Query
-	for _, expression := range m.Expressions {
+	for _, expression := range m.Queries() {
 		shared = append(shared, mashup.Query{Name: expression.Name, Text: expression.Text})
 	}
 	structured := map[string]mashup.StructuredSource{}

@@ -1,11 +1,7 @@
 package store
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 
 	"freshet.dev/internal/model"
@@ -141,66 +137,4 @@ func (c Change) Apply(v Version) Version {
 	next.Objects = slices.DeleteFunc(slices.Clone(v.Objects), func(o Object) bool { return changed[Key{o.Table, o.Column}.fold()] })
 	next.Objects = append(next.Objects, c.Objects...)
 	return next
-}
-
-// Fingerprint identifies what decides a partition's rows: its source, the data columns of its table with their types, and the
-// shared expressions and data sources that the source names, directly or through others. Rows read under one fingerprint may be
-// kept while the partition still has it.
-//
-// A shared expression counts as named when its name occurs in the text at all. That errs on the side of loading again.
-func Fingerprint(m *model.Model, table *model.Table, partition *model.Partition) string {
-	type column struct{ Name, DataType, SourceColumn string }
-	subject := struct {
-		Culture     string
-		Columns     []column
-		Mode        string
-		Source      model.PartitionSource
-		Policy      string
-		Expressions []model.Expression
-		DataSources []model.DataSource
-	}{Culture: m.Culture, Mode: strings.ToLower(partition.Mode), Source: partition.Source}
-	if subject.Mode == "import" {
-		subject.Mode = ""
-	}
-	subject.Source.Bookmark = ""
-	for _, c := range table.Columns {
-		if c.Type == model.DataColumn || c.Type == "" {
-			subject.Columns = append(subject.Columns, column{c.Name, string(c.DataType), c.SourceColumn})
-		}
-	}
-	texts := []string{partition.Source.Expression, "\x00" + partition.Source.DataSource}
-	if partition.Source.Type == model.PolicyRangePartition && table.RefreshPolicy != nil {
-		subject.Policy = table.RefreshPolicy.SourceExpression
-		texts = append(texts, subject.Policy)
-	}
-	reached := make([]bool, len(m.Expressions))
-	for i := 0; i < len(texts); i++ {
-		for e, expression := range m.Expressions {
-			if !reached[e] && names(texts[i], expression.Name) {
-				reached[e] = true
-				texts = append(texts, expression.Text)
-			}
-		}
-	}
-	for e, expression := range m.Expressions {
-		if reached[e] {
-			subject.Expressions = append(subject.Expressions, *expression)
-		}
-	}
-	for _, source := range m.DataSources {
-		if source.Name == partition.Source.DataSource || slices.ContainsFunc(texts, func(text string) bool { return names(text, source.Name) }) {
-			subject.DataSources = append(subject.DataSources, *source)
-		}
-	}
-	encoded, err := json.Marshal(subject)
-	if err != nil {
-		panic("store: a fingerprint's subject holds text only: " + err.Error())
-	}
-	sum := sha256.Sum256(encoded)
-	return hex.EncodeToString(sum[:16])
-}
-
-// names tells whether M text may mention name, plainly or quoted (#"a ""b""").
-func names(text, name string) bool {
-	return name != "" && (strings.Contains(text, name) || strings.Contains(text, strings.ReplaceAll(name, `"`, `""`)))
 }

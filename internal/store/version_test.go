@@ -58,6 +58,9 @@ func TestFingerprint(t *testing.T) {
 				{Name: "Other", Text: "1"},
 			},
 		}
+		m.Tables = append(m.Tables, &model.Table{Name: "Region", Partitions: []*model.Partition{
+			{Name: "R", Source: model.PartitionSource{Type: model.MPartition, Expression: "#table({}, {})"}},
+		}})
 		change(m)
 		return Fingerprint(m, m.Tables[0], m.Tables[0].Partitions[0])
 	}
@@ -73,6 +76,9 @@ func TestFingerprint(t *testing.T) {
 		},
 		"an expression that nobody names": func(m *model.Model) { m.Expressions = append(m.Expressions, &model.Expression{Name: "Unnamed"}) },
 		"the table's own name":            func(m *model.Model) { m.Tables[0].Name = "Orders" },
+		"the source of a table that is not named": func(m *model.Model) {
+			m.Tables[1].Partitions[0].Source.Expression = "#table({}, {{1}})"
+		},
 		"the text of a calculated column": func(m *model.Model) { m.Tables[0].Columns[1].Name = "Profit" },
 	}
 	for name, change := range same {
@@ -90,6 +96,23 @@ func TestFingerprint(t *testing.T) {
 		"the culture":               func(m *model.Model) { m.Culture = "de-DE" },
 		"the mode":                  func(m *model.Model) { m.Tables[0].Partitions[0].Mode = "directQuery" },
 		"a data source of the name": func(m *model.Model) { m.DataSources = append(m.DataSources, &model.DataSource{Name: "Root"}) },
+	}
+	// Other tables may be named as shared expressions are.
+	naming := func(text, source string) string {
+		return build(func(m *model.Model) {
+			m.Tables[0].Partitions[0].Source.Expression = text
+			m.Tables[1].Partitions[0].Source.Expression = source
+		})
+	}
+	for _, text := range []string{`Region`, `#"Region"`, `f(Region)`, `"a ""b""" & Region`, "// Sales\nRegion"} {
+		if naming(text, "1") == naming(text, "2") {
+			t.Errorf("the source of the table that is named in %s does not change the fingerprint", text)
+		}
+	}
+	for _, text := range []string{`"Region"`, `"a ""Region"" b"`, `Regions`, `// Region`, `/* Region */ 1`, `Region.All`} {
+		if naming(text, "1") != naming(text, "2") {
+			t.Errorf("a table that is not named in %s changes the fingerprint", text)
+		}
 	}
 	for name, change := range different {
 		if build(change) == base {
