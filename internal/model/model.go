@@ -6,7 +6,7 @@ package model
 // Model is one tabular model (a "semantic model" or "dataset").
 type Model struct {
 	Name               string
-	CompatibilityLevel int    // 1200 to 1605
+	CompatibilityLevel int    // MinLevel to MaxLevel
 	Culture            string // "en-US" when the definition names none
 	DefaultMode        string // what partitions without a mode do: import (also when empty), directQuery …; the codecs apply it
 	DataSources        []*DataSource

@@ -264,7 +264,11 @@ func (e *Engine) Detail(ctx context.Context, model, id string, which Which) (Det
 	}
 	detail := Detail{Operation: operation, Messages: messages, Progress: e.Progress(id)}
 	for _, step := range steps {
-		detail.Objects = append(detail.Objects, step.status())
+		object := step.status()
+		if step.State == StepFinished && operation.State.Finished() {
+			object.Note = "loaded, but not shown: the refresh ended as " + string(operation.State)
+		}
+		detail.Objects = append(detail.Objects, object)
 	}
 	if len(steps) == 0 && operation.State != Completed {
 		if detail.Objects, err = e.expected(ctx, operation); err != nil {

@@ -161,6 +161,7 @@ func TestR9Transactional(t *testing.T) {
 		b.wantStates(map[string]string{"2024": "Ready 10", "2025": "Ready 10", "2026": "Ready 10"})
 		want(t, b.statuses(operation.ID), []string{"2024 Completed", "2025 Failed", "2026 Cancelled"})
 		want(t, operation.Failure.JSON(), `{"errorCode":"ModelRefresh_ShortMessage_ProcessingError","errorDescription":"cannot convert 'x' to decimal (table 'Sales', partition '2025', column 'Amount', row 7). Correct it."}`)
+		want(t, b.detail(operation.ID).Objects[0].Note, "loaded, but not shown: the refresh ended as Failed")
 		messages := b.detail(operation.ID).Messages
 		if len(messages) != 1 || messages[0].Type != refresh.ErrorMessage || messages[0].Code != "DataFormat.Error" ||
 			messages[0].Where != (fault.Where{Table: "Sales", Partition: "2025", Column: "Amount", Row: 7}) {
