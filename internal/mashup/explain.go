@@ -27,19 +27,47 @@ type ExplainedStatement struct {
 	Text string
 }
 
-// Explain tells how the relation is read. The statements are those of its own columns: a load converts them to the model's.
-func (r *Relation) Explain(ctx context.Context) (*Explanation, error) {
+// Explain tells how the relation is read into the targets; without targets, into its own columns. A database gets the statements as they
+// stand here; those for DuckDB give the values that a load then converts to the model's types.
+func (r *Relation) Explain(ctx context.Context, targets []Target) (*Explanation, error) {
 	e := &explaining{f: &folding{ev: r.session.begin(ctx), rules: r.session.reading.rules, items: map[string]*fromItem{}}, seen: map[*step]bool{}}
-	if err := e.visit(r.plan, true); err != nil {
+	plan := r.plan
+	if len(targets) > 0 {
+		var err error
+		if e.picked, err = r.pick(targets); err != nil {
+			return nil, final(err)
+		}
+		plan = e.picked
+	}
+	if err := e.visit(plan, true); err != nil {
 		return nil, report(err)
 	}
 	return &e.made, nil
 }
 
 type explaining struct {
-	f    *folding
-	made Explanation
-	seen map[*step]bool
+	f      *folding
+	made   Explanation
+	seen   map[*step]bool
+	picked *step // the model's columns, which are no step of the expression; nil without targets
+}
+
+// told adds a step of the expression.
+func (e *explaining) told(s *step, explained ExplainedStep) {
+	if s != e.picked {
+		e.made.Steps = append(e.made.Steps, explained)
+	}
+}
+
+// sent is the statement that a database gets for a step that nothing follows there: see openDatabase, openFolded and queried.begin.
+func (e *explaining) sent(s *step, q *query) string {
+	if s == e.picked {
+		return q.sql(streamNames(len(s.cols)))
+	}
+	if op, whole := s.op.(queried); whole {
+		return "SELECT * FROM " + op.from
+	}
+	return q.sql(s.names())
 }
 
 // visit explains a step after its inputs. top tells that what comes after the step, if anything, is evaluated by rows, so that the
@@ -64,7 +92,7 @@ func (e *explaining) visit(s *step, top bool) error {
 	case q != nil && q.database != nil:
 		explained.Where = q.database.Ref().Kind
 		if top {
-			e.made.Statements = append(e.made.Statements, ExplainedStatement{To: q.database.Ref().Kind + " " + q.database.Ref().Path, Text: q.sql(s.names())})
+			e.made.Statements = append(e.made.Statements, ExplainedStatement{To: q.database.Ref().Kind + " " + q.database.Ref().Path, Text: e.sent(s, q)})
 		}
 	case q != nil && len(e.made.Steps) > 0 && e.made.Breaks != "":
 		explained.Why = "a step before it or beside it is evaluated by rows"
@@ -81,7 +109,7 @@ func (e *explaining) visit(s *step, top bool) error {
 	default:
 		explained.Why = "a step before it is evaluated by rows"
 	}
-	e.made.Steps = append(e.made.Steps, explained)
+	e.told(s, explained)
 	return nil
 }
 
@@ -101,7 +129,7 @@ func (e *explaining) files(s *step, q *query, explained ExplainedStep) error {
 		}
 		statement = strings.ReplaceAll(statement, token, from)
 	}
-	e.made.Steps = append(e.made.Steps, explained)
+	e.told(s, explained)
 	e.made.Statements = append(e.made.Statements, ExplainedStatement{To: "DuckDB", Text: statement})
 	return nil
 }

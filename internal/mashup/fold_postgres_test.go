@@ -119,7 +119,7 @@ func TestExplainPostgreSQL(t *testing.T) {
 	b, source := postgresBench(t, factsTable, factsRows)
 	r := b.relation("let Source = " + source + `, Some = Table.SelectRows(Source, each [id] > 90 and [name] <> null), Few = Table.SelectColumns(Some, {"id", "name"}),
 		Low = Table.TransformColumns(Few, {{"name", Text.Lower, type text}}), End = Table.Sort(Low, "id") in End`)
-	e, err := r.Explain(context.Background())
+	e, err := r.Explain(context.Background(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -144,10 +144,7 @@ func countRowsOf(ctx context.Context, conn *duck.Conn, q *query) (*atomic.Int64,
 
 // openDatabase streams the rows of a statement of the database, and converts them in DuckDB.
 func (r *Relation) openDatabase(ctx context.Context, conn *duck.Conn, q *query, picked *step, targets []Target) (*opened, error) {
-	names := make([]string, len(targets))
-	for i := range names {
-		names[i] = "c" + strconv.Itoa(i)
-	}
+	names := streamNames(len(targets))
 	stream, err := q.database.Read(ctx, q.sql(names), source.ReadOptions{})
 	if err != nil {
 		return nil, err
@@ -172,6 +169,15 @@ func (r *Relation) openDatabase(ctx context.Context, conn *duck.Conn, q *query, 
 		}
 		return converted.sql(final)
 	})
+}
+
+// streamNames are the columns' names on their way from a database: those of the model could come twice, or be too long for it.
+func streamNames(columns int) []string {
+	names := make([]string, columns)
+	for i := range names {
+		names[i] = "c" + strconv.Itoa(i)
+	}
+	return names
 }
 
 // rowColumn is the column in which a stream's rows are numbered.

@@ -42,18 +42,22 @@ func (e *Engine) Explain(ctx context.Context, modelID, table, partition string) 
 		case liveSource:
 			one.Note = "read at query time (mode " + target.partition.Mode + ")"
 		default:
-			one.Plan, one.Err = reading.explain(ctx, target.partition)
+			one.Plan, one.Err = reading.explain(ctx, target.table, target.partition)
 		}
 		all = append(all, one)
 	}
 	return all, nil
 }
 
-func (r *reading) explain(ctx context.Context, partition *model.Partition) (*mashup.Explanation, error) {
+func (r *reading) explain(ctx context.Context, table *model.Table, partition *model.Partition) (*mashup.Explanation, error) {
+	targets, err := targetsOf(table)
+	if err != nil {
+		return nil, err
+	}
 	relation, err := r.relation(ctx, partition)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = relation.Close() }() // nothing was read
-	return relation.Explain(ctx)
+	return relation.Explain(ctx, targets)
 }
