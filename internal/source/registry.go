@@ -219,7 +219,11 @@ func (r *Registry) Resolve(c Connection) (Ref, error) {
 			return Ref{Kind: kind.Name, Path: path}, nil
 		}
 	}
-	what := "provider '" + c.Provider + "'"
+	provider := c.Provider
+	if provider == "" {
+		provider = Properties(c.ConnectionString)["provider"]
+	}
+	what := "provider '" + provider + "'"
 	if c.Protocol != "" {
 		what = "protocol '" + c.Protocol + "'"
 	}
