@@ -23,7 +23,7 @@ func TestR30Cancel(t *testing.T) {
 		{"the reader blocks", "ClientWrite", "SELECT generate_series(1, 2000000000)::bigint AS id",
 			"Table.SelectRows(" + p.from("subject") + `, each [id] = 1 or List.Count(List.Select({1..100000}, (n) => List.Count(List.Select({1..100000}, (m) => m < n)) < 0)) > 0)`},
 		// The first row can leave only when the last one has come.
-		{"the reader collects", "rows", "SELECT generate_series(1, 2000000000)::bigint AS id",
+		{"the reader collects", "time", "SELECT generate_series(1, 2000000000)::bigint AS id",
 			"Table.Sort(Table.Buffer(" + p.from("subject") + `), {{"id", Order.Descending}})`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -41,12 +41,18 @@ func (h *host) cancelsWithin(t *testing.T, p postgres, ref powerbi.Ref, waits st
 	t.Helper()
 	id := h.post(t, ref, `{"type":"full"}`)
 	eventually(t, "the statement runs", func() bool { return p.statements(t, "subject") == 1 })
-	if waits == "rows" {
+	switch waits {
+	case "":
+	case "rows":
 		eventually(t, "a million rows have come", func() bool {
 			detail, err := h.RefreshDetail(t.Context(), ref, id)
 			return err == nil && objectOf(t, detail, "T", "T").Rows > 1_000_000
 		})
-	} else if waits != "" {
+	case "time":
+		eventually(t, "the statement has run for a second", func() bool {
+			return p.text(t, "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND position('subject' IN query) > 0 AND clock_timestamp() - query_start > '1 s'") == "1"
+		})
+	default:
 		seen := 0
 		eventually(t, "the statement waits for "+waits, func() bool {
 			if p.text(t, "SELECT string_agg(wait_event, ',') FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND position('subject' IN query) > 0 AND pid <> pg_backend_pid()") == waits {

@@ -15,7 +15,9 @@ import (
 // generationsModel is a model of two tables, the first in two partitions, whose rows name the file's generation.
 func generationsModel(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
-	part := func(name string) object { return readsCSV(name, filepath.Join(dir, name+".csv"), `{"Generation", Int64.Type}`) }
+	part := func(name string) object {
+		return readsCSV(name, filepath.Join(dir, name+".csv"), `{"Generation", Int64.Type}`)
+	}
 	return modelOf(t, "Generations", tableOf("A", "Generation int64", part("A1"), part("A2")), tableOf("B", "Generation int64", part("B1")))
 }
 

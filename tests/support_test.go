@@ -25,7 +25,7 @@ import (
 )
 
 // patience is how long a test waits for what must come. It is long because a busy machine is no failure.
-const patience = 15 * time.Second
+const patience = 60 * time.Second
 
 // eventually polls until done says yes.
 func eventually(t *testing.T, what string, done func() bool) {
@@ -270,13 +270,15 @@ func reads(name, expression string) object {
 }
 
 // readsCSV is a partition that reads a CSV file with a header; types are the pairs of Table.TransformColumnTypes.
-func readsCSV(name, file, types string) object {
-	return reads(name, fmt.Sprintf(`let
+func readsCSV(name, file, types string) object { return reads(name, csvExpression(file, types)) }
+
+func csvExpression(file, types string) string {
+	return fmt.Sprintf(`let
     Source = Csv.Document(File.Contents(%q), [Delimiter=",", Encoding=65001]),
     Promoted = Table.PromoteHeaders(Source, [PromoteAllScalars=true]),
     Typed = Table.TransformColumnTypes(Promoted, {%s}, "en-US")
 in
-    Typed`, file, types))
+    Typed`, file, types)
 }
 
 // write writes a file of a folder and returns its path.
