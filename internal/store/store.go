@@ -57,11 +57,17 @@ type Store struct {
 	mu       sync.Mutex
 	held     map[string]bool     // ids of drafts that are not released
 	verified map[string]identity // what a file was when its checksum was found right
-	pins     map[Pin]int
+	pins     map[Pin]*pinned
 
 	// pinning is held for reading while a reader looks up the current version and pins it, and for writing while Sweep finds out what
 	// is in use: a version that Sweep takes for unused cannot be pinned afterwards.
 	pinning sync.RWMutex
+}
+
+// pinned is a version that readers hold. Its files are named here and not only in the catalog, whose rows end with a model that is deleted.
+type pinned struct {
+	readers int
+	files   []string // ids
 }
 
 // identity tells cheaply that a file is still the one that was verified.
@@ -83,7 +89,7 @@ func Open(options Options) (*Store, error) {
 	}
 	s := &Store{
 		options: options, drafts: filepath.Join(options.Dir, draftFolder),
-		held: map[string]bool{}, verified: map[string]identity{}, pins: map[Pin]int{},
+		held: map[string]bool{}, verified: map[string]identity{}, pins: map[Pin]*pinned{},
 	}
 	if err := os.RemoveAll(s.drafts); err != nil {
 		return nil, diskError("remove half-written files", err)
@@ -271,11 +277,21 @@ func (s *Store) Pin(ctx context.Context, model string) (version Version, release
 	pin := Pin{version.Model, version.Number}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pins[pin]++
+	held := s.pins[pin]
+	if held == nil {
+		held = &pinned{}
+		for _, part := range version.Parts {
+			for _, file := range part.Files {
+				held.files = append(held.files, file.ID)
+			}
+		}
+		s.pins[pin] = held
+	}
+	held.readers++
 	return version, sync.OnceFunc(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.pins[pin]--; s.pins[pin] == 0 {
+		if held.readers--; held.readers == 0 {
 			delete(s.pins, pin)
 		}
 	}), nil
@@ -338,14 +354,16 @@ func (s *Store) inUse(ctx context.Context) ([]string, error) {
 	s.pinning.Lock()
 	defer s.pinning.Unlock()
 	s.mu.Lock()
-	pinned := make([]Pin, 0, len(s.pins))
-	for pin := range s.pins {
-		pinned = append(pinned, pin)
+	pins := make([]Pin, 0, len(s.pins))
+	var files []string
+	for pin, held := range s.pins {
+		pins, files = append(pins, pin), append(files, held.files...)
 	}
 	s.mu.Unlock()
 	since := s.options.Now().Add(-s.options.Keep)
-	if err := s.options.Versions.ForgetVersions(ctx, since, pinned); err != nil {
+	if err := s.options.Versions.ForgetVersions(ctx, since, pins); err != nil {
 		return nil, err
 	}
-	return s.options.Versions.FilesInUse(ctx, since, pinned)
+	named, err := s.options.Versions.FilesInUse(ctx, since, pins)
+	return append(files, named...), err
 }

@@ -205,6 +205,26 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// A reader keeps its files to its end, also when the model is deleted and with it all that the catalog says of it.
+func TestPinOutlivesTheModel(t *testing.T) {
+	b := open(t)
+	draft, file := b.write("rows")
+	b.rows.current = Version{Model: "m", Number: 7, Parts: []Part{{Table: "T", Partition: "P", State: Ready, Files: []File{file}}}}
+	_, release, err := b.Pin(t.Context(), "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	draft.Release()
+	b.now = b.now.Add(11 * time.Minute)
+	if deleted, err := b.Sweep(t.Context()); err != nil || deleted != 0 {
+		t.Fatalf("under a reader: %d, %v", deleted, err)
+	}
+	release()
+	if deleted, err := b.Sweep(t.Context()); err != nil || deleted != 1 {
+		t.Fatalf("after the reader: %d, %v", deleted, err)
+	}
+}
+
 func TestPinsAreToldToTheCatalog(t *testing.T) {
 	b := open(t)
 	b.write("x")
