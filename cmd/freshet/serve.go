@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"freshet.dev/internal/fault"
 	"freshet.dev/internal/server"
 )
 
@@ -43,6 +44,9 @@ do not end in time go on at the next start.`,
 				return usageError{err}
 			}
 			s, err := server.Open(cmd.Context(), config, logger)
+			if fault.CodeOf(err) == server.CodeConfig {
+				return usageError{err}
+			}
 			if err != nil {
 				return err
 			}
