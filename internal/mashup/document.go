@@ -265,7 +265,11 @@ func report(err error) error {
 	case text, number, logical, date, timeOfDay, datetime, datetimezone, duration:
 		message += " Details: " + display(f.detail)
 	}
-	final := fault.New(fault.Invalid, f.reason, "cannot evaluate %s: [%s] %s", place, f.reason, strings.TrimSuffix(message, "."))
+	reason := f.reason
+	if reason == "" {
+		reason = "Expression.Error"
+	}
+	final := fault.New(fault.Invalid, reason, "cannot evaluate %s: [%s] %s", place, reason, strings.TrimSuffix(message, "."))
 	final.Hint, final.Err = f.hint, f.cause
 	return final
 }

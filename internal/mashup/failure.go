@@ -10,12 +10,12 @@ import (
 // failure is an error of the language: what `error` raises and `try` catches. Every other Go error (a cancelled context, a source that
 // is not allowed or does not answer) passes through `try`, because no expression may hide it.
 type failure struct {
-	reason  string // "Expression.Error"
+	reason  string // "Expression.Error"; empty where a record without a reason was raised
 	message string
 	detail  Value  // null when there is none
 	format  string // Message.Format, and its parameters, where the error record has them
 	params  Value
-	code    string     // ErrorCode
+	code    Value      // ErrorCode, nil when there is none
 	at      syntax.Pos // zero until the place is known
 	in      string     // the query whose text at is a place of
 	hint    string     // what to do next, for the final report
@@ -50,19 +50,34 @@ func (f *failure) with(detail Value) *failure {
 
 // record is the error as `try` shows it.
 func (f *failure) record() *record {
-	format, params := Value(null), f.params
+	reason, format, params, code := Value(null), Value(null), f.params, f.code
+	if f.reason != "" {
+		reason = text(f.reason)
+	}
 	if f.format != "" {
 		format = text(f.format)
 	}
 	if params == nil {
 		params = null
 	}
-	names := []string{"Reason", "Message", "Detail", "Message.Format", "Message.Parameters"}
-	values := []Value{text(f.reason), text(f.message), f.detail, format, params}
-	if f.code != "" {
-		names, values = append(names, "ErrorCode"), append(values, text(f.code))
+	if code == nil {
+		code = null
 	}
-	return newRecord(names, values)
+	return newRecord([]string{"Reason", "Message", "Detail", "Message.Format", "Message.Parameters", "ErrorCode"},
+		[]Value{reason, text(f.message), f.detail, format, params, code})
+}
+
+// formatted writes the message from its format and parameters, where the raised record has a format.
+func (f *failure) formatted(ev *evaluation) error {
+	if _, given := f.params.(*list); !given || f.format == "" {
+		return f
+	}
+	message, err := textFormat(ev, []Value{text(f.format), f.params, null})
+	if err != nil {
+		return err
+	}
+	f.message = string(message.(text))
+	return f
 }
 
 // failureOf is the error that `error v` raises.
@@ -73,11 +88,11 @@ func failureOf(ev *evaluation, v Value) error {
 	case nullKind:
 		return fail("")
 	case *record:
-		f := fail("")
+		f := &failure{detail: null}
 		for _, part := range []struct {
 			name string
 			to   *string
-		}{{"Reason", &f.reason}, {"Message", &f.message}, {"Message.Format", &f.format}, {"ErrorCode", &f.code}} {
+		}{{"Reason", &f.reason}, {"Message", &f.message}, {"Message.Format", &f.format}} {
 			field, ok, err := v.get(ev, part.name)
 			if err != nil {
 				return err
@@ -91,19 +106,19 @@ func failureOf(ev *evaluation, v Value) error {
 			}
 			*part.to = string(s)
 		}
-		if detail, ok, err := v.get(ev, "Detail"); err != nil {
-			return err
-		} else if ok {
-			f.detail = detail
+		for _, part := range []struct {
+			name string
+			to   *Value
+		}{{"Detail", &f.detail}, {"Message.Parameters", &f.params}, {"ErrorCode", &f.code}} {
+			field, ok, err := v.get(ev, part.name)
+			if err != nil {
+				return err
+			}
+			if ok {
+				*part.to = field
+			}
 		}
-		params, ok, err := v.get(ev, "Message.Parameters")
-		if err != nil {
-			return err
-		}
-		if ok {
-			f.params = params
-		}
-		return f
+		return f.formatted(ev)
 	}
 	return cannotConvert(v, "Record")
 }

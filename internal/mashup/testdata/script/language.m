@@ -326,7 +326,7 @@ true
 eval
 try 1 / "a"
 ----
-[HasError = true, Error = [Reason = "Expression.Error", Message = "We cannot apply operator / to types Number and Text.", Detail = [Operator = "/", Left = 1, Right = "a"], Message.Format = null, Message.Parameters = null]]
+[HasError = true, Error = [Reason = "Expression.Error", Message = "We cannot apply operator / to types Number and Text.", Detail = [Operator = "/", Left = 1, Right = "a"], Message.Format = null, Message.Parameters = null, ErrorCode = null]]
 
 eval
 try 5
@@ -361,7 +361,18 @@ cannot evaluate the expression, line 1, column 1: [My.Reason] m
 eval
 try error Error.Record("a", "b", {1})
 ----
-[HasError = true, Error = [Reason = "a", Message = "b", Detail = {1}, Message.Format = null, Message.Parameters = null]]
+[HasError = true, Error = [Reason = "a", Message = "b", Detail = {1}, Message.Format = null, Message.Parameters = null, ErrorCode = null]]
+
+# m-spec-error-handling.md, "Raising errors": every field may be left out, and a format makes the message.
+eval
+(try error [Message.Format = "Unexpected value '#{0}' in field #{1}", Message.Parameters = {"???", "Customer"}])[Error]
+----
+[Reason = null, Message = "Unexpected value '???' in field Customer", Detail = null, Message.Format = "Unexpected value '#{0}' in field #{1}", Message.Parameters = {"???", "Customer"}, ErrorCode = null]
+
+eval
+error [Message.Format = "Unexpected #{0}", Message.Parameters = {5}]
+----
+cannot evaluate the expression, line 1, column 1: [Expression.Error] Unexpected 5
 
 eval
 (try error null)[Error][Message]
