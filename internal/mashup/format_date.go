@@ -563,7 +563,10 @@ func (c *culture) takeTime(tokens []dateToken, p *dateParts) ([]dateToken, bool)
 }
 
 func clockDigits(tok dateToken) (hour, minute, second int) {
-	if tok.digits == 4 {
+	switch tok.digits {
+	case 1, 2:
+		return tok.number, 0, 0
+	case 4:
 		return tok.number / 100, tok.number % 100, 0
 	}
 	return tok.number / 10000, tok.number / 100 % 100, tok.number % 100

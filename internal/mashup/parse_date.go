@@ -1,6 +1,7 @@
 package mashup
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -302,9 +303,9 @@ func (ev *evaluation) zonedFromText(c *culture, s, format string) (Value, error)
 
 func (ev *evaluation) timeFromText(c *culture, s, format string) (Value, error) {
 	trimmed := strings.TrimSpace(s)
-	if tokens := dateTokens(trimmed); format == "" && len(tokens) >= 1 && tokens[0].digits > 0 && (tokens[0].digits == 4 || tokens[0].digits == 6) && len(tokens) <= 3 {
+	if tokens := dateTokens(trimmed); format == "" && len(tokens) == 1 && slices.Contains([]int{1, 2, 4, 6}, tokens[0].digits) {
 		hour, minute, second := clockDigits(tokens[0])
-		if len(tokens) == 1 && hour < 24 && minute < 60 && second < 60 {
+		if hour < 24 && minute < 60 && second < 60 {
 			return timeOfDay(int64(hour)*ticksPerHour + int64(minute)*ticksPerMinute + int64(second)*ticksPerSecond), nil
 		}
 	}

@@ -138,6 +138,17 @@ Time.From("13:05")
 ----
 #time(13, 5, 0)
 
+# time-fromtext.md, example 3
+eval
+Time.From("10")
+----
+#time(10, 0, 0)
+
+eval
+Time.From("25")
+----
+cannot evaluate the expression, line 1, column 1: [DataFormat.Error] We couldn't parse the input provided as a Time value. Details: "25"
+
 eval
 Time.From("25:00")
 ----
