@@ -228,9 +228,17 @@ func csvDocument(ev *evaluation, args []Value) (Value, error) {
 			case "ExtraValues":
 				extra = v
 			case "QuoteStyle":
-				options.Quote = source.QuoteStyle(smallArg(v, int(options.Quote)))
+				style, err := csvNumber(name, v, int(options.Quote))
+				if err != nil {
+					return nil, err
+				}
+				options.Quote = source.QuoteStyle(style)
 			case "CsvStyle":
-				options.Style = source.CSVStyle(smallArg(v, int(options.Style)))
+				style, err := csvNumber(name, v, int(options.Style))
+				if err != nil {
+					return nil, err
+				}
+				options.Style = source.CSVStyle(style)
 			case "IncludeByteOrderMark":
 			default:
 				return nil, fail("Csv.Document does not support the option %s.", name)
@@ -249,12 +257,14 @@ func csvDocument(ev *evaluation, args []Value) (Value, error) {
 	case *typeValue:
 		typed = v.fields
 		options.Names = fieldNames(v.fields)
-	default:
+	case *list:
 		names, err := textsArg(ev, v, "A column name")
 		if err != nil {
 			return nil, err
 		}
 		options.Names = names
+	default:
+		return nil, fail("The columns of Csv.Document must be a number, a list of names, a table type or a record of options, not of type %s.", typeName(v)).with(v)
 	}
 	switch v := delimiter.(type) {
 	case nullKind:
@@ -263,8 +273,14 @@ func csvDocument(ev *evaluation, args []Value) (Value, error) {
 	default:
 		return nil, fail("Csv.Document supports a delimiter of text, not of type %s.", typeName(v)).with(v)
 	}
-	options.Extra = source.ExtraValues(smallArg(extra, int(options.Extra)))
-	options.Encoding = smallArg(encoding, options.Encoding)
+	extraValues, err := csvNumber("ExtraValues", extra, int(options.Extra))
+	if err != nil {
+		return nil, err
+	}
+	options.Extra = source.ExtraValues(extraValues)
+	if options.Encoding, err = csvNumber("Encoding", encoding, options.Encoding); err != nil {
+		return nil, err
+	}
 	formats := formatsOf(ev)
 	if formats.CSV == nil {
 		return nil, fault.New(fault.Internal, source.CodeData, "cannot read CSV: the format is not there")
@@ -274,6 +290,14 @@ func csvDocument(ev *evaluation, args []Value) (Value, error) {
 		return nil, err
 	}
 	return scanned("Csv.Document", opened, typed)
+}
+
+// csvNumber is an option of Csv.Document that is a whole number, as the members of enumerations are.
+func csvNumber(option string, v Value, absent int) (int, error) {
+	if n, err := wholeArg(v, absent); err == nil {
+		return n, nil
+	}
+	return 0, fail("The option %s of Csv.Document must be a whole number, not %s.", option, display(v)).with(v)
 }
 
 // scanned is the table of a file's rows.

@@ -262,7 +262,36 @@ func tableTransformColumnNames(ev *evaluation, args []Value) (Value, error) {
 	return pick("Table.TransformColumnNames", t, upTo(len(cols)), cols)
 }
 
-// columnTypes reads {{"Column", type}, …}.
+// missingColumns does what a MissingField tells with tuples that begin with a column which the table has not: the tuples that
+// remain are of columns that the table has, or of none that may be left out.
+func missingColumns(ev *evaluation, t *relational, tuples [][]Value, missing Value) (*relational, [][]Value, error) {
+	action := smallArg(missing, missingError)
+	if action == missingError {
+		return t, tuples, nil
+	}
+	var known [][]Value
+	names := fieldNames(t.typ.fields)
+	for _, tuple := range tuples {
+		if len(tuple) > 0 {
+			if name, ok := tuple[0].(text); ok && !slices.Contains(names, string(name)) {
+				if action == missingIgnore {
+					continue
+				}
+				names = append(names, string(name))
+			}
+		}
+		known = append(known, tuple)
+	}
+	if len(names) == len(t.typ.fields) {
+		return t, known, nil
+	}
+	wider, err := t.selectColumns(ev, names, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	return relationalOf(wider), known, nil
+}
+
 func tableTransformColumnTypes(ev *evaluation, args []Value) (Value, error) {
 	t := tableArg(args[0])
 	tuples, err := tuplesArg(ev, args[1].(*list))
@@ -282,14 +311,13 @@ func tableTransformColumnTypes(ev *evaluation, args []Value) (Value, error) {
 		if s, isText := v.(text); ok && isText {
 			op.culture = string(s)
 		}
-		if v, ok, _ := culture.get(ev, "MissingField"); ok && v != null && smallArg(v, 0) != missingError {
-			known := tuples[:0:0]
-			for _, tuple := range tuples {
-				if name, ok := tuple[0].(text); !ok || columnIndex(t.typ.fields, string(name)) >= 0 {
-					known = append(known, tuple)
-				}
+		if v, ok, err = culture.get(ev, "MissingField"); err != nil {
+			return nil, err
+		}
+		if ok {
+			if t, tuples, err = missingColumns(ev, t, tuples, v); err != nil {
+				return nil, err
 			}
-			tuples = known
 		}
 	default:
 		return nil, fail("The culture must be a text or a record, not %s.", culture.kind())
@@ -367,6 +395,9 @@ func tableTransformColumns(ev *evaluation, args []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t, tuples, err = missingColumns(ev, t, tuples, args[3]); err != nil {
+		return nil, err
+	}
 	cols, op := slices.Clone(t.typ.fields), transform{}
 	named := map[int]bool{}
 	for _, tuple := range tuples {
@@ -380,12 +411,6 @@ func tableTransformColumns(ev *evaluation, args []Value) (Value, error) {
 		}
 		i := columnIndex(cols, string(name))
 		if i < 0 {
-			switch smallArg(args[3], 0) {
-			case missingIgnore:
-				continue
-			case missingUseNull:
-				return nil, fail("Table.TransformColumns does not support MissingField.UseNull.")
-			}
 			return nil, noColumn(cols, string(name))
 		}
 		named[i] = true

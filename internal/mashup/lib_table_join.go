@@ -80,18 +80,29 @@ func tableJoin(ev *evaluation, args []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	cols := slices.Concat(left.typ.fields, right.typ.fields)
+	cols := slices.Clone(left.typ.fields)
+	var pick []int
+	for i, field := range right.typ.fields {
+		if key := slices.Index(rightKeys, i); key >= 0 && left.typ.fields[leftKeys[key]].name == field.name && holdsLeft(kind) {
+			continue // a key of one name is one column, which the left row fills
+		}
+		pick, cols = append(pick, i), append(cols, field)
+	}
 	if err := checkUnique(cols); err != nil {
 		return nil, err
 	}
 	for i := range cols {
-		if outer := i < len(left.typ.fields); outer && (kind == joinRightOuter || kind == joinFullOuter || kind == joinRightAnti || kind == joinRightSemi) ||
-			!outer && kind != joinInner {
+		if isLeft := i < len(left.typ.fields); isLeft && !holdsLeft(kind) || !isLeft && kind != joinInner {
 			cols[i].typ = cols[i].typ.asNullable()
 		}
 	}
 	return newTable(&step{name: "Table.Join", in: []*step{left.plan, right.plan}, cols: cols,
-		op: join{left: leftKeys, right: rightKeys, kind: kind, pick: upTo(len(right.typ.fields))}}), nil
+		op: join{left: leftKeys, right: rightKeys, kind: kind, pick: pick}}), nil
+}
+
+// holdsLeft tells whether every row of such a join has a left row in it.
+func holdsLeft(kind joinKind) bool {
+	return kind == joinInner || kind == joinLeftOuter || kind == joinLeftAnti || kind == joinLeftSemi
 }
 
 // expansion reads what an Expand function is told: which column, which of its fields, under which names.
