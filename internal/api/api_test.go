@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"freshet.dev/internal/auth"
+	"freshet.dev/internal/fault"
 	"freshet.dev/internal/workspace"
 )
 
@@ -52,6 +53,22 @@ func TestPanicInAnAnswer(t *testing.T) {
 	})
 	if panicked != http.ErrAbortHandler || !strings.Contains(log.String(), "the sky fell") {
 		t.Errorf("panic %v, logged %s", panicked, log.String())
+	}
+}
+
+// F4: what failed inside is not told, what to do about it is.
+func TestInnerErrors(t *testing.T) {
+	damaged := fault.New(fault.Internal, "DataFileDamaged", "cannot use data file /srv/1.parquet").WithHint("Refresh the table.")
+	for _, test := range []struct {
+		err           error
+		code, message string
+	}{
+		{damaged, "DataFileDamaged", "cannot answer: something failed inside the server, whose log tells more under RequestId id. Refresh the table."},
+		{errors.New("cannot open /srv/1"), "InternalError", "cannot answer: something failed inside the server, whose log tells more under RequestId id"},
+	} {
+		if got := describe(test.err, "id"); got.Code != test.code || got.Message != test.message {
+			t.Errorf("%+v", got)
+		}
 	}
 }
 

@@ -91,17 +91,22 @@ func (f *face) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// describe says what a caller may know of an error. What went wrong inside stands in the server's log alone.
+// describe says what a caller may know of an error. What went wrong inside stands in the server's log alone; what to do about it, if that
+// is known, here too.
 func describe(err error, requestID string) powerbi.ErrorDetail {
 	code := fault.CodeOf(err)
+	var known *fault.Error
+	errors.As(err, &known) // a status other than 500 comes of a fault
 	if status(err) == http.StatusInternalServerError {
 		if code == "" {
 			code = codeInternal
 		}
-		return powerbi.ErrorDetail{Code: code, Message: "cannot answer: something failed inside the server, whose log tells more under RequestId " + requestID}
+		message := "cannot answer: something failed inside the server, whose log tells more under RequestId " + requestID
+		if known != nil && known.Hint != "" {
+			message += ". " + known.Hint
+		}
+		return powerbi.ErrorDetail{Code: code, Message: message}
 	}
-	var known *fault.Error
-	errors.As(err, &known) // a status other than 500 comes of a fault
 	return powerbi.ErrorDetail{Code: code, Message: known.Error()}
 }
 

@@ -15,7 +15,11 @@ import (
 
 // context is what the service puts under @odata.context.
 func (c *call) context(of string) string {
-	return scheme(c.r) + "://" + c.r.Host + "/v1.0/myorg/$metadata#" + of
+	below := "/v1.0/myorg/"
+	if group := c.r.PathValue("groupId"); group != "" && !strings.HasPrefix(of, "groups") {
+		below += "groups/" + group + "/"
+	}
+	return scheme(c.r) + "://" + c.r.Host + below + "$metadata#" + of
 }
 
 func scheme(r *http.Request) string {
