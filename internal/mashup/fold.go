@@ -78,6 +78,7 @@ type sqlExpr struct {
 	raises    bool // evaluating it may fail
 	strict    bool // null for nulls
 	nonNull   bool
+	fits      bool // a decimal within the range of the models' fixed decimals
 	nan       bool // may be NaN, which the databases order and equate and the language does not
 }
 

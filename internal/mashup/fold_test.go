@@ -164,15 +164,15 @@ func cells(kind string) []string {
 	case "int":
 		return []string{"0", "1", "-1", "42", "007", "-0", "+5", " 6 ", "9223372036854775807", "9007199254740993", "", "1,234", "1.000", "2.5", "3.5", "1e2", "99999999999999999999", "1_000", "0x10", "abc", "(5)", "5-", "½"}
 	case "number":
-		return []string{"0", "1.5", "-2.25", "1,5", "1,234.50", "1.234,50", "1e3", "1E-2", ".5", "5.", "-0", "", "NaN", "inf", "Infinity", "-∞", "1_0.5", " 7.5 ", "12345678901234567", "0.1", "123456789.123456789", "x", "$5", "5%", "1e400"}
+		return []string{"0", "1.5", "-2.25", "1,5", "1,234.50", "1.234,50", "1e3", "1E-2", ".5", "5.", "-0", "", "NaN", "inf", "Infinity", "-∞", "1_0.5", " 7.5 ", "12345678901234567", "0.1", "123456789.123456789", "x", "$5", "5%", "1e400", "0.12345678901234567", "-0.30000000000000004", "9007199254740993", "9007199254740993.5", "-9007199254740992", "0.1000000000000000055511151231257827", "-0.0", "007.50", "-.5", "--1.5", "1.5.5", "1,5,5", "123456789012345678", "٣.٥", "0,12345678901234567", "-0,0"}
 	case "money":
-		return []string{"0", "1.5", "19.99", "1.23455", "2.00005", "-1.00005", "922337203685477.5807", "922337203685477.5808", "1,000.25", "", "1e3", "0.1e1", "x", "12_3.5", "1,5", "-0", "-0.0", "12.", ".5", "1.", "+1.5", "1.50000"}
+		return []string{"0", "1.5", "19.99", "1.23455", "2.00005", "-1.00005", "922337203685477.5807", "922337203685477.5808", "1,000.25", "", "1e3", "0.1e1", "x", "12_3.5", "1,5", "-0", "-0.0", "12.", ".5", "1.", "+1.5", "1.50000", "99999999999999.9999", "-99999999999999.9999", "100000000000000.25", "-", "-.", "007.5", "1.2.3", "12,34", "0.0001", "-0.0001", "1-2"}
 	case "logical":
-		return []string{"true", "false", "TRUE", "False", "", "1", "yes"}
+		return []string{"true", "false", "TRUE", "False", "", "1", "yes", " true", "fal\u017fe", "TruE"}
 	case "date":
-		return []string{"2024-01-31", "2024-02-30", "1/2/2024", "31/12/2023", "31.12.2023", "2024-1-5", "", "2024-01-31 10:00:00", "0099-01-01", "0100-01-01", "9999-12-31", "20240131", "Jan 5 2024", "infinity", "x"}
+		return []string{"2024-01-31", "2024-02-30", "1/2/2024", "31/12/2023", "31.12.2023", "2024-1-5", "", "2024-01-31 10:00:00", "0099-01-01", "0100-01-01", "9999-12-31", "20240131", "Jan 5 2024", "infinity", "x", "2023-02-29", "2024-02-29", "1900-02-29", "2024-04-31", "0000-01-01", "0001-01-01", "2024-13-01", "2024-00-10", "2024-01-00", "2024-1-31x", "9999-12-32"}
 	case "datetime":
-		return []string{"2024-01-31 10:11:12", "2024-01-31T10:11:12", "2024-01-31 10:11:12.5", "2024-01-31 10:11:12.1234567", "2024-01-31", "1/2/2024 3:04 PM", "31.12.2023 23:59", "", "2024-01-31 25:00:00", "epoch", "2024-01-31 10:11"}
+		return []string{"2024-01-31 10:11:12", "2024-01-31T10:11:12", "2024-01-31 10:11:12.5", "2024-01-31 10:11:12.1234567", "2024-01-31", "1/2/2024 3:04 PM", "31.12.2023 23:59", "", "2024-01-31 25:00:00", "epoch", "2024-01-31 10:11", "2024-01-31 23:59:59.999999", "2024-01-31 24:00:00", "2024-01-31 10:60:00", "2024-01-31 10:11:60", "2024-01-31 10:11:12.", "2024-01-31 10:11:12.50", "2024-01-31 10:11:12.x", "2024-01-31  10:11:12", "2023-02-29 10:11:12", "2024-01-31 10:11:12Z"}
 	}
 	return []string{"", "a", "A", "ä", "Ä", "é", "e\u0301", "ß", "SS", "Z", "z", " a", "a ", "10", "9", "naïve, café", "line\nbreak", `quo"te`, "\U0001F600", "\uFF21", "\uE000", "x'y", "%", "_"}
 }
@@ -403,11 +403,11 @@ func TestWrongFoldsAreCaught(t *testing.T) {
 				return compareExpr(q, op, left, right)
 			}
 		},
-		{"casts of everything that DuckDB takes", "Int64.Type of"}: plantConversion("CASE WHEN TRY_CAST({0} AS BIGINT) IS NOT NULL THEN CAST({0} AS BIGINT) ELSE {1} END", wholeForm),
-		{"errors as null", "Int64.Type of"}:                        plantConversion("TRY_CAST({0} AS BIGINT)", wholeForm),
-		{"doubles of DuckDB", "type number of"}:                    plantConversion("CASE WHEN TRY_CAST({0} AS DOUBLE) IS NOT NULL THEN CAST({0} AS DOUBLE) ELSE {1} END", doubleForm),
-		{"commas for points", "type number of"}:                    plantConversion(doubleForm, commaForm),
-		{"dates of DuckDB", "type date of"}:                        plantConversion("CASE WHEN TRY_CAST({0} AS DATE) IS NOT NULL THEN CAST({0} AS DATE) ELSE {1} END", dateForm),
+		{"casts of everything that DuckDB takes", "Int64.Type of"}: plantConversion("CASE WHEN TRY_CAST({0} AS BIGINT) IS NOT NULL THEN CAST({0} AS BIGINT) ELSE {1} END", sqlInt),
+		{"errors as null", "Int64.Type of"}:                        plantConversion("TRY_CAST({0} AS BIGINT)", sqlInt),
+		{"doubles of DuckDB", "type number of"}:                    plantConversion("CASE WHEN TRY_CAST({0} AS DOUBLE) IS NOT NULL THEN CAST({0} AS DOUBLE) ELSE {1} END", sqlDouble),
+		{"commas for points", "type number of"}:                    plantConversion("CASE WHEN isfinite(TRY_CAST({0} AS DOUBLE)) THEN CAST({0} AS DOUBLE) ELSE {1} END", sqlDouble),
+		{"dates of DuckDB", "type date of"}:                        plantConversion("CASE WHEN TRY_CAST({0} AS DATE) IS NOT NULL THEN CAST({0} AS DATE) ELSE {1} END", sqlDate),
 		{"joins without null", "nested join on nulls"}:             func(r *rules) { r.joinTest = "({0} = {1})" },
 		{"counts without null", "group with nulls"}:                func(r *rules) { r.aggregates["List.Count"] = "COUNT({0})" },
 		{"sums that begin at 0", "group with nulls"}:               func(r *rules) { r.aggregates["List.Sum"] = "COALESCE(SUM({0}), 0)" },
@@ -437,15 +437,15 @@ func TestWrongFoldsAreCaught(t *testing.T) {
 	}
 }
 
-// plantConversion puts a wrong form in the place of a right one.
-func plantConversion(wrong, right string) func(*rules) {
+// plantConversion puts a wrong form of {0}, the text, in the place of the right one, which is {1}.
+func plantConversion(wrong string, of sqlKind) func(*rules) {
 	return func(r *rules) {
 		r.convert = func(f *folding, q *query, e *sqlExpr, column string, typ *typeValue, culture string) (*sqlExpr, error) {
 			made, err := convertExpr(f, q, e, column, typ, culture)
-			if err == nil && made.form == right {
-				copied := *made
-				copied.form = wrong
-				made = &copied
+			if err == nil && e.kind == sqlText && made.kind == of {
+				planted := *made
+				planted.form, planted.args = wrong, []*sqlExpr{e, made}
+				made = &planted
 			}
 			return made, err
 		}

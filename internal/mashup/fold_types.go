@@ -69,23 +69,6 @@ func postgresExpr(declared string) *sqlExpr {
 	return &sqlExpr{}
 }
 
-// The conversions of texts. The first branch takes cells in the canonical form of the type, for which DuckDB's cast gives what the
-// language's conversion gives; all other cells go through that conversion itself, a Go function. DuckDB's casts take more than the
-// language does ('1_000', '0x10', '1.6' as a whole number), which is why each is checked, mostly by writing the value back.
-const (
-	wholeForm  = "CASE WHEN CAST(TRY_CAST({0} AS BIGINT) AS VARCHAR) = {0} THEN CAST({0} AS BIGINT) ELSE {1} END"
-	doubleForm = "CASE WHEN length({0}) <= 15 AND NOT contains({0}, '_') AND isfinite(TRY_CAST({0} AS DOUBLE)) AND (TRY_CAST({0} AS DOUBLE) <> 0 OR NOT starts_with({0}, '-')) THEN CAST({0} AS DOUBLE) ELSE {1} END"
-	commaForm  = "CASE WHEN length({0}) <= 15 AND NOT contains({0}, '_') AND NOT contains({0}, '.') AND isfinite(TRY_CAST(replace({0}, ',', '.') AS DOUBLE)) AND NOT starts_with({0}, '-0') THEN CAST(replace({0}, ',', '.') AS DOUBLE) ELSE {1} END"
-	// By DECIMAL(18,4): DuckDB 1.5 casts a text to more than 18 digits a hundred times slower (2.3 s against 0.02 s for 100,000).
-	fixedForm  = "CASE WHEN starts_with(CAST(TRY_CAST({0} AS DECIMAL(18,4)) AS VARCHAR), {0}) THEN CAST(CAST({0} AS DECIMAL(18,4)) AS DECIMAL(19,4)) ELSE {1} END"
-	commaFixed = "CASE WHEN starts_with(replace(CAST(TRY_CAST(replace({0}, ',', '.') AS DECIMAL(18,4)) AS VARCHAR), '.', ','), {0}) " +
-		"THEN CAST(CAST(replace({0}, ',', '.') AS DECIMAL(18,4)) AS DECIMAL(19,4)) ELSE {1} END"
-	logicalForm = "CASE {0} WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE ELSE {1} END"
-	dateForm    = "CASE WHEN length({0}) = 10 AND CAST(TRY_CAST({0} AS DATE) AS VARCHAR) = {0} THEN CAST({0} AS DATE) ELSE {1} END"
-	instantForm = "CASE WHEN length({0}) >= 19 AND CAST(TRY_CAST({0} AS TIMESTAMP) AS VARCHAR) = {0} THEN CAST({0} AS TIMESTAMP) " +
-		"WHEN length({0}) = 10 AND CAST(TRY_CAST({0} AS DATE) AS VARCHAR) = {0} THEN CAST(CAST({0} AS DATE) AS TIMESTAMP) ELSE {1} END"
-)
-
 // convertExpr folds the conversion of a column.
 func convertExpr(f *folding, q *query, e *sqlExpr, column string, typ *typeValue, culture string) (*sqlExpr, error) {
 	name := converterName(typ)
@@ -136,53 +119,42 @@ func convertExpr(f *folding, q *query, e *sqlExpr, column string, typ *typeValue
 	return nil, no
 }
 
+// convertText folds the conversion of texts: by a function that takes the cells in the plain form of the type at once, and gives all
+// others to the conversion of the library. DuckDB's own casts take more than the language does ('1_000', '0x10', '1.6' as a whole number),
+// so that each would have to be checked by writing its result back, which costs more than the function.
 func convertText(e *sqlExpr, column, name, culture string, no error) (*sqlExpr, error) {
 	made := &sqlExpr{raises: true, strict: true}
+	form := convertFunction(name) + "({0}, {1}, {2})"
 	switch name {
 	case "Int64.From":
-		made.kind, made.form = sqlInt, wholeForm
+		made.kind = sqlInt
 	case "Number.From", "Double.From":
-		made.kind, made.form, made.nan = sqlDouble, doubleForm, true
-		switch decimalMark(culture) {
-		case '.':
-		case ',':
-			made.form = commaForm
-		default:
-			return nil, no
-		}
+		made.kind, made.nan = sqlDouble, true
 	case "Currency.From":
-		made.kind, made.form, made.precision, made.scale = sqlDecimal, fixedForm, 19, 4
-		switch decimalMark(culture) {
-		case '.':
-		case ',':
-			made.form = commaFixed
-		default:
-			return nil, no
-		}
+		made.kind, made.precision, made.scale, made.fits = sqlDecimal, 19, 4, true
 	case "Logical.From":
-		made.kind, made.form = sqlLogical, logicalForm
+		made.kind = sqlLogical
 	case "Date.From":
-		made.kind, made.form = sqlDate, dateForm
+		made.kind, form = sqlDate, "CAST("+form+" AS DATE)"
 	case "DateTime.From":
-		made.kind, made.form = sqlDateTime, instantForm
+		made.kind = sqlDateTime
 	default:
 		return nil, no
 	}
 	if culture == "" {
 		culture = "en-US"
 	}
+	if decimalMark(culture) == 0 && (made.kind == sqlDouble || made.kind == sqlDecimal) {
+		return nil, no
+	}
 	col, _ := literalExpr(text(column))
 	how, _ := literalExpr(text(culture))
-	slow := &sqlExpr{form: slowFunction(name) + "({0}, {1}, {2})", args: []*sqlExpr{e, col, how}}
-	if made.kind == sqlDate {
-		slow = &sqlExpr{form: "CAST({0} AS DATE)", args: []*sqlExpr{slow}}
-	}
-	made.args = []*sqlExpr{e, slow}
+	made.form, made.args = form, []*sqlExpr{e, col, how}
 	return made, nil
 }
 
-// slowFunction is the name in SQL of a conversion of the library.
-func slowFunction(name string) string {
+// convertFunction is the name in SQL of a conversion of the library.
+func convertFunction(name string) string {
 	return "freshet_" + strings.ToLower(strings.ReplaceAll(name, ".", "_"))
 }
 

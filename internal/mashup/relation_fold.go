@@ -354,7 +354,7 @@ func toTarget(e *sqlExpr, target Target, row *sqlExpr) (*sqlExpr, bool) {
 				"THEN CAST(CAST(CAST(round({0} * 10000) AS BIGINT) AS DECIMAL(19,0)) * CAST(0.0001 AS DECIMAL(4,4)) AS DECIMAL(19,4)) ELSE CAST({1} AS DECIMAL(19,4)) END")
 		case sqlDecimal:
 			switch {
-			case e.scale <= 4 && e.precision-e.scale < 15:
+			case e.fits, e.scale <= 4 && e.precision-e.scale < 15:
 				return made("CAST({0} AS DECIMAL(19,4))")
 			case e.precision <= 34:
 				return made("CASE WHEN {0} IS NULL OR abs({0}) < 922337203685477.58075 THEN CAST({0} AS DECIMAL(19,4)) ELSE CAST({1} AS DECIMAL(19,4)) END")
@@ -362,8 +362,11 @@ func toTarget(e *sqlExpr, target Target, row *sqlExpr) (*sqlExpr, bool) {
 		}
 	case DateTimeTarget:
 		if e.kind == sqlDate || e.kind == sqlDateTime {
-			return made("CASE WHEN {0} IS NULL OR {0} >= TIMESTAMP '0100-01-01 00:00:00' AND {0} < CAST('10000-01-01 00:00:00' AS TIMESTAMP) " +
-				"THEN CAST({0} AS TIMESTAMP) ELSE CAST({1} AS TIMESTAMP) END")
+			first, last := "TIMESTAMP '0100-01-01 00:00:00'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
+			if e.kind == sqlDate {
+				first, last = "DATE '0100-01-01'", "DATE '9999-12-31'"
+			}
+			return made("CASE WHEN {0} BETWEEN " + first + " AND " + last + " THEN CAST({0} AS TIMESTAMP) WHEN {0} IS NULL THEN NULL ELSE CAST({1} AS TIMESTAMP) END")
 		}
 	case BooleanTarget:
 		if e.kind == sqlLogical {
@@ -389,46 +392,51 @@ func registerFunctions(ctx context.Context, conn *duck.Conn) error {
 		from   string
 		typ    *typeValue
 		result duck.Type
+		plain  plainCell
 		set    func(results *duck.Results, row int, v Value) error
 	}{
-		{"Int64.From", named(kindNumber, "Int64.Type"), duck.Int64, setInt64},
-		{"Number.From", simple(kindNumber), duck.Double, setDouble},
-		{"Double.From", named(kindNumber, "Double.Type"), duck.Double, setDouble},
-		{"Currency.From", named(kindNumber, "Currency.Type"), duck.Decimal, setDecimal},
-		{"Logical.From", simple(kindLogical), duck.Bool, setBool},
-		{"Date.From", simple(kindDate), duck.Timestamp, setTime},
-		{"DateTime.From", simple(kindDateTime), duck.Timestamp, setTime},
+		{"Int64.From", named(kindNumber, "Int64.Type"), duck.Int64, plainInt, setInt64},
+		{"Number.From", simple(kindNumber), duck.Double, plainDouble, setDouble},
+		{"Double.From", named(kindNumber, "Double.Type"), duck.Double, plainDouble, setDouble},
+		{"Currency.From", named(kindNumber, "Currency.Type"), duck.Decimal, plainMoney, setDecimal},
+		{"Logical.From", simple(kindLogical), duck.Bool, plainLogical, setBool},
+		{"Date.From", simple(kindDate), duck.Timestamp, plainDate, setTime},
+		{"DateTime.From", simple(kindDateTime), duck.Timestamp, plainDateTime, setTime},
 	} {
-		if err := conn.Function(ctx, slowFunction(f.from), three, f.result, slowConversion(f.typ, f.set)); err != nil {
+		if err := conn.Function(ctx, convertFunction(f.from), three, f.result, cellConversion(f.typ, f.plain, f.set)); err != nil {
 			return err
 		}
 	}
 	return conn.Function(ctx, "freshet_misfit", []duck.Type{duck.Text, duck.Text, duck.Int64, duck.Int64}, duck.Text, misfitFunction)
 }
 
-// slowConversion is the library's conversion as a function of SQL: of a cell, its column and the culture. Each chunk has an
-// evaluation of its own, because chunks run on several threads.
-func slowConversion(typ *typeValue, set func(results *duck.Results, row int, v Value) error) duck.Func {
+// cellConversion is the library's conversion as a function of SQL: of a cell, its column and the culture, which are the same for all cells.
+// Each chunk has an evaluation of its own, because chunks run on several threads.
+func cellConversion(typ *typeValue, plain plainCell, set func(results *duck.Results, row int, v Value) error) duck.Func {
 	return func(args *duck.Args, results *duck.Results) error {
 		if args.Rows() == 0 {
 			return nil
 		}
-		session := newSession(&Document{}, &Env{}, nil)
-		ev := session.begin(context.Background())
+		culture := args.Text(2, 0)
+		mark := decimalMark(culture)
+		var ev *evaluation
 		var convert *converter
-		var culture string
 		for row := range args.Rows() {
 			if args.Null(0, row) {
 				continue
 			}
-			if asked := args.Text(2, row); convert == nil || asked != culture {
+			cell := args.Text(0, row)
+			if cell == "" || plain(results, row, cell, mark) {
+				continue // an empty cell is null
+			}
+			if ev == nil {
 				var err error
-				culture = strings.Clone(asked)
-				if convert, err = newConverter(ev, typ, culture); err != nil {
+				ev = newSession(&Document{}, &Env{}, nil).begin(context.Background())
+				if convert, err = newConverter(ev, typ, strings.Clone(culture)); err != nil {
 					return err
 				}
 			}
-			v, err := convert.convert(ev, text(strings.Clone(args.Text(0, row))))
+			v, err := convert.convert(ev, text(strings.Clone(cell)))
 			if err != nil {
 				return cellError(Target{Name: strings.Clone(args.Text(1, row))}, err)
 			}
