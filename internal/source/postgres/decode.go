@@ -73,7 +73,7 @@ func (c *column) begin(rows int) {
 		return b
 	}
 	c.validity = buffer((rows + 7) / 8)
-	memory.Set(c.validity.Bytes(), 0)
+	memory.Set(c.validity.Bytes(), 0xff) // nulls are fewer
 	switch {
 	case c.form == formBool:
 		c.values = buffer((rows + 7) / 8)
@@ -118,6 +118,7 @@ func (c *column) finish() arrow.Array {
 
 func (c *column) null() {
 	c.nulls++
+	bitutil.ClearBit(c.validity.Bytes(), c.rows)
 	switch {
 	case c.variable():
 		binary.NativeEndian.PutUint32(c.offsets.Bytes()[(c.rows+1)*4:], uint32(c.used))
@@ -225,7 +226,6 @@ func (c *column) append(b []byte) error {
 		putUUID(c.reserve(36), b)
 		c.endVariable(36)
 	}
-	bitutil.SetBit(c.validity.Bytes(), row)
 	c.rows++
 	return nil
 }

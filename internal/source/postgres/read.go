@@ -50,6 +50,7 @@ func (c *conn) Read(ctx context.Context, sql string, options source.ReadOptions)
 		return nil, err
 	}
 	r.schema = schemaOf(r.fields)
+	r.buffers = &recycler{from: r.options.Allocator, most: 2 * 3 * len(r.fields)} // a column has up to three, and two batches wait at once
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	r.refs.Store(1)
 	return r, nil
@@ -63,6 +64,7 @@ type reader struct {
 	options   source.ReadOptions
 	fields    []field
 	schema    *arrow.Schema
+	buffers   *recycler
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	start     sync.Once
@@ -132,6 +134,7 @@ func (r *reader) Release() {
 		batch.Release()
 	}
 	<-r.ended
+	r.buffers.close()
 }
 
 // copy owns the statement from its start to its end.
@@ -158,7 +161,7 @@ func (r *reader) extract(ctx context.Context, pg *pgconn.PgConn) error {
 	d := &decoder{reader: r, ctx: ctx, most: r.options.BatchRows}
 	width := 0
 	for _, f := range fields {
-		c := newColumn(f, r.options.Allocator, r.options.InfiniteDates, check)
+		c := newColumn(f, r.buffers, r.options.InfiniteDates, check)
 		d.columns = append(d.columns, c)
 		width += max(c.width, 4)
 	}
