@@ -503,6 +503,9 @@ func listMakers() []entry {
 				}
 				s = &session{env: ev.session.env, random: uint64(seed)*2 + 1}
 			}
+			if count > maxItems {
+				return nil, fail("The list has more than %d items, which is more than Freshet holds in memory.", maxItems)
+			}
 			out := make([]Value, count)
 			for i := range out {
 				out[i] = floatNumber(s.nextRandom())

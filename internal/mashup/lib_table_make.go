@@ -41,6 +41,18 @@ func tableMakers() family {
 	}}
 }
 
+// columnCount is how many columns a table is to have, 0 for null.
+func columnCount(v Value) (int, error) {
+	n, err := countArg(v, 0)
+	if err != nil || n > maxColumns {
+		return 0, fail("The number of columns must be a whole number from 0 to %d.", maxColumns).with(v)
+	}
+	return n, nil
+}
+
+// maxColumns bounds what a number chosen wrongly can ask for.
+const maxColumns = 16384
+
 // columnsArg is what #table and Table.From… take for columns: names, a count, a table type; null is Column1, Column2 … of width.
 func columnsArg(ev *evaluation, v Value, width func() (int, error)) ([]fieldType, error) {
 	numbered := func(n int) []fieldType {
@@ -55,11 +67,8 @@ func columnsArg(ev *evaluation, v Value, width func() (int, error)) ([]fieldType
 		n, err := width()
 		return numbered(n), err
 	case number:
-		n, ok := v.int()
-		if !ok || n < 0 || n > 16384 {
-			return nil, fail("The number of columns must be a whole number from 0 to 16384.").with(v)
-		}
-		return numbered(int(n)), nil
+		n, err := columnCount(v)
+		return numbered(n), err
 	case *typeValue:
 		if v.of != kindTable && v.of != kindRecord || v.open {
 			return nil, fail("A table type with columns is expected.").with(v)

@@ -428,7 +428,10 @@ func tableSplitColumn(ev *evaluation, args []Value) (Value, error) {
 	var added []fieldType
 	switch to := args[3].(type) {
 	case nullKind, number:
-		width := smallArg(to, 0)
+		width, err := columnCount(to)
+		if err != nil {
+			return nil, err
+		}
 		if to == null {
 			first, err := firstRow(ev, t)
 			if err != nil {

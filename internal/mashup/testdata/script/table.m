@@ -49,3 +49,14 @@ eval
 Csv.Document("a,b", [QuoteStyle = "Csv"])
 ----
 cannot evaluate the expression, line 1, column 1: [Expression.Error] The option QuoteStyle of Csv.Document must be a whole number, not "Csv". Details: "Csv"
+
+# More columns than a table can have is a mistake, and not an attempt to make them.
+eval
+Table.SplitColumn(#table({"a"}, {{"1-2"}}), "a", Splitter.SplitTextByDelimiter("-"), 1000000000)
+----
+cannot evaluate the expression, line 1, column 1: [Expression.Error] The number of columns must be a whole number from 0 to 16384. Details: 1000000000
+
+eval
+#table(-1, {})
+----
+cannot evaluate the expression, line 1, column 1: [Expression.Error] The number of columns must be a whole number from 0 to 16384. Details: -1
