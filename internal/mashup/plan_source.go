@@ -34,6 +34,9 @@ func schemaFields(schema *arrow.Schema) []fieldType {
 	fields := make([]fieldType, schema.NumFields())
 	for i, field := range schema.Fields() {
 		typ := arrowValueType(field.Type)
+		if field.Metadata.FindKey(source.NumberKey) >= 0 {
+			typ = named(kindNumber, "Decimal.Type")
+		}
 		if field.Nullable {
 			typ = typ.asNullable()
 		}

@@ -1,6 +1,7 @@
 package mashup
 
 import (
+	"math"
 	"math/big"
 	"strings"
 
@@ -84,6 +85,9 @@ func (b *batchStream) next(ev *evaluation) ([]Value, bool, error) {
 			if err != nil {
 				return nil, false, err
 			}
+			if b.stream.Schema().Field(i).Metadata.FindKey(source.NumberKey) >= 0 {
+				decode = decimalsOf(decode)
+			}
 			b.decode = append(b.decode, decode)
 		}
 		b.at, b.size = 0, int(batch.NumRows())
@@ -101,6 +105,29 @@ func (b *batchStream) next(ev *evaluation) ([]Value, bool, error) {
 }
 
 func (b *batchStream) close() { b.stream.Release() }
+
+// decimalsOf reads texts that are numbers (source.NumberKey): every digit counts.
+func decimalsOf(texts func(i int) (Value, error)) func(i int) (Value, error) {
+	return func(i int) (Value, error) {
+		v, err := texts(i)
+		s, isText := v.(text)
+		if err != nil || !isText {
+			return v, err
+		}
+		d, _, err := apd.NewFromString(string(s))
+		switch {
+		case err != nil:
+			return nil, fault.New(fault.Internal, CodeCellError, "cannot read the number %q of the database: %w", string(s), err)
+		case d.Form == apd.Finite:
+			return decNumber(d), nil
+		case d.Form == apd.Infinite && d.Negative:
+			return floatNumber(math.Inf(-1)), nil
+		case d.Form == apd.Infinite:
+			return floatNumber(math.Inf(1)), nil
+		}
+		return floatNumber(math.NaN()), nil
+	}
+}
 
 // decoder reads the values of an array.
 func decoder(column arrow.Array) (func(i int) (Value, error), error) {

@@ -40,6 +40,9 @@ type Conn interface {
 	Close() error
 }
 
+// NumberKey is the key in the metadata of a field of texts that are numbers: decimals of any length, NaN, Infinity and -Infinity.
+const NumberKey = "freshet.number"
+
 // Database is a Conn that is asked by SQL. Every statement runs in a READ ONLY transaction of its own.
 type Database interface {
 	Conn

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"freshet.dev/internal/source"
 )
 
 // How a type of PostgreSQL arrives in Arrow:
@@ -92,7 +94,11 @@ const metadataKey = "postgresql"
 func schemaOf(fields []field) *arrow.Schema {
 	columns := make([]arrow.Field, len(fields))
 	for i, f := range fields {
-		columns[i] = arrow.Field{Name: f.name, Type: f.arrow, Nullable: true, Metadata: arrow.NewMetadata([]string{metadataKey}, []string{f.declared})}
+		metadata := map[string]string{metadataKey: f.declared}
+		if f.form == formNumeric || f.form == formMoney {
+			metadata[source.NumberKey] = "decimal"
+		}
+		columns[i] = arrow.Field{Name: f.name, Type: f.arrow, Nullable: true, Metadata: arrow.MetadataFrom(metadata)}
 	}
 	return arrow.NewSchema(columns, nil)
 }
