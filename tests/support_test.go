@@ -389,10 +389,10 @@ func (p postgres) open(t *testing.T, number int) {
 	p.run(t, fmt.Sprintf("SELECT pg_advisory_unlock(%d)", number))
 }
 
-// statements returns how many statements of others this database runs now that hold the text.
+// statements returns how many statements that hold the text give rows to others now.
 func (p postgres) statements(t *testing.T, holding string) int {
 	t.Helper()
-	n, err := strconv.Atoi(p.text(t, "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active' AND position("+
+	n, err := strconv.Atoi(p.text(t, "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active' AND query LIKE 'COPY%' AND position("+
 		literal(holding)+" IN query) > 0"))
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"freshet.dev/powerbi"
 )
 
 // TestValuesThatDoNotFitCSV: a value that does not fit its column fails the refresh, which names table, partition, column, row and value.
@@ -125,7 +127,10 @@ func TestDecimals(t *testing.T) {
 		"PostgreSQL filtered by row": reads("P", "Table.SelectRows("+p.from("decimals")+`, each Text.Length(Text.From([Id]) & "x") > 0)`),
 	} {
 		ref := r.deploy(t, name, modelOf(t, name, tableOf("T", "Id int64, Value decimal", partition)))
-		r.completed(t, ref, `{"type":"full"}`)
+		if detail := r.done(t, ref, `{"type":"full"}`); detail.Status != powerbi.Completed {
+			t.Errorf("%s: %s", name, errorsOf(detail))
+			continue
+		}
 		want := away
 		if name == "CSV as Currency.Type" {
 			want = even
@@ -133,5 +138,22 @@ func TestDecimals(t *testing.T) {
 		if got := r.values(t, ref, `SELECT "Value"::VARCHAR FROM T ORDER BY Id`); got != want {
 			t.Errorf("%s: %s, not %s", name, got, want)
 		}
+	}
+}
+
+// TestPlainNumeric: a numeric without precision is a number to M, with every digit of it.
+func TestPlainNumeric(t *testing.T) {
+	p := newPostgres(t, "CREATE TABLE n AS SELECT 123456789012345.6789::numeric AS v, 5::numeric AS w")
+	r := start(t, p.source())
+	ref := r.deploy(t, "Numeric", modelOf(t, "Numeric",
+		tableOf("Plain", "v decimal", reads("P", p.from("n"))),
+		tableOf("Filtered", "v decimal", reads("P", "Table.SelectRows("+p.from("n")+", each [w] > 4)")),
+		tableOf("Text", "v string", reads("P", p.from("n"))),
+		tableOf("Double", "w double", reads("P", p.from("n"))),
+		tableOf("Whole", "w int64", reads("P", p.from("n"))),
+	))
+	r.completed(t, ref, `{"type":"full"}`)
+	if got := r.values(t, ref, "SELECT Plain.v::VARCHAR, Filtered.v::VARCHAR, Text.v, Double.w, Whole.w FROM Plain, Filtered, Text, Double, Whole"); got != "123456789012345.6789|123456789012345.6789|123456789012345.6789|5|5" {
+		t.Errorf("rows %s", got)
 	}
 }
