@@ -38,6 +38,7 @@ type Options struct {
 	Ready           func(ctx context.Context) error // tells why the server cannot work; nil error: it can
 	Hosts           []string                        // names in a Host header that are ours, besides localhost and IP addresses
 	StandardDetails bool                            // answer GET of a standard refresh's detail, which Power BI refuses (R29)
+	Stopping        <-chan struct{}                 // closed when the server stops: no answer is held back any longer; may be nil
 	NewID           func() string                   // makes GUIDs
 	Logger          *slog.Logger
 }

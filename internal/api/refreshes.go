@@ -138,7 +138,7 @@ func (c *call) detail(which refresh.Which) (reply, error) {
 	return reply{code, asDetail(detail)}, nil
 }
 
-// maxHold bounds how long an answer is held back, so that a stopping server need not wait for it.
+// maxHold bounds how long an answer is held back: shorter than what proxies allow.
 const maxHold = 15 * time.Second
 
 // hold waits for the end of a refresh as long as the caller prefers (RFC 7240: Prefer: wait=10), and tells whether it did.
@@ -152,6 +152,13 @@ func (c *call) hold(id string) bool {
 		limit := min(time.Duration(seconds)*time.Second, maxHold)
 		ctx, cancel := context.WithTimeout(c.r.Context(), limit)
 		defer cancel()
+		go func() {
+			select {
+			case <-c.Stopping:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
 		_, _ = c.Engine.Wait(ctx, id) // whatever ended the wait, the detail is read after it
 		c.w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(limit.Seconds())))
 		return true

@@ -59,6 +59,7 @@ type Server struct {
 	address  Address
 	listener net.Listener
 	http     *http.Server
+	stopping chan struct{} // closed when the server has been told to stop
 	engine   *refresh.Engine
 	store    *store.Store
 	closers  []func() error // in the order of opening
@@ -74,7 +75,7 @@ func Open(ctx context.Context, config Config, logger *slog.Logger) (*Server, err
 		return nil, fault.New(fault.Invalid, CodeConfig, "cannot use the data directory %s: %w", config.Data, err)
 	}
 	config.Data = data
-	s := &Server{config: config, logger: logger}
+	s := &Server{config: config, logger: logger, stopping: make(chan struct{})}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -126,7 +127,7 @@ func (s *Server) open(ctx context.Context) error {
 			_, err := rows.Workspaces(ctx)
 			return err
 		},
-		Hosts: s.config.Hosts, StandardDetails: s.config.StandardDetails, NewID: uuid.NewString, Logger: s.logger,
+		Hosts: s.config.Hosts, StandardDetails: s.config.StandardDetails, Stopping: s.stopping, NewID: uuid.NewString, Logger: s.logger,
 	}
 	if s.config.Auth.Mode == AuthLocal {
 		issuer, err := auth.NewLocal(s.config.Data)
@@ -264,6 +265,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error {
 		<-failed.Done() // told to stop, or one of the others has failed
 		defer stopWork()
+		close(s.stopping)
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 		defer cancel()
 		if err := s.http.Shutdown(limit); err != nil {

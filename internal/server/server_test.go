@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,6 +80,44 @@ func start(t *testing.T, data, files string, change func(*Config)) *running {
 	}
 	t.Cleanup(r.stop)
 	return r
+}
+
+// held asks for a detail and prefers to wait for the refresh's end, longer than the call may take. It returns when the request is sent; the
+// channel gives the status, or 0 for a call that failed.
+func (r *running) held(t *testing.T, ref powerbi.Ref, id string) <-chan int {
+	t.Helper()
+	sent, status := make(chan struct{}), make(chan int, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { close(sent) }})
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Host+"/v1.0/myorg/datasets/"+ref.DatasetID+"/refreshes/"+id, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := r.Token(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Prefer", "wait=15")
+	own := &http.Transport{DisableKeepAlives: true} // a server that stops closes connections that were idle a moment ago
+	go func() {
+		defer cancel()
+		response, err := own.RoundTrip(request)
+		if err != nil {
+			status <- 0
+			return
+		}
+		response.Body.Close()
+		status <- response.StatusCode
+	}()
+	<-sent
+	// A server accepts connections in their order: when it answers on a later one, it has taken the request.
+	later, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(r.Host + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	later.Body.Close()
+	return status
 }
 
 func (r *running) write(t *testing.T, name, content string) {
@@ -425,7 +464,11 @@ func TestRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	held := first.held(t, slow, left.RequestID)
 	first.stop()
+	if code := <-held; code != http.StatusAccepted {
+		t.Errorf("the answer that was held back when the server was told to stop is %d", code)
+	}
 	if _, found := Find(data); found {
 		t.Error("a server that has ended is found")
 	}
