@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,9 +71,9 @@ func (a *app) keyFolder() (string, error) {
 		folders = []string{"data", "demo-data"}
 	}
 	for _, folder := range folders {
-		if info, err := os.Stat(folder); err == nil && info.IsDir() {
+		if info, err := os.Stat(filepath.Join(folder, "keys")); err == nil && info.IsDir() {
 			return folder, nil
 		}
 	}
-	return "", fmt.Errorf("cannot find a data directory (looked for %v); name the server's with --data DIR", folders)
+	return "", fmt.Errorf("cannot find a server's data directory (looked for a folder keys in %v); start the server, or name its directory with --data DIR", folders)
 }

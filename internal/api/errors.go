@@ -16,6 +16,7 @@ import (
 // The codes that this room gives.
 const (
 	codeInvalid       = refresh.CodeInvalidRequest // Power BI's
+	codeUnready       = "ServerNotReady"
 	codeTooLarge      = "RequestTooLarge"
 	codeNotFound      = refresh.CodeNotFound            // Power BI's
 	codeNotAuthorized = "PowerBINotAuthorizedException" // Power BI's

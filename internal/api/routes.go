@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"freshet.dev/internal/auth"
+	"freshet.dev/internal/fault"
 	"freshet.dev/internal/workspace"
 )
 
@@ -66,7 +67,7 @@ func (c *call) healthz() (reply, error) {
 
 func (c *call) readyz() (reply, error) {
 	if err := c.Ready(c.r.Context()); err != nil {
-		return reply{}, err
+		return reply{}, fault.New(fault.Unavailable, codeUnready, "cannot serve: %w", err).WithHint("The server's log says more")
 	}
 	return reply{http.StatusOK, map[string]string{"status": "ready"}}, nil
 }
