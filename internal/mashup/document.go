@@ -105,7 +105,7 @@ func newSession(doc *Document, env *Env, bind map[string]Value) *session {
 		}}
 	}
 	for name, structured := range doc.sources {
-		s.shared[name] = &thunk{name: name, compute: func(ev *evaluation) (Value, error) { return openStructured(ev, structured) }}
+		s.shared[name] = &thunk{name: name, compute: func(ev *evaluation) (Value, error) { return openStructured(ev, name, structured) }}
 	}
 	for name, v := range bind {
 		s.shared[name] = v

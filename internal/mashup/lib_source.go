@@ -374,11 +374,11 @@ func valueNativeQuery(ev *evaluation, args []Value) (Value, error) {
 }
 
 // openStructured gives the value of a model's structured data source.
-func openStructured(ev *evaluation, s StructuredSource) (Value, error) {
+func openStructured(ev *evaluation, name string, s StructuredSource) (Value, error) {
 	if ev.session.env.Sources == nil {
 		return nil, fault.New(fault.Denied, source.CodeNotAllowed, "cannot reach the model's data source: no data source is configured")
 	}
-	ref, err := ev.session.env.Sources.Resolve(source.Connection{Name: s.Protocol, Protocol: s.Protocol, Address: s.Address})
+	ref, err := ev.session.env.Sources.Resolve(source.Connection{Name: name, Protocol: s.Protocol, Address: s.Address})
 	if err != nil {
 		return nil, err
 	}
