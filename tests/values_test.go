@@ -122,6 +122,7 @@ func TestDecimals(t *testing.T) {
 	file := write(t, dir, "decimals.csv", strings.Join(lines, "\n")+"\n")
 	r := start(t, fileSource(dir), p.source())
 	for name, partition := range map[string]object{
+		"CSV as text":                readsCSV("P", file, `{"Id", Int64.Type}`),
 		"CSV as Currency.Type":       readsCSV("P", file, `{"Id", Int64.Type}, {"Value", Currency.Type}`),
 		"PostgreSQL":                 reads("P", p.from("decimals")),
 		"PostgreSQL filtered by row": reads("P", "Table.SelectRows("+p.from("decimals")+`, each Text.Length(Text.From([Id]) & "x") > 0)`),

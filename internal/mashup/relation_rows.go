@@ -256,7 +256,7 @@ func newPutter(ev *evaluation, target TargetType, builder array.Builder) (fitter
 			return nil
 		}, err
 	case *array.Decimal128Builder:
-		toNumber, err := convertTo(simple(kindNumber))
+		toNumber, err := convertTo(named(kindNumber, "Decimal.Type")) // a text keeps all its digits until they are rounded once
 		return func(ev *evaluation, v Value) error {
 			n, ok, err := numberFor(ev, toNumber, v)
 			if err != nil {
