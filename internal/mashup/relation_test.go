@@ -167,7 +167,7 @@ func TestParquetFolds(t *testing.T) {
 func TestExplainFiles(t *testing.T) {
 	b := newFoldBench(t, nil, nil)
 	path := b.write("e.csv", []byte("id,name\n1,a\n2,b\n"))
-	e, err := b.relation(`Table.SelectRows(Table.TransformColumnTypes(` + csvSource(path, 65001) + `, {{"id", Int64.Type}}), each [name] <> "a")`).Explain(context.Background(), nil)
+	e, err := b.relation(`Table.SelectRows(Table.TransformColumnTypes(`+csvSource(path, 65001)+`, {{"id", Int64.Type}}), each [name] <> "a")`).Explain(context.Background(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
