@@ -204,9 +204,9 @@ func (s *scan) from(skip int64) string {
 	padding := s.known.minFields < declared
 	// No new_line: in strict mode DuckDB 1.5 loses the line breaks of a file that it is told to end in \r\n.
 	text := fmt.Sprintf("read_csv(%s, auto_detect=false, header=false, skip=%d, delim=%s, quote=%s, escape=%s, comment='', columns={%s}, "+
-		"force_not_null=[%s], strict_mode=true, null_padding=%t, parallel=%t, max_line_size=%d)",
+		"force_not_null=[%s], strict_mode=true, null_padding=%t, parallel=%t, max_line_size=%d, buffer_size=%d)",
 		duck.Literal(s.content.Path), skip, duck.Literal(s.options.Delimiter), quote, quote, strings.Join(columns, ", "),
-		strings.Join(notNull, ", "), padding, !padding || s.known.brokenAt == 0, maxLine)
+		strings.Join(notNull, ", "), padding, !padding || s.known.brokenAt == 0, maxLine, buffer)
 	if !padding && declared == count {
 		return text
 	}
