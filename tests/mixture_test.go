@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"freshet.dev/internal/server"
 	"freshet.dev/powerbi"
@@ -73,8 +72,6 @@ func TestNoMixture(t *testing.T) {
 			t.Errorf("generation %d ended as %s, not %s: %+v", generation, detail.Status, want, detail.Messages)
 		}
 	}
-	// The last generation is visible now; the reader must have a moment to see it.
-	time.Sleep(50 * time.Millisecond)
 	stop()
 	result := <-reader
 	if result.err != nil {
