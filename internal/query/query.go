@@ -39,8 +39,9 @@ type Options struct {
 	Capacities []*capacity.Capacity // by name; the first serves models of shared workspaces too
 	TempDir    string               // for what queries spill to disk; the engine's own, emptied by New
 	// –––
-	Memory    int64 // of all queries over one version; 0 = 512 MiB, and never more than half a capacity
-	Instances int   // how many versions are kept open while nobody queries them; 0 = 8
+	Disk      *store.Disk // which what is spilled leaves enough free space on; nil = no limit
+	Memory    int64       // of all queries over one version; 0 = 512 MiB, and never more than half a capacity
+	Instances int         // how many versions are kept open while nobody queries them; 0 = 8
 }
 
 // Engine runs queries. It is safe for concurrent use.
@@ -241,6 +242,7 @@ func (e *Engine) open(ctx context.Context, in *instance, version store.Version) 
 	in.door, err = duck.OpenSelect(ctx, duck.Options{
 		MemoryLimit: e.memory(in.capacity),
 		TempDir:     e.tempDir(in.version),
+		TempLimit:   e.options.Disk.Spill(),
 	}, tables)
 	return err
 }

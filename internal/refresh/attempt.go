@@ -333,7 +333,7 @@ func (a *attempt) make(ctx context.Context, step Step) (made product, err error)
 	}
 	measure, end := a.work.tracker.begin(step, a.work.now())
 	defer func() { end(a.work.now()) }()
-	return a.work.engine.load(ctx, task{attempt: a, step: step, measure: measure})
+	return a.work.engine.loadWithRoom(ctx, task{attempt: a, step: step, measure: measure})
 }
 
 // open returns the operation's DuckDB instance, limited to the attempt's memory. It is opened at its first use.
@@ -344,7 +344,7 @@ func (a *attempt) open(ctx context.Context) (*duck.DB, error) {
 		return a.instance, nil
 	}
 	var err error
-	a.instance, err = duck.Open(ctx, duck.Options{MemoryLimit: a.grant.Bytes(), TempDir: a.work.tempDir()})
+	a.instance, err = duck.Open(ctx, duck.Options{MemoryLimit: a.grant.Bytes(), TempDir: a.work.tempDir(), TempLimit: a.work.engine.options.Disk.Spill()})
 	return a.instance, err
 }
 

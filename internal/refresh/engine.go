@@ -49,6 +49,7 @@ type Options struct {
 	NewID      func() string
 	Logger     *slog.Logger
 	// –––
+	Disk            *store.Disk    // which loads leave enough free space on; nil = no limit
 	HeartbeatEvery  time.Duration  // 0 = 10 s
 	KeepFinishedFor time.Duration  // F2: how long ago a step may have finished reading and still be kept; 0 = 6 h
 	RetryAll        bool           // R33: also try errors again that no retry can mend

@@ -18,6 +18,42 @@ import (
 // tempDir is where the operation spills.
 func (w *work) tempDir() string { return filepath.Join(w.engine.options.TempDir, w.operation.ID) }
 
+// diskEvery is how often a load looks whether the disk still has room for it.
+const diskEvery = time.Second
+
+// loadWithRoom loads while the disk has room.
+func (e *Engine) loadWithRoom(ctx context.Context, task task) (product, error) {
+	if e.options.Disk == nil {
+		return e.load(ctx, task)
+	}
+	if err := e.options.Disk.Room(); err != nil {
+		return product{}, err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer stop(nil)
+	watch.Go(func() {
+		look := time.NewTicker(diskEvery)
+		defer look.Stop()
+		for {
+			select {
+			case <-look.C:
+				if err := e.options.Disk.Room(); err != nil {
+					stop(err)
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	made, err := e.load(ctx, task)
+	if cause := context.Cause(ctx); err != nil && fault.CodeOf(cause) == store.CodeDiskLow {
+		err = cause
+	}
+	return made, err
+}
+
 // loadPartition reads a partition's source, or for Defragment its present files, into a new file of the store.
 func (e *Engine) loadPartition(ctx context.Context, task task) (made product, err error) {
 	w := task.attempt.work

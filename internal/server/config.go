@@ -37,6 +37,7 @@ type Config struct {
 	Capacities      []Capacity   `yaml:"capacities"`
 	KeepVersions    Duration     `yaml:"keepVersions"`
 	KeepFinishedFor Duration     `yaml:"keepFinishedFor"`
+	MinFreeDisk     Size         `yaml:"minFreeDisk"`
 	RetryAll        bool         `yaml:"retryAll"`
 	StandardDetails bool         `yaml:"standardDetails"`
 }
@@ -70,7 +71,7 @@ func DefaultConfig() Config {
 	return Config{
 		Listen: DefaultListen, Data: "data", Auth: Auth{Mode: AuthLocal},
 		Capacities:   []Capacity{{Name: "default"}},
-		KeepVersions: Duration(24 * time.Hour), KeepFinishedFor: Duration(6 * time.Hour),
+		KeepVersions: Duration(24 * time.Hour), KeepFinishedFor: Duration(6 * time.Hour), MinFreeDisk: 1 << 30,
 	}
 }
 

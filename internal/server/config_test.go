@@ -45,6 +45,7 @@ dataSources:
 capacities: [{name: big, memory: 4GiB, maxConcurrentRefreshes: 4}, {name: small, memory: 1.5GB}]
 keepVersions: 90m
 keepFinishedFor: 0s
+minFreeDisk: 200MiB
 retryAll: true
 standardDetails: true
 `)
@@ -56,7 +57,7 @@ standardDetails: true
 		DataSources: []source.Setting{{Kind: "File", Path: "/srv/exports"},
 			{Kind: "PostgreSQL", Path: "localhost:5432;sales", Username: "etl", Password: "s3cret: [x", MaxConnections: 8, Options: map[string]string{"sslmode": "disable"}}},
 		Capacities:   []Capacity{{Name: "big", Memory: 4294967296, MaxConcurrentRefreshes: 4}, {Name: "small", Memory: 1500000000}},
-		KeepVersions: Duration(90 * time.Minute), RetryAll: true, StandardDetails: true,
+		KeepVersions: Duration(90 * time.Minute), MinFreeDisk: 200 << 20, RetryAll: true, StandardDetails: true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%#v\nwant\n%#v", got, want)

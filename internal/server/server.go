@@ -110,14 +110,15 @@ func (s *Server) open(ctx context.Context) error {
 	s.later(sources.Close)
 	workspaces := workspace.New(rows, workspace.Options{Capacities: names})
 	temp := filepath.Join(s.config.Data, tempFolder)
+	disk := store.NewDisk(s.config.Data, int64(s.config.MinFreeDisk), nil)
 	if s.engine, err = refresh.New(refresh.Options{
 		Log: rows, Models: rows, Store: s.store, Sources: sources, Capacities: capacities, TempDir: filepath.Join(temp, "refresh"),
 		Owner: owner(), Now: time.Now, NewID: uuid.NewString, Logger: s.logger,
-		KeepFinishedFor: time.Duration(s.config.KeepFinishedFor), RetryAll: s.config.RetryAll,
+		KeepFinishedFor: time.Duration(s.config.KeepFinishedFor), RetryAll: s.config.RetryAll, Disk: disk,
 	}); err != nil {
 		return err
 	}
-	queries, err := query.New(query.Options{Store: s.store, Models: rows, Capacities: capacities, TempDir: filepath.Join(temp, "query")})
+	queries, err := query.New(query.Options{Store: s.store, Models: rows, Capacities: capacities, TempDir: filepath.Join(temp, "query"), Disk: disk})
 	if err != nil {
 		return err
 	}
