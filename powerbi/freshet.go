@@ -54,6 +54,13 @@ func (c *Client) Deploy(ctx context.Context, definition Definition) (Deployment,
 	return deployment, err
 }
 
+// ChangeGroup (Freshet) sets what can be set of a workspace, and returns it.
+func (c *Client) ChangeGroup(ctx context.Context, groupID string, settings GroupSettings) (Group, error) {
+	var group Group
+	_, err := c.call(ctx, http.MethodPatch, own("groups", groupID), nil, nil, settings, &group)
+	return group, err
+}
+
 // Model is a semantic model with its workspace.
 type Model struct {
 	Dataset

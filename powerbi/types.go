@@ -108,6 +108,13 @@ type Group struct {
 	DefaultDatasetStorageFormat string `json:"defaultDatasetStorageFormat,omitempty"`
 	Type                        string `json:"type,omitempty"`
 	Name                        string `json:"name"`
+
+	Freshet *GroupSettings `json:"freshet,omitempty"` // Freshet only, and where a setting is not Power BI's way
+}
+
+// GroupSettings are what can be set of a workspace in Freshet.
+type GroupSettings struct {
+	Overflow string `json:"overflow"` // of a standard refresh while one runs and one is queued: drop (Power BI's way), reject
 }
 
 // Dataset is a semantic model.

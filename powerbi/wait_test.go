@@ -122,6 +122,38 @@ func TestF9Wait(t *testing.T) {
 	}
 }
 
+// R7: a refresh that the service says it has dropped is unknown to it. Wait gives it a minute from the 202 and not a moment more, and follows
+// it when it appears in that minute after all.
+func TestR7DroppedForAMinute(t *testing.T) {
+	start := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for appears, want := range map[time.Duration]Status{59 * time.Second: Completed, 61 * time.Second: ""} {
+		clock := &testClock{now: start.Add(20 * time.Second)} // Wait is called some time after the 202
+		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodPost:
+				w.Header().Set("RequestId", theID)
+				w.Header().Set("x-freshet-outcome", "dropped")
+				w.WriteHeader(http.StatusAccepted)
+			case clock.now.Before(start.Add(appears)):
+				w.WriteHeader(http.StatusNotFound)
+			default:
+				_, _ = io.WriteString(w, `{"status":"Completed"}`)
+			}
+		})
+		accepted, err := client.Refresh(context.Background(), here, RefreshRequest{}, RefreshOptions{})
+		if err != nil || !accepted.Dropped || accepted.RequestID != theID {
+			t.Fatalf("accepted %+v, %v", accepted, err)
+		}
+		result, err := client.Wait(context.Background(), here, accepted.RequestID, WaitOptions{Since: start, Interval: time.Second, clock: clock})
+		if result.Status != want || errors.Is(err, ErrDropped) != (want == "") {
+			t.Errorf("appears after %s: %+v, %v", appears, result, err)
+		}
+		if waited := clock.now.Sub(start); want == "" && waited != time.Minute {
+			t.Errorf("gave up %s after the 202", waited)
+		}
+	}
+}
+
 // F9: a Retry-After of an hour is obeyed.
 func TestF9RetryAfter(t *testing.T) {
 	client, _ := script(t, exchange{theDetail, 429, "Retry-After: 3392", `{"message":"Retry in 3392 seconds."}`}, status(200, `{"status":"Completed"}`))

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,8 @@ func TestExchanges(t *testing.T) {
 			return x.deploy(d)
 		case "wait":
 			return x.wait(d)
+		case "standard":
+			return x.standard(d)
 		case "explain":
 			return x.explain(d)
 		}
@@ -192,16 +195,40 @@ func (x *exchanges) call(d *datadriven.TestData) string {
 	return strings.TrimRight(x.hide(out.String()), "\n") + "\n"
 }
 
-// deploy NAME: deploys the input, a model.bim, and keeps its ids as {NAME} and {NAME.group}.
+// deploy NAME [mine]: deploys the input, a model.bim, into workspace Sales, or with mine into My workspace, and keeps the id as {NAME} and that
+// of Sales as {group}.
 func (x *exchanges) deploy(d *datadriven.TestData) string {
-	client := x.client()
-	deployed, err := client.Deploy(x.t.Context(), powerbi.Definition{Workspace: "Sales", CreateWorkspace: true,
-		Files: map[string][]byte{"model.bim": []byte(x.fill(d.Input))}})
+	definition := powerbi.Definition{Workspace: "Sales", CreateWorkspace: true, Files: map[string][]byte{"model.bim": []byte(x.fill(d.Input))}}
+	mine := d.HasArg("mine")
+	if mine {
+		definition.Workspace, definition.CreateWorkspace = "", false
+	}
+	deployed, err := x.client().Deploy(x.t.Context(), definition)
 	if err != nil {
 		return x.hide(err.Error()) + "\n"
 	}
-	x.names[d.CmdArgs[0].Key], x.names["group"] = deployed.Dataset.ID, deployed.Workspace.ID
+	x.names[d.CmdArgs[0].Key] = deployed.Dataset.ID
+	if !mine {
+		x.names["group"] = deployed.Workspace.ID
+	}
 	return ""
+}
+
+// standard MODEL N: starts so many standard refreshes, each after the end of the one before, and prints how they ended.
+func (x *exchanges) standard(d *datadriven.TestData) string {
+	times, err := strconv.Atoi(d.CmdArgs[1].Key)
+	if err != nil {
+		d.Fatalf(x.t, "%v", err)
+	}
+	ref, out := powerbi.Ref{DatasetID: x.names[d.CmdArgs[0].Key]}, ""
+	for range times {
+		accepted, err := x.client().Refresh(x.t.Context(), ref, powerbi.RefreshRequest{}, powerbi.RefreshOptions{})
+		if err != nil {
+			return out + x.hide(err.Error()) + "\n"
+		}
+		out += x.end(ref, accepted.RequestID)
+	}
+	return out
 }
 
 func (x *exchanges) client() *powerbi.Client {
@@ -226,10 +253,13 @@ func (x *exchanges) explain(d *datadriven.TestData) string {
 
 // wait MODEL REFRESH: waits for the end of a refresh.
 func (x *exchanges) wait(d *datadriven.TestData) string {
+	return x.end(powerbi.Ref{DatasetID: x.names[d.CmdArgs[0].Key]}, x.names[d.CmdArgs[1].Key])
+}
+
+func (x *exchanges) end(ref powerbi.Ref, id string) string {
 	ctx, cancel := context.WithTimeout(x.t.Context(), time.Minute)
 	defer cancel()
-	result, err := x.client().Wait(ctx, powerbi.Ref{DatasetID: x.names[d.CmdArgs[0].Key]}, x.names[d.CmdArgs[1].Key],
-		powerbi.WaitOptions{Interval: 10 * time.Millisecond})
+	result, err := x.client().Wait(ctx, ref, id, powerbi.WaitOptions{Interval: 10 * time.Millisecond})
 	if err != nil {
 		return x.hide(err.Error()) + "\n"
 	}

@@ -37,6 +37,9 @@ func asGroup(w workspace.Workspace) powerbi.Group {
 	if !w.Shared() {
 		group.CapacityID = strings.ToUpper(uuid.NewSHA1(capacityNamespace, []byte(strings.ToLower(w.Capacity))).String())
 	}
+	if w.Overflow != workspace.Drop {
+		group.Freshet = &powerbi.GroupSettings{Overflow: w.Overflow.String()}
+	}
 	return group
 }
 
@@ -134,6 +137,28 @@ func (c *call) getGroup() (reply, error) {
 	group := asGroup(found)
 	group.Context = c.context("groups/$entity")
 	return reply{http.StatusOK, group}, nil
+}
+
+// changeGroup sets what Power BI's workspaces do not have.
+func (c *call) changeGroup() (reply, error) {
+	var body powerbi.GroupSettings
+	if err := c.decodeStrict(maxRefreshBody, &body); err != nil {
+		return reply{}, err
+	}
+	overflow, err := workspace.ParseOverflow(body.Overflow)
+	if err != nil {
+		return reply{}, err
+	}
+	id, err := guid(c.r.PathValue("groupId"))
+	if err != nil {
+		return reply{}, err
+	}
+	changed, err := c.Workspaces.SetOverflow(c.r.Context(), c.caller(), id, overflow)
+	if err != nil {
+		return reply{}, err
+	}
+	c.audit("workspace.change", "workspace", changed.Name, "workspaceId", changed.ID, "overflow", overflow.String())
+	return reply{http.StatusOK, asGroup(changed)}, nil
 }
 
 func (c *call) deleteGroup() (reply, error) {

@@ -38,6 +38,7 @@ func routes() []route {
 		{"GET", "/v1.0/myorg/groups/{groupId}", readWorkspace, none, false, (*call).getGroup},
 		{"DELETE", "/v1.0/myorg/groups/{groupId}", writeWorkspace, none, false, (*call).deleteGroup},
 
+		{"PATCH", "/v1.0/freshet/groups/{groupId}", writeWorkspace, none, false, (*call).changeGroup},
 		{"POST", "/v1.0/freshet/datasets", write, none, false, (*call).deploy},
 		{"GET", "/v1.0/freshet/datasets", read, none, false, (*call).listAll},
 		{"POST", "/v1.0/freshet/datasets/{datasetId}/query", read, viewer, false, (*call).query},

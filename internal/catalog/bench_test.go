@@ -58,7 +58,7 @@ func BenchmarkSubmit(b *testing.B) {
 		model := modelID(int(caller.Add(1)) % callers)
 		for pb.Next() {
 			id := fmt.Sprint("op-", ids.Add(1))
-			outcome, _, err := c.Submit(ctx, refresh.Operation{ID: id, Model: model, ModelRevision: 1, Trigger: refresh.ViaEnhancedAPI, AcceptedAt: noon}, nil)
+			outcome, _, err := c.Submit(ctx, refresh.Operation{ID: id, Model: model, ModelRevision: 1, Trigger: refresh.ViaEnhancedAPI, AcceptedAt: noon}, refresh.Quota{}, nil)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -78,7 +78,7 @@ func BenchmarkHistory(b *testing.B) {
 	definition := deployEmpty(b, c, 1, 1)
 	for i := range 2000 {
 		id := fmt.Sprint("op-", i)
-		if _, _, err := c.Submit(ctx, refresh.Operation{ID: id, Model: definition.ID, ModelRevision: 1, Trigger: refresh.ViaEnhancedAPI, AcceptedAt: noon.Add(time.Duration(i) * time.Second)}, nil); err != nil {
+		if _, _, err := c.Submit(ctx, refresh.Operation{ID: id, Model: definition.ID, ModelRevision: 1, Trigger: refresh.ViaEnhancedAPI, AcceptedAt: noon.Add(time.Duration(i) * time.Second)}, refresh.Quota{}, nil); err != nil {
 			b.Fatal(err)
 		}
 		if _, err := c.Cancel(ctx, id, noon); err != nil {

@@ -89,7 +89,7 @@ func TestReopenKeepsEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sales := workspace.Workspace{ID: workspaceID, Name: "Sales", Capacity: "default", Created: noon}
+	sales := workspace.Workspace{ID: workspaceID, Name: "Sales", Capacity: "default", Overflow: workspace.Reject, Created: noon}
 	grant := workspace.Grant{WorkspaceID: workspaceID, PrincipalID: "ana", PrincipalName: "Ana", App: true, Role: workspace.Admin}
 	if err := first.CreateWorkspace(ctx, sales, []workspace.Grant{grant}); err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func TestOtherCatalogsAreRefused(t *testing.T) {
 		path, code, says string
 		kind             fault.Kind
 	}{
-		{newer, "CatalogNewer", "schema 9999, this one knows 1", fault.Conflict},
+		{newer, "CatalogNewer", "schema 9999, this one knows ", fault.Conflict},
 		{foreign, "CatalogForeign", "another program", fault.Invalid},
 		{garbage, "CatalogDamaged", "damaged", fault.Internal},
 	} {
@@ -394,7 +394,7 @@ func running(t testing.TB, c *catalog.Catalog, model string, at time.Time) (refr
 		}
 	}
 	id := fmt.Sprintf("op-%s-%d", model, at.UnixNano())
-	_, op, err := c.Submit(ctx, refresh.Operation{ID: id, Model: model, ModelRevision: 1, Trigger: refresh.ViaEnhancedAPI, AcceptedAt: at}, nil)
+	_, op, err := c.Submit(ctx, refresh.Operation{ID: id, Model: model, ModelRevision: 1, Trigger: refresh.ViaEnhancedAPI, AcceptedAt: at}, refresh.Quota{}, nil)
 	must(err)
 	op, err = c.Claim(ctx, op.ID, 0, "test", at)
 	must(err)

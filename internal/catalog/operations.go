@@ -130,7 +130,7 @@ func wrongState(id string, is, wanted any) error {
 }
 
 // Submit stores a new operation, or tells what is in its way.
-func (c *Catalog) Submit(ctx context.Context, op refresh.Operation, warnings []refresh.Message) (refresh.Outcome, refresh.Operation, error) {
+func (c *Catalog) Submit(ctx context.Context, op refresh.Operation, quota refresh.Quota, warnings []refresh.Message) (refresh.Outcome, refresh.Operation, error) {
 	request, err := json.Marshal(op.Request)
 	if err != nil {
 		return "", refresh.Operation{}, failed("store refresh "+op.ID, err)
@@ -155,6 +155,11 @@ func (c *Catalog) Submit(ctx context.Context, op refresh.Operation, warnings []r
 			return err
 		}
 		outcome, result = admit(op, unfinished)
+		if over, err := overQuota(ctx, tx, op.Model, quota); err != nil {
+			return err
+		} else if over && outcome != refresh.OutcomeConflict {
+			outcome, result = refresh.OutcomeOverQuota, stored{}
+		}
 		switch outcome {
 		case refresh.OutcomeAccepted:
 			op.State = refresh.Accepted
@@ -205,6 +210,17 @@ func admit(op refresh.Operation, unfinished []stored) (refresh.Outcome, stored) 
 		return refresh.OutcomeDropped, inTheWay
 	}
 	return refresh.OutcomeQueued, stored{}
+}
+
+// overQuota tells whether one more operation would exceed the quota (R36).
+func overQuota(ctx context.Context, tx *sql.Tx, model string, quota refresh.Quota) (bool, error) {
+	if quota.Most == 0 {
+		return false, nil
+	}
+	var accepted int
+	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM operations WHERE model = ? AND accepted_at >= ? AND trigger_kind <> 'OnDemand'`,
+		model, quota.Since.UnixNano()).Scan(&accepted)
+	return accepted >= quota.Most, err
 }
 
 // unfinishedOf reads the unfinished operations of a model: at most one in progress and one queued.

@@ -14,8 +14,8 @@ var _ workspace.Repository = (*Catalog)(nil)
 // CreateWorkspace stores a workspace with its first grants.
 func (c *Catalog) CreateWorkspace(ctx context.Context, w workspace.Workspace, grants []workspace.Grant) error {
 	return c.write(ctx, "create workspace '"+w.Name+"'", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO workspaces (id, name, name_key, capacity, personal, created) VALUES (?, ?, ?, ?, ?, ?)`,
-			w.ID, w.Name, key(w.Name), w.Capacity, w.Personal, nanos(w.Created))
+		_, err := tx.ExecContext(ctx, `INSERT INTO workspaces (id, name, name_key, capacity, overflow, personal, created) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			w.ID, w.Name, key(w.Name), w.Capacity, int(w.Overflow), w.Personal, nanos(w.Created))
 		if taken(err) {
 			return fault.New(fault.Conflict, workspace.CodeWorkspaceExists, "cannot create workspace '%s': there is one of that name", w.Name).
 				WithHint("Choose another name.")
@@ -32,12 +32,12 @@ func (c *Catalog) CreateWorkspace(ctx context.Context, w workspace.Workspace, gr
 	})
 }
 
-const workspaceColumns = `id, name, capacity, personal, created`
+const workspaceColumns = `id, name, capacity, overflow, personal, created`
 
 func scanWorkspace(row interface{ Scan(...any) error }) (workspace.Workspace, error) {
 	var w workspace.Workspace
 	var created sql.NullInt64
-	err := row.Scan(&w.ID, &w.Name, &w.Capacity, &w.Personal, &created)
+	err := row.Scan(&w.ID, &w.Name, &w.Capacity, &w.Overflow, &w.Personal, &created)
 	w.Created = timeOf(created)
 	return w, err
 }
@@ -62,6 +62,13 @@ func (c *Catalog) Workspace(ctx context.Context, id string) (workspace.Workspace
 func (c *Catalog) AssignWorkspace(ctx context.Context, id, capacity string) error {
 	return c.write(ctx, "assign workspace "+id, func(ctx context.Context, tx *sql.Tx) error {
 		return changed("workspace", id)(tx.ExecContext(ctx, `UPDATE workspaces SET capacity = ? WHERE id = ?`, capacity, id))
+	})
+}
+
+// SetOverflow stores what becomes of a standard refresh beyond the queued one.
+func (c *Catalog) SetOverflow(ctx context.Context, id string, overflow workspace.Overflow) error {
+	return c.write(ctx, "change workspace "+id, func(ctx context.Context, tx *sql.Tx) error {
+		return changed("workspace", id)(tx.ExecContext(ctx, `UPDATE workspaces SET overflow = ? WHERE id = ?`, int(overflow), id))
 	})
 }
 

@@ -24,8 +24,10 @@ type Definition struct {
 	ID       string
 	Name     string
 	Revision int64
-	Capacity string // the name of its workspace's capacity; "" = shared workspace: standard refreshes only (R2)
+	Capacity string // the name of its workspace's capacity; "" = shared workspace: standard refreshes only (R2), and a few a day (R36)
 	Model    *model.Model
+
+	RejectOverflow bool // R7: a standard refresh behind a queued one is refused instead of dropped
 }
 
 // models reads deployed models and their current versions. The catalog implements it.
@@ -108,8 +110,8 @@ type Submission struct {
 // Submit stores a new operation and returns at once: what it returns without error is a promise. The outcome is Accepted, Queued or
 // Dropped; of a dropped operation nothing was stored.
 //
-// Errors: Invalid for wrong parameters (R8–R14), for a model in a shared workspace (R2) and, with CodeInvalidRequest, for one that has an
-// unfinished refresh (R6); NotFound for an unknown model.
+// Errors: Invalid with CodeInvalidRequest for wrong parameters (R8–R14), for an enhanced refresh of a model in a shared workspace (R2), for a
+// model that has an unfinished refresh (R6) or has used up the day's (R36); NotFound for an unknown model.
 func (e *Engine) Submit(ctx context.Context, wish Submission) (Operation, Outcome, error) {
 	if wish.Trigger == "" {
 		wish.Trigger = ViaAPI
@@ -174,11 +176,19 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 		warning.At = now
 		warnings[i] = warning
 	}
-	outcome, stored, err := e.options.Log.Submit(ctx, operation, warnings)
+	quota, dayEnds := quotaOf(definition, wish.Trigger, now)
+	outcome, stored, err := e.options.Log.Submit(ctx, operation, quota, warnings)
 	if err != nil {
 		return Operation{}, "", err
 	}
+	if outcome == OutcomeDropped && definition.RejectOverflow {
+		outcome = OutcomeConflict
+	}
 	switch outcome {
+	case OutcomeOverQuota:
+		return Operation{}, "", invalid("cannot start a refresh of model '%s': a model in a shared workspace has %d a day, and they have been used up until the day ends at %s",
+			definition.Name, quota.Most, dayEnds.Format(time.RFC3339)).
+			WithHint("Send the request again after that, assign the workspace to a capacity, or start it on demand, which is not counted: freshet refresh --on-demand.")
 	case OutcomeConflict:
 		since := stored.StartedAt
 		if since.IsZero() {

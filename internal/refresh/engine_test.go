@@ -394,6 +394,25 @@ func TestR7OneIsQueued(t *testing.T) {
 	})
 }
 
+// R7: overflow: reject refuses what would be dropped, in R6's words; the queue stays.
+func TestR7OverflowReject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, sales("2025"))
+		if err := b.log.Deploy(refresh.Definition{ID: modelID, Name: "Retail", Revision: 2, Capacity: "default", Model: sales("2025"), RejectOverflow: true}, store.Change{}); err != nil {
+			t.Fatal(err)
+		}
+		b.reads(func(ctx context.Context, _ refresh.Loading) (int64, error) { return 1, after(ctx, time.Hour) })
+		running, queued := b.submit(refresh.Params{}), b.submit(refresh.Params{})
+		_, _, err := b.Submit(t.Context(), refresh.Submission{Model: modelID})
+		refused(t, err, fault.Invalid, refresh.CodeInvalidRequest)
+		if text := err.Error(); !strings.HasPrefix(text, "Invalid dataset refresh request. Another refresh request is already executing: "+running.ID+", since 2000-01-01T00:00:00Z") {
+			t.Fatalf("error %s", text)
+		}
+		b.ends(running.ID, refresh.Completed)
+		b.ends(queued.ID, refresh.Completed)
+	})
+}
+
 // R30: at every state, twice, and the old rows stay.
 func TestR30Cancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -509,6 +528,14 @@ func TestR36Places(t *testing.T) {
 		}
 		operation := b.refresh(full(), refresh.Failed)
 		want(t, operation.EndedAt.Sub(operation.AcceptedAt), time.Hour)
+		history, err := b.History(t.Context(), modelID, 1)
+		if err != nil || history[0].ID != operation.ID || history[0].Failure.Code != refresh.CodeProcessing || len(history[0].Attempts) != 0 {
+			t.Fatalf("history %+v, %v", history, err)
+		}
+		messages := b.detail(operation.ID).Messages
+		if len(messages) != 1 || messages[0].Type != refresh.ErrorMessage || messages[0].Text != operation.Failure.Message {
+			t.Fatalf("messages %+v", messages)
+		}
 		if !strings.Contains(operation.Failure.Message, "You've exceeded the capacity limit for dataset refreshes") {
 			t.Fatalf("failure %+v", operation.Failure)
 		}

@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"context"
+	"time"
 
 	"freshet.dev/internal/store"
 )
@@ -29,3 +30,6 @@ func (e *Engine) Granted() int64 {
 	}
 	return granted
 }
+
+// DayOf is for the test of days.
+func DayOf(now time.Time, zone *time.Location) (begin, end time.Time) { return dayOf(now, zone) }

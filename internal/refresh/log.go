@@ -16,13 +16,16 @@ import (
 //
 // No call reads a clock: times are arguments, stored and returned in UTC with at least microseconds.
 type Log interface {
-	// Submit stores a new operation whose State is Accepted, unless the model has an unfinished one. Then, in this order:
-	//   - an enhanced operation, or one that meets an enhanced one unfinished (queued ones included), is a Conflict: nothing stored;
-	//   - with no Queued operation of the model it is stored as Queued;
-	//   - else it is Dropped: nothing stored.
+	// Submit decides in one transaction what becomes of a new operation, in this order:
+	//   - an enhanced operation that meets an unfinished one of its model, or any that meets an enhanced one, is a Conflict;
+	//   - one beyond the quota is OverQuota;
+	//   - when the model has no unfinished operation it is stored as Accepted;
+	//   - when it has none that is Queued it is stored as Queued;
+	//   - else it is Dropped.
+	// Of all but the Accepted and the Queued one nothing is stored, and nothing counts toward a quota.
 	// The returned operation is the stored one, or for Conflict and Dropped the one in the way: the one in any state but Queued.
 	// The operation's model must exist with the operation's revision; a different revision is a Conflict error with CodeRevision.
-	Submit(ctx context.Context, op Operation, warnings []Message) (Outcome, Operation, error)
+	Submit(ctx context.Context, op Operation, quota Quota, warnings []Message) (Outcome, Operation, error)
 
 	// Get returns an operation with its attempts.
 	Get(ctx context.Context, id string) (Operation, error)
@@ -78,11 +81,19 @@ type Outcome string
 
 // The outcomes of Submit.
 const (
-	OutcomeAccepted Outcome = "Accepted" // stored; it starts as soon as it can
-	OutcomeQueued   Outcome = "Queued"   // stored; it starts when the running one has ended
-	OutcomeDropped  Outcome = "Dropped"  // not stored: one runs and one is queued (R7)
-	OutcomeConflict Outcome = "Conflict" // not stored: one is unfinished (R6)
+	OutcomeAccepted  Outcome = "Accepted"  // stored; it starts as soon as it can
+	OutcomeQueued    Outcome = "Queued"    // stored; it starts when the running one has ended
+	OutcomeDropped   Outcome = "Dropped"   // not stored: one runs and one is queued (R7)
+	OutcomeConflict  Outcome = "Conflict"  // not stored: one is unfinished (R6)
+	OutcomeOverQuota Outcome = "OverQuota" // not stored: the day's refreshes have been used up (R36)
 )
+
+// Quota is how many operations of the new one's model, OnDemand ones not counted, may have been accepted at or after a time, the new one
+// included. The zero value bounds nothing.
+type Quota struct {
+	Since time.Time
+	Most  int // 0 = no bound
+}
 
 // Filter chooses operations.
 type Filter struct {

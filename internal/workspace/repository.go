@@ -15,6 +15,7 @@ type Repository interface {
 	Workspaces(ctx context.Context) ([]Workspace, error)
 	Workspace(ctx context.Context, id string) (Workspace, error)
 	AssignWorkspace(ctx context.Context, id, capacity string) error
+	SetOverflow(ctx context.Context, id string, overflow Overflow) error
 	// DeleteWorkspace removes it with its items; an unfinished refresh in it is a Conflict.
 	DeleteWorkspace(ctx context.Context, id string) error
 

@@ -218,6 +218,16 @@ func (s *Service) Assign(ctx context.Context, caller Caller, ref, capacity strin
 	return workspace, s.repository.AssignWorkspace(ctx, workspace.ID, capacity)
 }
 
+// SetOverflow says what becomes of standard refreshes beyond the queued one. It needs Admin.
+func (s *Service) SetOverflow(ctx context.Context, caller Caller, ref string, overflow Overflow) (Workspace, error) {
+	workspace, err := s.Get(ctx, caller, Admin, ref)
+	if err != nil {
+		return Workspace{}, err
+	}
+	workspace.Overflow = overflow
+	return workspace, s.repository.SetOverflow(ctx, workspace.ID, overflow)
+}
+
 // Delete removes a workspace with all its items. It needs Admin; an unfinished refresh in it is a Conflict.
 func (s *Service) Delete(ctx context.Context, caller Caller, ref string) error {
 	workspace, err := s.Get(ctx, caller, Admin, ref)

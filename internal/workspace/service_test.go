@@ -147,6 +147,7 @@ func TestR3Roles(t *testing.T) {
 			return b.Grant(b.ctx, bob, sales.ID, workspace.Grant{PrincipalID: "eve", Role: workspace.NoRole})
 		}},
 		{"assign", workspace.Admin, func() error { _, err := b.Assign(b.ctx, bob, sales.ID, "big"); return err }},
+		{"overflow", workspace.Admin, func() error { _, err := b.SetOverflow(b.ctx, bob, sales.ID, workspace.Reject); return err }},
 	}
 	for role := workspace.NoRole; role <= workspace.Admin; role++ {
 		b.must(grant(ana, bob, role))
@@ -200,6 +201,31 @@ func TestAssign(t *testing.T) {
 	}
 	_, err := b.Assign(b.ctx, ana, sales.ID, "P1")
 	b.refused(err, fault.Invalid, "CapacityUnknown")
+}
+
+// R7
+func TestSetOverflow(t *testing.T) {
+	b := newBench(t)
+	sales := b.create(ana, "Sales")
+	item := b.deploy(ana, "Sales", "Model", oneTable("1")).Item
+	for _, tt := range []struct {
+		text string
+		want workspace.Overflow
+	}{{"Reject", workspace.Reject}, {"drop", workspace.Drop}} {
+		overflow, err := workspace.ParseOverflow(tt.text)
+		b.must(err)
+		got, err := b.SetOverflow(b.ctx, ana, sales.ID, overflow)
+		b.must(err)
+		stored, err := b.Get(b.ctx, ana, workspace.Viewer, sales.ID)
+		b.must(err)
+		definition, err := b.catalog.RefreshDefinition(b.ctx, item.ID)
+		b.must(err)
+		if got.Overflow != tt.want || stored.Overflow != tt.want || definition.RejectOverflow != (tt.want == workspace.Reject) {
+			t.Errorf("%s: %s, stored %s, told to refreshes: %t", tt.text, got.Overflow, stored.Overflow, definition.RejectOverflow)
+		}
+	}
+	_, err := workspace.ParseOverflow("queue")
+	b.refused(err, fault.Invalid, "")
 }
 
 func TestResolve(t *testing.T) {

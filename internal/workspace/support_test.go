@@ -117,7 +117,7 @@ func (b *bench) begin(item workspace.Item) refresh.Lease {
 		ID: fmt.Sprintf("0e000000-0000-4000-8000-%012d", len(list)+1), Model: item.ID, ModelRevision: current.Revision,
 		Trigger: refresh.ViaEnhancedAPI, AcceptedAt: noon, State: refresh.Accepted,
 	}
-	outcome, _, err := b.catalog.Submit(b.ctx, op, nil)
+	outcome, _, err := b.catalog.Submit(b.ctx, op, refresh.Quota{}, nil)
 	b.must(err)
 	if outcome != refresh.OutcomeAccepted {
 		b.t.Fatalf("the refresh was %s", outcome)

@@ -57,11 +57,39 @@ func ParseRole(text string) (Role, error) {
 		WithHint("The roles are Viewer, Contributor, Member, Admin and none.")
 }
 
+// Overflow is what becomes of a standard refresh of a model of which one runs and one is queued (R7).
+type Overflow uint8
+
+// The choices.
+const (
+	Drop   Overflow = iota // it is accepted and never run, as in Power BI
+	Reject                 // it is refused, as an enhanced one is
+)
+
+func (o Overflow) String() string {
+	if o == Reject {
+		return "reject"
+	}
+	return "drop"
+}
+
+// ParseOverflow reads a choice in any letter case.
+func ParseOverflow(text string) (Overflow, error) {
+	for _, choice := range []Overflow{Drop, Reject} {
+		if strings.EqualFold(text, choice.String()) {
+			return choice, nil
+		}
+	}
+	return Drop, fault.New(fault.Invalid, codeInvalid, "cannot set overflow to '%s'", text).
+		WithHint("It is drop (a standard refresh beyond the queued one is accepted and never run) or reject (it is refused).")
+}
+
 // Workspace is a place for items.
 type Workspace struct {
 	ID       string // a lower-case UUID
 	Name     string
 	Capacity string // the name of its capacity; "" is a shared workspace
+	Overflow Overflow
 	Personal string // the ID of the caller whose own workspace it is; "" for an ordinary one
 	Created  time.Time
 }

@@ -146,7 +146,7 @@ func (r *record) snapshot() refresh.Operation {
 }
 
 // Submit implements refresh.Log, as all that follows.
-func (m *Memory) Submit(ctx context.Context, operation refresh.Operation, warnings []refresh.Message) (refresh.Outcome, refresh.Operation, error) {
+func (m *Memory) Submit(ctx context.Context, operation refresh.Operation, quota refresh.Quota, warnings []refresh.Message) (refresh.Outcome, refresh.Operation, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	definition, known := m.models[operation.Model]
@@ -156,6 +156,13 @@ func (m *Memory) Submit(ctx context.Context, operation refresh.Operation, warnin
 	if definition.Revision != operation.ModelRevision {
 		return "", refresh.Operation{}, fault.New(fault.Conflict, refresh.CodeRevision, "cannot refresh revision %d of model %s: it is at revision %d", operation.ModelRevision, operation.Model, definition.Revision)
 	}
+	accepted := 0
+	for _, r := range m.operations {
+		if r.operation.Model == operation.Model && !r.operation.AcceptedAt.Before(quota.Since) && r.operation.Trigger != refresh.OnDemand {
+			accepted++
+		}
+	}
+	over := quota.Most > 0 && accepted >= quota.Most
 	outcome := refresh.OutcomeAccepted
 	if running := m.running(operation.Model); running != nil {
 		queued := m.find(func(r *record) bool {
@@ -164,10 +171,14 @@ func (m *Memory) Submit(ctx context.Context, operation refresh.Operation, warnin
 		switch {
 		case !operation.Trigger.Standard() || !running.operation.Trigger.Standard() || queued != nil && !queued.operation.Trigger.Standard():
 			return refresh.OutcomeConflict, running.snapshot(), nil
+		case over:
 		case queued != nil:
 			return refresh.OutcomeDropped, running.snapshot(), nil
 		}
 		outcome, operation.State = refresh.OutcomeQueued, refresh.Queued
+	}
+	if over {
+		return refresh.OutcomeOverQuota, refresh.Operation{}, nil
 	}
 	r := &record{operation: operation, messages: slices.Clone(warnings)}
 	m.operations = append(m.operations, r)

@@ -43,7 +43,9 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"R6EnhancedMeetsUnfinished", enhancedMeetsUnfinished},
 		{"R7StandardBehindStandard", standardBehindStandard},
 		{"SubmitChecksTheModel", submitChecksTheModel},
-		{"R6OneOfManySubmitsWins", oneOfManySubmitsWins},
+		{"R6R7ManySubmitsAtOnce", manySubmitsAtOnce},
+		{"R36Quota", quota},
+		{"R36OneOfManyTakesTheLastOfTheQuota", lastOfTheQuota},
 		{"ListNewestFirst", listNewestFirst},
 		{"ClaimGrowsTheEpoch", claimGrowsTheEpoch},
 		{"OneOfManyClaimsWins", oneOfManyClaimsWins},
@@ -126,7 +128,7 @@ func (b *bench) operation(modelID string, trigger refresh.Trigger) refresh.Opera
 
 func (b *bench) submit(modelID string, trigger refresh.Trigger) (refresh.Outcome, refresh.Operation) {
 	b.t.Helper()
-	outcome, operation, err := b.Submit(b.ctx, b.operation(modelID, trigger), nil)
+	outcome, operation, err := b.Submit(b.ctx, b.operation(modelID, trigger), refresh.Quota{}, nil)
 	b.must(err)
 	return outcome, operation
 }
@@ -200,7 +202,7 @@ func part(step refresh.Step) store.Part {
 func submitStoresEverything(t *testing.T, b *bench) {
 	want := b.operation(Sales, refresh.ViaEnhancedAPI)
 	warning := refresh.Message{At: noon, Type: refresh.WarningMessage, Code: refresh.CodeUnknownField, Text: "unknown"}
-	outcome, got, err := b.Submit(b.ctx, want, []refresh.Message{warning})
+	outcome, got, err := b.Submit(b.ctx, want, refresh.Quota{}, []refresh.Message{warning})
 	b.must(err)
 	if outcome != refresh.OutcomeAccepted {
 		t.Fatalf("outcome %s", outcome)
@@ -245,13 +247,16 @@ func standardBehindStandard(t *testing.T, b *bench) {
 		t.Fatalf("second: %s, %s", outcome, second.State)
 	}
 	third := b.operation(Sales, refresh.ViaAPI)
-	outcome, running, err := b.Submit(b.ctx, third, nil)
+	outcome, running, err := b.Submit(b.ctx, third, refresh.Quota{}, nil)
 	b.must(err)
 	if outcome != refresh.OutcomeDropped || running.ID != first.ID {
 		t.Fatalf("third: %s", outcome)
 	}
 	if _, err := b.Get(b.ctx, third.ID); fault.KindOf(err) != fault.NotFound {
 		t.Fatalf("a dropped one was stored: %v", err)
+	}
+	if outcome, running := b.submit(Sales, refresh.ViaEnhancedAPI); outcome != refresh.OutcomeConflict || running.ID != first.ID { // R6
+		t.Fatalf("enhanced behind a queue: %s, in the way is %s", outcome, running.ID)
 	}
 	if _, err := b.Claim(b.ctx, second.ID, 0, "owner", noon); err == nil {
 		t.Fatal("a queued operation was claimed")
@@ -264,34 +269,115 @@ func standardBehindStandard(t *testing.T, b *bench) {
 
 func submitChecksTheModel(t *testing.T, b *bench) {
 	unknown := b.operation("5b4f1d3e-0000-4000-8000-00000000000f", refresh.ViaAPI)
-	if _, _, err := b.Submit(b.ctx, unknown, nil); fault.KindOf(err) != fault.NotFound {
+	if _, _, err := b.Submit(b.ctx, unknown, refresh.Quota{}, nil); fault.KindOf(err) != fault.NotFound {
 		t.Fatalf("unknown model: %v", err)
 	}
 	b.deploy(Sales, 2)
-	_, _, err := b.Submit(b.ctx, b.operation(Sales, refresh.ViaAPI), nil)
+	_, _, err := b.Submit(b.ctx, b.operation(Sales, refresh.ViaAPI), refresh.Quota{}, nil)
 	b.refused(err, refresh.CodeRevision)
 }
 
-// R6
-func oneOfManySubmitsWins(t *testing.T, b *bench) {
-	outcomes := make([]refresh.Outcome, 16)
+// R6, R7: of 32 at once none is lost and none is there twice, whatever their kind.
+func manySubmitsAtOnce(t *testing.T, b *bench) {
+	const many = 32
+	for _, kind := range []struct {
+		model   string
+		trigger refresh.Trigger
+		want    map[refresh.Outcome]int
+	}{
+		{Sales, refresh.ViaEnhancedAPI, map[refresh.Outcome]int{refresh.OutcomeAccepted: 1, refresh.OutcomeConflict: many - 1}},
+		{Budget, refresh.ViaAPI, map[refresh.Outcome]int{refresh.OutcomeAccepted: 1, refresh.OutcomeQueued: 1, refresh.OutcomeDropped: many - 2}},
+	} {
+		got := b.submitAtOnce(many, kind.model, kind.trigger, refresh.Quota{})
+		equal(t, got, kind.want)
+		list, err := b.List(b.ctx, refresh.Filter{Model: kind.model})
+		b.must(err)
+		if stored := got[refresh.OutcomeAccepted] + got[refresh.OutcomeQueued]; len(list) != stored {
+			t.Fatalf("%s: %d stored, want %d", kind.trigger, len(list), stored)
+		}
+	}
+}
+
+// submitAtOnce submits so many operations at the same time and counts the outcomes.
+func (b *bench) submitAtOnce(many int, modelID string, trigger refresh.Trigger, quota refresh.Quota) map[refresh.Outcome]int {
+	outcomes := make([]refresh.Outcome, many)
 	var group sync.WaitGroup
 	for i := range outcomes {
-		operation := b.operation(Sales, refresh.ViaEnhancedAPI)
+		operation := b.operation(modelID, trigger)
 		group.Go(func() {
-			outcome, _, err := b.Submit(b.ctx, operation, nil)
+			outcome, _, err := b.Submit(b.ctx, operation, quota, nil)
 			if err != nil {
-				t.Error(err)
+				b.t.Error(err)
 			}
 			outcomes[i] = outcome
 		})
 	}
 	group.Wait()
-	if n := count(outcomes, refresh.OutcomeAccepted); n != 1 {
-		t.Fatalf("%d of 16 accepted", n)
+	counts := map[refresh.Outcome]int{}
+	for _, outcome := range outcomes {
+		counts[outcome]++
 	}
-	if n := count(outcomes, refresh.OutcomeConflict); n != 15 {
-		t.Fatalf("%d of 16 in conflict", n)
+	return counts
+}
+
+// R36: what is stored counts, whatever became of it; what is on demand, of another model or of the day before does not.
+func quota(t *testing.T, b *bench) {
+	submit := func(modelID string, trigger refresh.Trigger, quota refresh.Quota) refresh.Outcome {
+		t.Helper()
+		outcome, operation, err := b.Submit(b.ctx, b.operation(modelID, trigger), quota, nil)
+		b.must(err)
+		if outcome == refresh.OutcomeAccepted {
+			_, err = b.Cancel(b.ctx, operation.ID, noon)
+			b.must(err)
+		}
+		return outcome
+	}
+	submit(Sales, refresh.ViaAPI, refresh.Quota{}) // the day before
+	today := refresh.Quota{Since: noon.Add(time.Duration(b.ids+1) * time.Second), Most: 3}
+	for _, trigger := range []refresh.Trigger{refresh.ViaAPI, refresh.Scheduled, refresh.OnDemand, refresh.ViaEnhancedAPI} {
+		if outcome := submit(Sales, trigger, today); outcome != refresh.OutcomeAccepted {
+			t.Fatalf("%s: %s", trigger, outcome)
+		}
+	}
+	before, err := b.List(b.ctx, refresh.Filter{Model: Sales})
+	b.must(err)
+	for range 2 {
+		if outcome := submit(Sales, refresh.ViaAPI, today); outcome != refresh.OutcomeOverQuota {
+			t.Fatalf("the fourth: %s", outcome)
+		}
+	}
+	after, err := b.List(b.ctx, refresh.Filter{Model: Sales})
+	b.must(err)
+	equal(t, after, before)
+	if outcome := submit(Budget, refresh.ViaAPI, today); outcome != refresh.OutcomeAccepted {
+		t.Fatalf("another model: %s", outcome)
+	}
+	if outcome := submit(Sales, refresh.OnDemand, refresh.Quota{}); outcome != refresh.OutcomeAccepted {
+		t.Fatalf("without a quota: %s", outcome)
+	}
+	// The one that runs counts; one that would be dropped is told of the quota, since it would not be taken later today either.
+	_, running := b.submit(Sales, refresh.OnDemand)
+	_, queued := b.submit(Sales, refresh.OnDemand)
+	if outcome := submit(Sales, refresh.ViaAPI, today); running.State != refresh.Accepted || queued.State != refresh.Queued || outcome != refresh.OutcomeOverQuota {
+		t.Fatalf("behind a queue: %s", outcome)
+	}
+	tomorrow := refresh.Quota{Since: noon.Add(time.Hour), Most: 3}
+	if outcome := submit(Sales, refresh.ViaEnhancedAPI, tomorrow); outcome != refresh.OutcomeConflict {
+		t.Fatalf("what is in the way is said first: %s", outcome)
+	}
+}
+
+// R36: the count and the insert are one transaction.
+func lastOfTheQuota(t *testing.T, b *bench) {
+	day := refresh.Quota{Since: noon, Most: 2}
+	_, operation := b.submit(Sales, refresh.ViaAPI)
+	equal(t, b.submitAtOnce(16, Sales, refresh.Scheduled, day), map[refresh.Outcome]int{refresh.OutcomeQueued: 1, refresh.OutcomeOverQuota: 15})
+	_, err := b.Cancel(b.ctx, operation.ID, noon)
+	b.must(err)
+	list, err := b.List(b.ctx, refresh.Filter{Model: Sales})
+	b.must(err)
+	if len(list) != 2 {
+		t.Fatalf("%d stored, want 2", len(list))
 	}
 }
 
