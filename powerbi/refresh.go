@@ -14,6 +14,7 @@ import (
 // RefreshOptions are the parts of a POST …/refreshes that are not in its body.
 type RefreshOptions struct {
 	IdempotencyKey string // Freshet: the same key again answers with the same refresh instead of starting a second one
+	Force          bool   // Freshet: commit also what the guards of the configuration refuse
 }
 
 // Accepted is the answer to a refresh that was taken.
@@ -42,6 +43,9 @@ func (c *Client) start(ctx context.Context, path string, request RefreshRequest,
 	header := http.Header{}
 	if options.IdempotencyKey != "" {
 		header.Set("Idempotency-Key", options.IdempotencyKey)
+	}
+	if options.Force {
+		header.Set("X-Freshet-Force", "true")
 	}
 	a, err := c.call(ctx, http.MethodPost, path, nil, header, body, nil)
 	if err != nil {

@@ -226,6 +226,7 @@ type Progress struct {
 	RefreshType string           `json:"refreshType,omitempty"`
 	State       string           `json:"state"`             // Queued, Accepted, Running, Committing, Completed …
 	Version     int64            `json:"version,omitempty"` // of the model's data, which the refresh committed last
+	Forced      bool             `json:"forced,omitempty"`  // guards are overruled
 	Rows        int64            `json:"rows"`
 	Bytes       int64            `json:"bytes"`
 	Objects     []ObjectProgress `json:"objects"`

@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 			config := server.DefaultConfig()
 			config.Listen, config.Data = "127.0.0.1:0", data
 			config.DataSources = []server.DataSource{{Kind: "File", Path: env.WorkDir}}
+			config.Models = []server.Model{{Name: "Guarded/Numbers", Guards: server.Guards{LeastShareOfRows: 0.5}}}
 			ctx, stop := context.WithCancel(context.Background())
 			s, err := server.Open(ctx, config, slog.New(slog.DiscardHandler))
 			if err != nil {

@@ -23,6 +23,7 @@ type refreshFlags struct {
 	wait          bool
 	waitTimeout   time.Duration
 	idempotencyID string
+	force         bool
 }
 
 func (a *app) refresh() *cobra.Command {
@@ -55,6 +56,7 @@ stop the refresh; 'freshet cancel' does.`,
 	f.BoolVar(&flags.wait, "wait", false, "wait for the end; the exit code tells it")
 	f.DurationVar(&flags.waitTimeout, "wait-timeout", 0, "wait no longer than this, such as 30m (exit code 4)")
 	f.StringVar(&flags.idempotencyID, "idempotency-key", "", "the same key again finds the same refresh instead of starting another (Freshet only)")
+	f.BoolVar(&flags.force, "force", false, "commit even when a table comes out empty or smaller than its guard allows (Freshet only)")
 	return cmd
 }
 
@@ -94,7 +96,7 @@ func (a *app) runRefresh(cmd *cobra.Command, name string, flags refreshFlags) er
 	if err != nil {
 		return err
 	}
-	options := powerbi.RefreshOptions{IdempotencyKey: flags.idempotencyID}
+	options := powerbi.RefreshOptions{IdempotencyKey: flags.idempotencyID, Force: flags.force}
 	var accepted powerbi.Accepted
 	if flags.onDemand {
 		accepted, err = client.RefreshOnDemand(ctx, m.ID, options)

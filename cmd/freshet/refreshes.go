@@ -119,6 +119,9 @@ func (a *app) printDetail(id string, observed powerbi.Observed) {
 			fmt.Fprintf(a.out, ", %s", word)
 		}
 	}
+	if detail.Freshet != nil && detail.Freshet.Forced {
+		fmt.Fprint(a.out, ", forced")
+	}
 	if !detail.StartTime.IsZero() {
 		fmt.Fprintf(a.out, ", started %s", moment(detail.StartTime.Time))
 	}

@@ -114,6 +114,7 @@ const (
 	headerMSRequestID = "x-ms-request-id"
 	headerChallenge   = "WWW-Authenticate"
 	headerOutcome     = "x-freshet-outcome"
+	headerForce       = "X-Freshet-Force"
 )
 
 func setRequestID(w http.ResponseWriter, id string) { w.Header()[headerRequestID] = []string{id} }

@@ -44,6 +44,7 @@ func TestExchanges(t *testing.T) {
 	data, files := t.TempDir(), t.TempDir()
 	config := server.DefaultConfig()
 	config.Listen, config.Data, config.DataSources = "127.0.0.1:0", data, []server.DataSource{{Kind: "File", Path: files}}
+	config.Models = []server.Model{{Name: "sales/model", Guards: server.Guards{FailWhenEmpty: true}}}
 	ctx, stop := context.WithCancel(context.Background())
 	s, err := server.Open(ctx, config, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -119,10 +120,11 @@ func (x *exchanges) hide(text string) string {
 	return runText.ReplaceAllString(text, "${1}{n}")
 }
 
-// call METHOD PATH [as=NAME] [scope=SCOPE] [name=NAME] [prefer=SECONDS]: sends the input as body and prints status, headers that matter, and body. name keeps the id of
+// call METHOD PATH [as=NAME] [scope=SCOPE] [name=NAME] [prefer=SECONDS] [force=BOOL]: sends the input as body and prints status, headers that matter, and body. name keeps the id of
 // the answer: its RequestId for a 202, else the first id in its body.
 func (x *exchanges) call(d *datadriven.TestData) string {
-	var as, scope, keep, host, prefer string
+	var as, scope, keep, host, prefer, force string
+	d.MaybeScanArgs(x.t, "force", &force)
 	d.MaybeScanArgs(x.t, "prefer", &prefer)
 	d.MaybeScanArgs(x.t, "as", &as)
 	d.MaybeScanArgs(x.t, "scope", &scope)
@@ -142,6 +144,9 @@ func (x *exchanges) call(d *datadriven.TestData) string {
 	}
 	if prefer != "" {
 		request.Header.Set("Prefer", "respond-async, wait="+prefer)
+	}
+	if force != "" {
+		request.Header.Set("X-Freshet-Force", force)
 	}
 	if host != "" {
 		request.Host = host

@@ -36,6 +36,12 @@ func (c *call) submit(wish refresh.Submission) (reply, error) {
 	} else if key != "" {
 		wish.ID = uuid.NewSHA1(idempotencyNamespace, []byte(c.item.ID+"\n"+c.principal.ID+"\n"+key)).String()
 	}
+	switch force := c.r.Header.Get(headerForce); {
+	case strings.EqualFold(force, "true"):
+		wish.Force = true
+	case force != "" && !strings.EqualFold(force, "false"):
+		return reply{}, badParameter("the header %s is true or false, not %q", headerForce, clip(force))
+	}
 	operation, outcome, err := c.Engine.Submit(c.r.Context(), wish)
 	if err != nil {
 		return reply{}, rejected(err)
@@ -202,7 +208,7 @@ func asProgress(detail refresh.Detail) *powerbi.Progress {
 	}
 	progress := &powerbi.Progress{
 		RequestID: detail.Operation.ID, RefreshType: string(detail.Operation.Trigger), State: string(detail.Operation.State),
-		Version: detail.Operation.Version, Objects: []powerbi.ObjectProgress{},
+		Version: detail.Operation.Version, Forced: detail.Operation.Request.Force, Objects: []powerbi.ObjectProgress{},
 	}
 	for _, object := range detail.Objects {
 		o := powerbi.ObjectProgress{

@@ -217,8 +217,8 @@ func (c *modelCache) put(id string, revision int64, decoded *model.Model) {
 func (c *Catalog) RefreshDefinition(ctx context.Context, id string) (refresh.Definition, error) {
 	definition := refresh.Definition{ID: id}
 	err := c.readers.QueryRowContext(ctx, `
-		SELECT i.name, i.revision, w.capacity, w.overflow = ?2 FROM items i JOIN workspaces w ON w.id = i.workspace WHERE i.id = ?1`, id, int(workspace.Reject)).
-		Scan(&definition.Name, &definition.Revision, &definition.Capacity, &definition.RejectOverflow)
+		SELECT i.name, w.name, i.revision, w.capacity, w.overflow = ?2 FROM items i JOIN workspaces w ON w.id = i.workspace WHERE i.id = ?1`, id, int(workspace.Reject)).
+		Scan(&definition.Name, &definition.Workspace, &definition.Revision, &definition.Capacity, &definition.RejectOverflow)
 	if errors.Is(err, sql.ErrNoRows) {
 		return refresh.Definition{}, notFound("cannot find model %s", id)
 	}

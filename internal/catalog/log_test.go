@@ -80,6 +80,8 @@ func TestStoredJSONKeepsItsForm(t *testing.T) {
 			Objects: []refresh.Object{{Table: "Sales", Partition: "2025"}}, ApplyRefreshPolicy: true, EffectiveDate: noon, Timeout: time.Hour, Notify: "MailOnFailure",
 		}, `{"Type":"Full","CommitMode":"Transactional","MaxParallelism":10,"RetryCount":1,"Objects":[{"Table":"Sales","Partition":"2025"}],` +
 			`"ApplyRefreshPolicy":true,"EffectiveDate":"2026-03-01T12:00:00Z","Timeout":3600000000000,"Notify":"MailOnFailure"}`},
+		{refresh.Request{Type: refresh.Full, Force: true}, `{"Type":"Full","CommitMode":"","MaxParallelism":0,"RetryCount":0,"Objects":null,` +
+			`"ApplyRefreshPolicy":false,"EffectiveDate":"0001-01-01T00:00:00Z","Timeout":0,"Notify":"","Force":true}`},
 		{refresh.Failure{Code: "C", Message: "cannot", Where: fault.Where{Table: "T", Partition: "P", Column: "Col", Row: 3}},
 			`{"Code":"C","Message":"cannot","Where":{"table":"T","partition":"P","column":"Col","row":3}}`},
 	} {

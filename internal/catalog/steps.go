@@ -124,10 +124,10 @@ func putStep(ctx context.Context, tx *sql.Tx, seq int64, step refresh.Step) erro
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `
-		INSERT INTO steps (operation, number, kind, table_name, partition, state, attempt, started_at, ended_at, file_id, rows, bytes,
+		INSERT INTO steps (operation, number, kind, table_name, partition, held, state, attempt, started_at, ended_at, file_id, rows, bytes,
 		                   sha256, read_at, bookmark, fingerprint, failure, note)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		seq, step.Number, string(step.Kind), step.Table, step.Partition, string(step.State), step.Attempt, nanos(step.StartedAt),
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		seq, step.Number, string(step.Kind), step.Table, step.Partition, step.Held, string(step.State), step.Attempt, nanos(step.StartedAt),
 		nanos(step.EndedAt), step.File.ID, step.File.Rows, step.File.Bytes, step.File.SHA256, nanos(step.ReadAt), step.Bookmark,
 		step.Fingerprint, failure, step.Note)
 	return err
@@ -142,7 +142,7 @@ func (c *Catalog) Steps(ctx context.Context, id string) ([]refresh.Step, error) 
 			return err
 		}
 		rows, err := tx.QueryContext(ctx, `
-			SELECT number, kind, table_name, partition, state, attempt, started_at, ended_at, file_id, rows, bytes, sha256, read_at,
+			SELECT number, kind, table_name, partition, held, state, attempt, started_at, ended_at, file_id, rows, bytes, sha256, read_at,
 			       bookmark, fingerprint, failure, note
 			FROM steps WHERE operation = ? ORDER BY number`, op.seq)
 		list, err = collect(rows, err, scanStep)
@@ -157,7 +157,7 @@ func scanStep(rows *sql.Rows) (refresh.Step, error) {
 		started, ended, readAt sql.NullInt64
 		failure                sql.NullString
 	)
-	err := rows.Scan(&step.Number, &step.Kind, &step.Table, &step.Partition, &step.State, &step.Attempt, &started, &ended, &step.File.ID,
+	err := rows.Scan(&step.Number, &step.Kind, &step.Table, &step.Partition, &step.Held, &step.State, &step.Attempt, &started, &ended, &step.File.ID,
 		&step.File.Rows, &step.File.Bytes, &step.File.SHA256, &readAt, &step.Bookmark, &step.Fingerprint, &failure, &step.Note)
 	if err != nil {
 		return step, err

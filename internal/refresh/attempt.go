@@ -217,9 +217,11 @@ func (a *attempt) steps(base, ctx context.Context) error {
 	var todo []int
 	heavy := 0
 	for i, step := range w.steps {
-		if step.State == StepPlanned {
+		// What an earlier owner of a partialBatch had finished is not shown yet.
+		unseen := step.State == StepFinished && w.operation.Request.CommitMode == PartialBatch
+		if step.State == StepPlanned || unseen {
 			todo = append(todo, i)
-			if step.Kind != ClearStep {
+			if step.Kind != ClearStep && !unseen {
 				heavy++
 			}
 		}
@@ -267,6 +269,9 @@ func (a *attempt) step(base, ctx context.Context, i int) error {
 	w.mu.Lock()
 	step := w.steps[i]
 	w.mu.Unlock()
+	if step.State == StepFinished {
+		return a.show(base, i, step)
+	}
 	step.State, step.Attempt, step.StartedAt = StepRunning, w.attempt.Number, w.now()
 	step.EndedAt, step.Failure = time.Time{}, nil
 	if step.Kind != ClearStep {
@@ -287,12 +292,23 @@ func (a *attempt) step(base, ctx context.Context, i int) error {
 			return err
 		}
 		if w.operation.Request.CommitMode == PartialBatch {
-			return w.commitStep(base, step)
+			return a.show(base, i, step)
 		}
 	case retry, failed:
 		return a.fail(base, i, step, err, verdict)
 	}
 	return nil // stopped from outside: who ended ctx settles the step
+}
+
+// show commits a finished step of a partialBatch, or lets it fail when its table's guard refuses that.
+func (a *attempt) show(base context.Context, i int, step Step) error {
+	err := a.work.commitStep(base, step)
+	var refused guarded
+	if !errors.As(err, &refused) {
+		return err
+	}
+	step.File = store.File{}
+	return a.fail(base, i, step, err, failed) // the source would say the same again
 }
 
 // fail stores a step's failure with a message, and stops the others when they cannot bring the refresh to its end any more.

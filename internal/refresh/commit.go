@@ -2,6 +2,8 @@ package refresh
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"freshet.dev/internal/fault"
 )
@@ -13,6 +15,11 @@ func (w *work) finish(base context.Context) error {
 	}
 	ended := w.ended(nil)
 	err := w.commit(base, Commit{From: Committing, To: Completed, At: ended.EndedAt, Attempt: &ended}, w.finished())
+	var refused guarded
+	if errors.As(err, &refused) {
+		failure, messages := refused.failure(w.now())
+		return w.end(base, Failed, failure, messages)
+	}
 	if err != nil {
 		return w.lostTo(base, err)
 	}
@@ -58,7 +65,7 @@ func (w *work) commitStep(base context.Context, step Step) error {
 	return nil
 }
 
-// commit makes the steps' results visible. Commits of one operation wait for each other, since each builds on the version before.
+// commit makes the steps' results visible, unless guards refuse it: then the error is guarded, and nothing has changed. Commits of one operation wait for each other, since each builds on the version before.
 func (w *work) commit(base context.Context, commit Commit, steps []Step) error {
 	w.commits.Lock()
 	defer w.commits.Unlock()
@@ -67,13 +74,18 @@ func (w *work) commit(base context.Context, commit Commit, steps []Step) error {
 	for _, step := range steps {
 		commit.Steps = append(commit.Steps, step.Number)
 	}
-	return w.write(base, "the commit", func(ctx context.Context) error {
+	var refused guarded
+	err := w.write(base, "the commit", func(ctx context.Context) error {
 		version, err := w.engine.options.Models.CurrentVersion(ctx, w.operation.Model)
 		if err != nil {
 			return err
 		}
 		commit.Base = version.Number
 		commit.Change = change(w.definition.Model, version, steps)
+		if refused = w.guards(version, commit.Change, steps); len(refused) > 0 && !w.operation.Request.Force {
+			return refused
+		}
+		commit.Messages = w.overruled(refused, commit.At)
 		_, err = log.Commit(ctx, w.lease, commit)
 		return err
 	}, func(ctx context.Context) (bool, error) { // the reply may be lost, not the commit: the rows tell
@@ -83,4 +95,21 @@ func (w *work) commit(base context.Context, commit Commit, steps []Step) error {
 		stored, err := log.Steps(ctx, w.lease.Operation)
 		return err == nil && stored[steps[0].Number-1].State == StepCommitted, err
 	})
+	if err == nil {
+		for _, table := range refused {
+			w.forced[table.table] = true
+		}
+	}
+	return err
+}
+
+// overruled warns of what guards would have refused, once a table.
+func (w *work) overruled(refused guarded, at time.Time) []Message {
+	var warnings []Message
+	for _, table := range refused {
+		if !w.forced[table.table] {
+			warnings = append(warnings, table.warning(at))
+		}
+	}
+	return warnings
 }

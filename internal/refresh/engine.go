@@ -21,11 +21,12 @@ import (
 
 // Definition is a deployed model as a refresh needs it.
 type Definition struct {
-	ID       string
-	Name     string
-	Revision int64
-	Capacity string // the name of its workspace's capacity; "" = shared workspace: standard refreshes only (R2), and a few a day (R36)
-	Model    *model.Model
+	ID        string
+	Name      string
+	Workspace string // its name
+	Revision  int64
+	Capacity  string // the name of its workspace's capacity; "" = shared workspace: standard refreshes only (R2), and a few a day (R36)
+	Model     *model.Model
 
 	RejectOverflow bool // R7: a standard refresh behind a queued one is refused instead of dropped
 }
@@ -54,6 +55,7 @@ type Options struct {
 	Disk            *store.Disk    // which loads leave enough free space on; nil = no limit
 	HeartbeatEvery  time.Duration  // 0 = 10 s
 	KeepFinishedFor time.Duration  // F2: how long ago a step may have finished reading and still be kept; 0 = 6 h
+	Guards          []Guards       // of models that may not exist yet
 	RetryAll        bool           // R33: also try errors again that no retry can mend
 	StepMemory      int64          // what one load needs at least; 0 = 192 MiB
 	Random          func() float64 // from 0 to 1, for the jitter of pauses; nil = math/rand/v2
@@ -104,6 +106,7 @@ type Submission struct {
 	Params      Params
 	Trigger     Trigger   // "" = ViaEnhancedAPI when the parameters say so, else ViaAPI
 	RequestedBy string    // for people
+	Force       bool      // commit also what guards refuse
 	Warnings    []Message // of the decoding, such as unknown parameters (R17)
 }
 
@@ -164,6 +167,7 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 	if request, err = request.resolve(definition.Model); err != nil {
 		return Operation{}, "", err
 	}
+	request.Force = wish.Force
 	if wish.ID == "" {
 		wish.ID = e.options.NewID()
 	}

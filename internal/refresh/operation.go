@@ -91,6 +91,7 @@ type Step struct {
 	Kind      StepKind
 	Table     string
 	Partition string
+	Held      int64 // rows of the partition when the operation was planned
 
 	State       StepState
 	Attempt     int // the attempt that worked on it last; 0 for none

@@ -19,6 +19,9 @@ func plan(definition Definition, version store.Version, request Request, now tim
 		step := Step{Number: len(steps) + 1, Table: target.table.Name, Partition: target.partition.Name, State: StepPlanned}
 		where := fault.Where{Table: step.Table, Partition: step.Partition}
 		held := parts[key(step.Table, step.Partition)]
+		if held != nil {
+			step.Held = held.Rows()
+		}
 		switch source := sourceOf(target.partition); {
 		case source == calculatedSource:
 			step = step.keep("calculated from other tables")

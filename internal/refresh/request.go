@@ -52,6 +52,7 @@ type Request struct {
 	EffectiveDate      time.Time     // midnight, UTC, of the day that the refresh policy takes for today
 	Timeout            time.Duration // of one attempt
 	Notify             string        // R16: NoNotification, MailOnFailure, MailOnCompletion; "" = not named
+	Force              bool          `json:",omitempty"` // commit also what guards refuse
 }
 
 // Params are the parameters of a refresh as a caller named them: nil means not named.

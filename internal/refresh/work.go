@@ -21,7 +21,8 @@ type work struct {
 	lease      Lease
 	definition Definition
 	reading    *reading
-	commits    sync.Mutex // held by who commits
+	commits    sync.Mutex      // held by who commits
+	forced     map[string]bool // tables whose guard was overruled and told of; guarded by commits
 
 	mu       sync.Mutex   // guards the rest
 	steps    []Step       // by number
@@ -219,7 +220,7 @@ func (w *work) keeps(base context.Context, step Step) bool {
 // replan makes the i-th step a planned one again.
 func (w *work) replan(base context.Context, i int) error {
 	step := w.steps[i]
-	return w.put(base, i, Step{Number: step.Number, Kind: step.Kind, Table: step.Table, Partition: step.Partition, State: StepPlanned, Attempt: step.Attempt}, nil)
+	return w.put(base, i, Step{Number: step.Number, Kind: step.Kind, Table: step.Table, Partition: step.Partition, Held: step.Held, State: StepPlanned, Attempt: step.Attempt}, nil)
 }
 
 // put stores a step in the place of the i-th one, and follows.

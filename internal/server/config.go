@@ -16,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/google/uuid"
 
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/source"
@@ -35,6 +36,7 @@ type Config struct {
 	Auth            Auth         `yaml:"auth"`
 	DataSources     []DataSource `yaml:"dataSources"`
 	Capacities      []Capacity   `yaml:"capacities"`
+	Models          []Model      `yaml:"models"`
 	KeepVersions    Duration     `yaml:"keepVersions"`
 	KeepFinishedFor Duration     `yaml:"keepFinishedFor"`
 	MinFreeDisk     Size         `yaml:"minFreeDisk"`
@@ -64,6 +66,25 @@ type Capacity struct {
 	Name                   string `yaml:"name"`
 	Memory                 Size   `yaml:"memory"`
 	MaxConcurrentRefreshes int    `yaml:"maxConcurrentRefreshes"`
+}
+
+// Model is what holds for one model, which may be deployed later.
+type Model struct {
+	Name   string `yaml:"name"` // WORKSPACE/NAME or a GUID
+	Guards Guards `yaml:"guards"`
+}
+
+// Guards are the guards of one model's tables.
+type Guards struct {
+	FailWhenEmpty    bool             `yaml:"failWhenEmpty"`
+	LeastShareOfRows float64          `yaml:"leastShareOfRows"`
+	Tables           map[string]Guard `yaml:"tables"` // by name
+}
+
+// Guard is what differs for one table.
+type Guard struct {
+	FailWhenEmpty    *bool    `yaml:"failWhenEmpty"`
+	LeastShareOfRows *float64 `yaml:"leastShareOfRows"`
 }
 
 // DefaultConfig is what an empty file means.
@@ -156,6 +177,44 @@ func (c Config) check() error {
 			return fmt.Errorf("capacities: %q has a negative maxConcurrentRefreshes", capacity.Name)
 		}
 		names[name] = true
+	}
+	return c.checkModels()
+}
+
+func (c Config) checkModels() error {
+	names := map[string]bool{}
+	for _, model := range c.Models {
+		name := strings.ToLower(model.Name)
+		switch {
+		case !strings.Contains(name, "/") && uuid.Validate(name) != nil:
+			return fmt.Errorf("models: name %q is neither WORKSPACE/NAME nor a GUID", model.Name)
+		case names[name]:
+			return fmt.Errorf("models: there are two entries for %q", model.Name)
+		}
+		names[name] = true
+		if err := checkShare(model.Guards.LeastShareOfRows); err != nil {
+			return fmt.Errorf("models: %q: %w", model.Name, err)
+		}
+		tables := map[string]bool{}
+		for name, guard := range model.Guards.Tables {
+			if tables[strings.ToLower(name)] {
+				return fmt.Errorf("models: %q: guards.tables has %q twice", model.Name, name)
+			}
+			tables[strings.ToLower(name)] = true
+			if guard.LeastShareOfRows == nil {
+				continue
+			}
+			if err := checkShare(*guard.LeastShareOfRows); err != nil {
+				return fmt.Errorf("models: %q: table %q: %w", model.Name, name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func checkShare(share float64) error {
+	if !(share >= 0 && share <= 1) {
+		return fmt.Errorf("leastShareOfRows %g is not a share from 0 to 1, such as 0.8", share)
 	}
 	return nil
 }
@@ -269,7 +328,7 @@ func inPlace(err error) error {
 // keys lists the keys of a type and of the types in it.
 func keys(t reflect.Type) []string {
 	switch t.Kind() {
-	case reflect.Slice, reflect.Pointer:
+	case reflect.Slice, reflect.Pointer, reflect.Map:
 		return keys(t.Elem())
 	case reflect.Struct:
 		var found []string

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"freshet.dev/internal/refresh"
 	"freshet.dev/internal/source"
 )
 
@@ -43,6 +44,9 @@ dataSources:
   - {kind: File, path: /srv/exports}
   - {kind: PostgreSQL, path: "localhost:5432;sales", username: etl, password: "${env:PGPASSWORD}${env:EMPTY}", maxConnections: 8, options: {sslmode: disable}}
 capacities: [{name: big, memory: 4GiB, maxConcurrentRefreshes: 4}, {name: small, memory: 1.5GB}]
+models:
+  - {name: Sales/Retail, guards: {failWhenEmpty: true, leastShareOfRows: 0.8, tables: {Orders: {leastShareOfRows: 1}, Log: {failWhenEmpty: false}}}}
+  - {name: 5B4F1D3E-0000-4000-8000-000000000001}
 keepVersions: 90m
 keepFinishedFor: 0s
 minFreeDisk: 200MiB
@@ -56,7 +60,9 @@ standardDetails: true
 		Listen: "[::1]:9000", Data: "/srv/freshet", Auth: Auth{Mode: AuthNone},
 		DataSources: []source.Setting{{Kind: "File", Path: "/srv/exports"},
 			{Kind: "PostgreSQL", Path: "localhost:5432;sales", Username: "etl", Password: "s3cret: [x", MaxConnections: 8, Options: map[string]string{"sslmode": "disable"}}},
-		Capacities:   []Capacity{{Name: "big", Memory: 4294967296, MaxConcurrentRefreshes: 4}, {Name: "small", Memory: 1500000000}},
+		Capacities: []Capacity{{Name: "big", Memory: 4294967296, MaxConcurrentRefreshes: 4}, {Name: "small", Memory: 1500000000}},
+		Models: []Model{{Name: "Sales/Retail", Guards: Guards{FailWhenEmpty: true, LeastShareOfRows: 0.8, Tables: map[string]Guard{
+			"Orders": {LeastShareOfRows: ptr(1.0)}, "Log": {FailWhenEmpty: ptr(false)}}}}, {Name: "5B4F1D3E-0000-4000-8000-000000000001"}},
 		KeepVersions: Duration(90 * time.Minute), MinFreeDisk: 200 << 20, RetryAll: true, StandardDetails: true,
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -64,26 +70,48 @@ standardDetails: true
 	}
 }
 
+func ptr[T any](value T) *T { return &value }
+
+// F7: what a table's guard does not say is as the model's has it.
+func TestConfigGuards(t *testing.T) {
+	config, err := decode(t, "models: [{name: Sales/Retail, guards: {failWhenEmpty: true, leastShareOfRows: 0.8, tables: {Orders: {leastShareOfRows: 0.95}, Log: {failWhenEmpty: false, leastShareOfRows: 0}}}}]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []refresh.Guards{{Model: "Sales/Retail", Each: refresh.Guard{FailWhenEmpty: true, LeastShareOfRows: 0.8},
+		Tables: map[string]refresh.Guard{"Orders": {FailWhenEmpty: true, LeastShareOfRows: 0.95}, "Log": {}}}}
+	if got := config.guards(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
 func TestConfigErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"listen: 127.0.0.1:1\nkeepVersoins: 3h\n":                          `line 2: there is no key "keepVersoins"; did you mean "keepVersions"?`,
-		"\n\nauth:\n  mod: local\n":                                        `line 4: there is no key "mod"; did you mean "mode"?`,
-		"dataSources:\n  - {kind: File, pth: /x}\n":                        `line 2: there is no key "pth"; did you mean "path"?`,
-		"capacities: [{name: a, memory: lots}]\n":                          `"lots" is not a size`,
-		"keepVersions: 3 days\n":                                           `"3 days" is not a duration`,
-		"listen: 8480\n":                                                   `"8480" is not HOST:PORT`,
-		"listen: [1\n":                                                     `line 1: `,
-		"auth: {mode: entra}\n":                                            `there is no mode "entra"`,
-		"auth: {mode: none}\nlisten: 0.0.0.0:8480\n":                       "not a loopback address",
-		"auth: {mode: none}\nlisten: \":8480\"\n":                          "not a loopback address",
-		"capacities: []\n":                                                 "at least one is needed",
-		"capacities: [{name: a}, {name: A}]\n":                             `two of the name "A"`,
-		"capacities: [{memory: 1GiB}]\n":                                   "one has no name",
-		"data: \"\"\n":                                                     "must be named",
+		"listen: 127.0.0.1:1\nkeepVersoins: 3h\n":                                `line 2: there is no key "keepVersoins"; did you mean "keepVersions"?`,
+		"\n\nauth:\n  mod: local\n":                                              `line 4: there is no key "mod"; did you mean "mode"?`,
+		"dataSources:\n  - {kind: File, pth: /x}\n":                              `line 2: there is no key "pth"; did you mean "path"?`,
+		"capacities: [{name: a, memory: lots}]\n":                                `"lots" is not a size`,
+		"keepVersions: 3 days\n":                                                 `"3 days" is not a duration`,
+		"listen: 8480\n":                                                         `"8480" is not HOST:PORT`,
+		"listen: [1\n":                                                           `line 1: `,
+		"auth: {mode: entra}\n":                                                  `there is no mode "entra"`,
+		"auth: {mode: none}\nlisten: 0.0.0.0:8480\n":                             "not a loopback address",
+		"auth: {mode: none}\nlisten: \":8480\"\n":                                "not a loopback address",
+		"capacities: []\n":                                                       "at least one is needed",
+		"capacities: [{name: a}, {name: A}]\n":                                   `two of the name "A"`,
+		"capacities: [{memory: 1GiB}]\n":                                         "one has no name",
+		"models: [{name: Retail}]\n":                                             `"Retail" is neither WORKSPACE/NAME nor a GUID`,
+		"models: [{name: a/b}, {name: A/B}]\n":                                   `two entries for "A/B"`,
+		"models: [{name: a/b, guards: {leastShareOfRows: 80}}]\n":                `leastShareOfRows 80 is not a share from 0 to 1`,
+		"models: [{name: a/b, guards: {leastShareOfRows: .nan}}]\n":              `is not a share from 0 to 1`,
+		"models: [{name: a/b, guards: {tables: {T: {leastShareOfRows: -1}}}}]\n": `table "T": leastShareOfRows -1 is not a share`,
+		"models: [{name: a/b, guards: {tables: {T: {}, t: {}}}}]\n":              `guards.tables has`,
+		"models: [{name: a/b, guards: {failWhenEmtpy: true}}]\n":                 `did you mean "failWhenEmpty"?`,
+		"data: \"\"\n": "must be named",
 		"\ndataSources: [{kind: PostgreSQL, password: \"${env:NOPE}\"}]\n": "line 2: cannot replace ${env:NOPE}: the environment variable NOPE is not set",
-		"data: ${vault:x}\n":                                               "only ${env:NAME} and ${file:PATH} are known",
-		"listen: a:1\n---\nlisten: b:1\n":                                  "more than one document",
-		"listen: a:1\nlisten: b:1\n":                                       "line 2: ",
+		"data: ${vault:x}\n":              "only ${env:NAME} and ${file:PATH} are known",
+		"listen: a:1\n---\nlisten: b:1\n": "more than one document",
+		"listen: a:1\nlisten: b:1\n":      "line 2: ",
 	} {
 		_, err := decode(t, text)
 		if err == nil || !strings.Contains(err.Error(), want) {

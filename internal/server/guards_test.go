@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -23,5 +25,27 @@ func TestF7MinFreeDisk(t *testing.T) {
 	}
 	if got, want := r.rows(t, ref, totals), `"Ana",2,17.5000 "Bo",1,1.0001`; got != want {
 		t.Errorf("rows %s, want %s", got, want)
+	}
+}
+
+// A name of the configuration that means nothing is logged: it may be misspelt, or deployed later.
+func TestF7UnknownGuardedModelsAreLogged(t *testing.T) {
+	data, files := t.TempDir(), t.TempDir()
+	r := start(t, data, files, nil)
+	salesModel(t, r)
+	r.stop()
+	var log bytes.Buffer
+	config := DefaultConfig()
+	config.Listen, config.Data = "127.0.0.1:0", data
+	config.Models = []Model{{Name: "shop/SALES", Guards: Guards{Tables: map[string]Guard{"dimCUSTOMER": {}, "Slaes": {}}}}, {Name: "Shop/Later"}}
+	s, err := Open(t.Context(), config, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if text := log.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "table=Slaes") || !strings.Contains(text, "model=Shop/Later") {
+		t.Errorf("logged %s", text)
 	}
 }

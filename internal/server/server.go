@@ -114,8 +114,11 @@ func (s *Server) open(ctx context.Context) error {
 	if s.engine, err = refresh.New(refresh.Options{
 		Log: rows, Models: rows, Store: s.store, Sources: sources, Capacities: capacities, TempDir: filepath.Join(temp, "refresh"),
 		Owner: owner(), Now: time.Now, NewID: uuid.NewString, Logger: s.logger,
-		KeepFinishedFor: time.Duration(s.config.KeepFinishedFor), RetryAll: s.config.RetryAll, Disk: disk,
+		KeepFinishedFor: time.Duration(s.config.KeepFinishedFor), RetryAll: s.config.RetryAll, Disk: disk, Guards: s.config.guards(),
 	}); err != nil {
+		return err
+	}
+	if err := s.lookForModels(ctx, rows); err != nil {
 		return err
 	}
 	queries, err := query.New(query.Options{Store: s.store, Models: rows, Capacities: capacities, TempDir: filepath.Join(temp, "query"), Disk: disk})

@@ -612,7 +612,7 @@ func stepsKeepEverything(t *testing.T, b *bench) {
 	lease := b.running(Sales)
 	finished := b.planned(lease, "file-1")
 	failed := refresh.Step{
-		Number: 2, Kind: refresh.LoadStep, Table: "Sales", Partition: "2025", State: refresh.StepFailed, Attempt: 1, StartedAt: noon, EndedAt: noon.Add(time.Second),
+		Number: 2, Kind: refresh.LoadStep, Table: "Sales", Partition: "2025", Held: 12, State: refresh.StepFailed, Attempt: 1, StartedAt: noon, EndedAt: noon.Add(time.Second),
 		Failure: &refresh.Failure{Code: "C", Message: "cannot", Where: fault.Where{Table: "Sales", Row: 3}},
 	}
 	message := refresh.Message{At: noon, Type: refresh.ErrorMessage, Code: "C", Text: "cannot"}
