@@ -1,13 +1,16 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"freshet.dev/internal/server"
 	"freshet.dev/powerbi"
 )
 
@@ -79,5 +82,38 @@ func TestR6R7ManyAtOnce(t *testing.T) {
 		if !slices.Equal(listed, promised) {
 			t.Errorf("the history has %q, promised were %q", listed, promised)
 		}
+	}
+}
+
+// TestThrottledChangesNothing: a call that exceeds a limit has no effect, and the client hears how long to wait.
+func TestThrottledChangesNothing(t *testing.T) {
+	config := configured(t)
+	config.Limits = server.Limits{RequestsPerMinute: 1, Burst: 5, RefreshesPerHour: 1}
+	h := startHost(t, config)
+	ref := h.deploy(t, "Endless", modelOf(t, "Endless", tableOf("T", "id int64", reads("T", endless)))) // the first call
+	running := h.post(t, ref, `{"type":"full"}`)
+	_, err := h.Refresh(t.Context(), ref, powerbi.RefreshRequest{}, powerbi.RefreshOptions{})
+	refused := func(err error, least time.Duration) {
+		t.Helper()
+		var refusal *powerbi.Error
+		if !errors.As(err, &refusal) || refusal.Status != http.StatusTooManyRequests || !refusal.Retryable() || refusal.RetryAfter < least || refusal.RetryAfter > 2*least {
+			t.Fatalf("error %v", err)
+		}
+	}
+	refused(err, 30*time.Minute)
+	history, err := h.Refreshes(t.Context(), ref, 10)
+	if err != nil || len(history) != 1 || history[0].RequestID != running {
+		t.Fatalf("history %+v, %v", history, err)
+	}
+	if _, err := h.Dataset(t.Context(), ref); err != nil { // the fifth
+		t.Fatal(err)
+	}
+	refused(h.CancelRefresh(t.Context(), ref, running), 30*time.Second)
+	h.stop()
+	h.config.Limits = server.Limits{}
+	h.start(t)
+	detail, err := h.RefreshDetail(t.Context(), ref, running)
+	if err != nil || detail.Freshet.State == "Cancelling" || detail.Status.Ended() {
+		t.Fatalf("detail %+v, %v", detail, err)
 	}
 }

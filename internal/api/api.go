@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"freshet.dev/internal/auth"
 	"freshet.dev/internal/fault"
@@ -38,8 +39,10 @@ type Options struct {
 	Ready           func(ctx context.Context) error // tells why the server cannot work; nil error: it can
 	Hosts           []string                        // names in a Host header that are ours, besides localhost and IP addresses
 	StandardDetails bool                            // answer GET of a standard refresh's detail, which Power BI refuses (R29)
-	Stopping        <-chan struct{}                 // closed when the server stops: no answer is held back any longer; may be nil
-	NewID           func() string                   // makes GUIDs
+	Limits          Limits                          // of each caller
+	Now             func() time.Time
+	Stopping        <-chan struct{} // closed when the server stops: no answer is held back any longer; may be nil
+	NewID           func() string   // makes GUIDs
 	Logger          *slog.Logger
 }
 
@@ -52,12 +55,18 @@ const (
 // face is the handler of all routes.
 type face struct {
 	Options
-	mux *http.ServeMux
+	mux       *http.ServeMux
+	requests  *throttle
+	refreshes *throttle
 }
 
 // New returns the handler of all routes.
 func New(options Options) http.Handler {
-	f := &face{Options: options, mux: http.NewServeMux()}
+	f := &face{
+		Options: options, mux: http.NewServeMux(),
+		requests:  newThrottle(options.Limits.RequestsPerMinute, time.Minute, options.Limits.Burst),
+		refreshes: newThrottle(options.Limits.RefreshesPerHour, time.Hour, 0),
+	}
 	for _, route := range routes() {
 		f.mux.Handle(route.method+" "+route.pattern, f.serve(route))
 	}
@@ -147,7 +156,7 @@ func (f *face) ours(r *http.Request) error {
 	return nil
 }
 
-// serve makes the handler of one route: sign-in, the route's scopes, the item with the route's role, then the route's own handler.
+// serve makes the handler of one route: sign-in, the route's scopes, the caller's limits, the item with the route's role, then the route's own handler.
 func (f *face) serve(route route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{face: f, w: w, r: r}
@@ -183,6 +192,9 @@ func (c *call) run(route route) (answer reply, err error) {
 	}()
 	if !route.public {
 		if err := c.signIn(route); err != nil {
+			return reply{}, err
+		}
+		if err := c.limit(c.requests); err != nil {
 			return reply{}, err
 		}
 	}

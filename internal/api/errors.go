@@ -20,6 +20,7 @@ const (
 	codeTooLarge      = "RequestTooLarge"
 	codeNotFound      = refresh.CodeNotFound            // Power BI's
 	codeNotAuthorized = "PowerBINotAuthorizedException" // Power BI's
+	codeThrottled     = "TooManyRequests"
 	codeNotServed     = "NotImplemented"
 	codeNoRoute       = "RouteNotFound"
 	codeMethod        = "MethodNotAllowed"

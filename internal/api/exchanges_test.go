@@ -41,10 +41,26 @@ type exchanges struct {
 
 // TestExchanges plays testdata/exchanges: each call with its whole answer. A route without a successful exchange fails the test.
 func TestExchanges(t *testing.T) {
+	x := playFile(t, "testdata/exchanges", server.DefaultConfig().Limits)
+	for _, pattern := range api.Patterns() {
+		if !x.met[pattern] {
+			t.Errorf("no exchange shows a success of %s", pattern)
+		}
+	}
+}
+
+// TestThrottledExchanges plays testdata/throttled on a server that soon has enough of a caller.
+func TestThrottledExchanges(t *testing.T) {
+	playFile(t, "testdata/throttled", server.Limits{RequestsPerMinute: 1, Burst: 4, RefreshesPerHour: 1})
+}
+
+// playFile plays a file of exchanges on a server of its own.
+func playFile(t *testing.T, path string, limits server.Limits) *exchanges {
 	data, files := t.TempDir(), t.TempDir()
 	config := server.DefaultConfig()
 	config.Listen, config.Data, config.DataSources = "127.0.0.1:0", data, []server.DataSource{{Kind: "File", Path: files}}
 	config.Models = []server.Model{{Name: "sales/model", Guards: server.Guards{FailWhenEmpty: true}}}
+	config.Limits = limits
 	ctx, stop := context.WithCancel(context.Background())
 	s, err := server.Open(ctx, config, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -71,7 +87,7 @@ func TestExchanges(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	datadriven.RunTest(t, "testdata/exchanges", func(t *testing.T, d *datadriven.TestData) string {
+	datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 		x.t = t
 		switch d.Cmd {
 		case "file":
@@ -90,11 +106,7 @@ func TestExchanges(t *testing.T) {
 		}
 		return x.call(d)
 	})
-	for _, pattern := range api.Patterns() {
-		if !x.met[pattern] {
-			t.Errorf("no exchange shows a success of %s", pattern)
-		}
-	}
+	return x
 }
 
 func (x *exchanges) fill(text string) string {
@@ -107,6 +119,7 @@ func (x *exchanges) fill(text string) string {
 var (
 	timeText = regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:]{8}(\.\d{7})?Z`)
 	runText  = regexp.MustCompile(`("(?:bytes|rowsPerSecond)":)\d+`)
+	waitText = regexp.MustCompile(`(Retry-After: |Retry in )\d+`)
 	guidText = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 )
 
@@ -117,7 +130,7 @@ func (x *exchanges) hide(text string) string {
 	}
 	text = strings.ReplaceAll(strings.ReplaceAll(text, x.files, "{files}"), x.url, "{url}")
 	text = guidText.ReplaceAllString(timeText.ReplaceAllString(text, "{time}"), "{guid}")
-	return runText.ReplaceAllString(text, "${1}{n}")
+	return runText.ReplaceAllString(waitText.ReplaceAllString(text, "${1}{n}"), "${1}{n}")
 }
 
 // call METHOD PATH [as=NAME] [scope=SCOPE] [name=NAME] [prefer=SECONDS] [force=BOOL]: sends the input as body and prints status, headers that matter, and body. name keeps the id of
@@ -191,7 +204,7 @@ func (x *exchanges) call(d *datadriven.TestData) string {
 	}
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "%s\n", response.Status)
-	for _, name := range []string{"Location", "x-ms-request-id", "x-freshet-outcome", "WWW-Authenticate", "Allow", "Content-Type"} {
+	for _, name := range []string{"Location", "x-ms-request-id", "x-freshet-outcome", "WWW-Authenticate", "Retry-After", "Allow", "Content-Type"} {
 		if values := response.Header.Values(name); len(values) > 0 {
 			fmt.Fprintf(&out, "%s: %s\n", name, strings.Join(values, ", "))
 		}
@@ -273,7 +286,7 @@ func (x *exchanges) end(ref powerbi.Ref, id string) string {
 
 // Every route of Power BI's that is not served says so by its name.
 func TestUnservedRoutes(t *testing.T) {
-	handler := api.New(api.Options{NewID: func() string { return "00000000-0000-0000-0000-000000000000" }, Logger: slog.New(slog.DiscardHandler)})
+	handler := api.New(api.Options{Now: time.Now, NewID: func() string { return "00000000-0000-0000-0000-000000000000" }, Logger: slog.New(slog.DiscardHandler)})
 	names := regexp.MustCompile(`\(Power BI's \w+\): Freshet does not have it`)
 	for _, route := range api.Unserved() {
 		request, err := http.NewRequestWithContext(t.Context(), route[0], "http://localhost"+regexp.MustCompile(`\{\w+\}`).ReplaceAllString(route[1], "x"), nil)

@@ -30,6 +30,9 @@ func (c *call) startRefresh() (reply, error) {
 
 // submit hands a wish to the engine and answers with where to look for it (R4).
 func (c *call) submit(wish refresh.Submission) (reply, error) {
+	if err := c.limit(c.refreshes); err != nil {
+		return reply{}, err
+	}
 	wish.Model, wish.RequestedBy = c.item.ID, c.principal.Name
 	if key := c.r.Header.Get("Idempotency-Key"); len(key) > maxIdempotencyKey {
 		return reply{}, badParameter("the Idempotency-Key is longer than %d bytes", maxIdempotencyKey)

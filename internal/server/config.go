@@ -42,6 +42,14 @@ type Config struct {
 	MinFreeDisk     Size         `yaml:"minFreeDisk"`
 	RetryAll        bool         `yaml:"retryAll"`
 	StandardDetails bool         `yaml:"standardDetails"`
+	Limits          Limits       `yaml:"limits"`
+}
+
+// Limits are how often one caller may call; see api.Limits.
+type Limits struct {
+	RequestsPerMinute int `yaml:"requestsPerMinute"`
+	Burst             int `yaml:"burst"`
+	RefreshesPerHour  int `yaml:"refreshesPerHour"`
 }
 
 // DataSource is one entry of dataSources: what models may read, and as whom.
@@ -92,7 +100,8 @@ func DefaultConfig() Config {
 	return Config{
 		Listen: DefaultListen, Data: "data", Auth: Auth{Mode: AuthLocal},
 		Capacities:   []Capacity{{Name: "default"}},
-		KeepVersions: Duration(24 * time.Hour), KeepFinishedFor: Duration(6 * time.Hour), MinFreeDisk: 1 << 30,
+		KeepVersions: Duration(24 * time.Hour), KeepFinishedFor: Duration(6 * time.Hour),
+		Limits: Limits{RequestsPerMinute: 12_000, Burst: 2_000, RefreshesPerHour: 3_600}, MinFreeDisk: 1 << 30,
 	}
 }
 
@@ -161,6 +170,9 @@ func (c Config) check() error {
 	}
 	if c.Data == "" {
 		return errors.New("data: the folder for catalog, files and keys must be named")
+	}
+	if l := c.Limits; min(l.RequestsPerMinute, l.Burst, l.RefreshesPerHour) < 0 {
+		return errors.New("limits: none may be negative; 0 switches one off")
 	}
 	if len(c.Capacities) == 0 {
 		return errors.New("capacities: at least one is needed; leave the key out for one with half the machine's memory")

@@ -52,6 +52,7 @@ keepFinishedFor: 0s
 minFreeDisk: 200MiB
 retryAll: true
 standardDetails: true
+limits: {requestsPerMinute: 600, refreshesPerHour: 0}
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -64,6 +65,7 @@ standardDetails: true
 		Models: []Model{{Name: "Sales/Retail", Guards: Guards{FailWhenEmpty: true, LeastShareOfRows: 0.8, Tables: map[string]Guard{
 			"Orders": {LeastShareOfRows: ptr(1.0)}, "Log": {FailWhenEmpty: ptr(false)}}}}, {Name: "5B4F1D3E-0000-4000-8000-000000000001"}},
 		KeepVersions: Duration(90 * time.Minute), MinFreeDisk: 200 << 20, RetryAll: true, StandardDetails: true,
+		Limits: Limits{RequestsPerMinute: 600, Burst: 2000},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%#v\nwant\n%#v", got, want)
@@ -107,7 +109,8 @@ func TestConfigErrors(t *testing.T) {
 		"models: [{name: a/b, guards: {tables: {T: {leastShareOfRows: -1}}}}]\n": `table "T": leastShareOfRows -1 is not a share`,
 		"models: [{name: a/b, guards: {tables: {T: {}, t: {}}}}]\n":              `guards.tables has`,
 		"models: [{name: a/b, guards: {failWhenEmtpy: true}}]\n":                 `did you mean "failWhenEmpty"?`,
-		"data: \"\"\n": "must be named",
+		"data: \"\"\n":          "must be named",
+		"limits: {burst: -1}\n": "limits: none may be negative",
 		"\ndataSources: [{kind: PostgreSQL, password: \"${env:NOPE}\"}]\n": "line 2: cannot replace ${env:NOPE}: the environment variable NOPE is not set",
 		"data: ${vault:x}\n":              "only ${env:NAME} and ${file:PATH} are known",
 		"listen: a:1\n---\nlisten: b:1\n": "more than one document",
@@ -159,6 +162,9 @@ func TestExampleDocumentsEveryKey(t *testing.T) {
 	}
 	if example.Listen != DefaultListen || len(example.DataSources) == 0 {
 		t.Errorf("the example is %+v", example)
+	}
+	if example.Limits != DefaultConfig().Limits {
+		t.Errorf("the example's limits are %+v", example.Limits)
 	}
 	for _, key := range keys(reflect.TypeFor[Config]()) {
 		if !strings.Contains(string(content), key+":") {

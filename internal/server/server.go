@@ -131,7 +131,7 @@ func (s *Server) open(ctx context.Context) error {
 			_, err := rows.Workspaces(ctx)
 			return err
 		},
-		Hosts: s.config.Hosts, StandardDetails: s.config.StandardDetails, Stopping: s.stopping, NewID: uuid.NewString, Logger: s.logger,
+		Hosts: s.config.Hosts, StandardDetails: s.config.StandardDetails, Limits: api.Limits(s.config.Limits), Now: time.Now, Stopping: s.stopping, NewID: uuid.NewString, Logger: s.logger,
 	}
 	if s.config.Auth.Mode == AuthLocal {
 		issuer, err := auth.NewLocal(s.config.Data)

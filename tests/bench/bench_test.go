@@ -160,7 +160,7 @@ func start(b *testing.B, config string) *server {
 	listener.Close()
 	dir := b.TempDir()
 	path := filepath.Join(dir, "freshet.yaml")
-	if err := os.WriteFile(path, []byte("auth: {mode: none}\n"+config), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("auth: {mode: none}\nlimits: {requestsPerMinute: 100000000, refreshesPerHour: 100000000}\n"+config), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	s := &server{url: "http://" + address, bin: binary(b), dead: make(chan error, 1)}
