@@ -11,12 +11,16 @@ import (
 	"freshet.dev/internal/fault"
 )
 
-// The codes of the errors of Verify. All of them mean 401: the caller is not known.
+// The codes of the errors of Verify. All but CodeKeys mean 401: the caller is not known.
 const (
 	CodeMissing = "TokenMissing" // no bearer token at all
 	CodeBad     = "TokenInvalid" // malformed, wrong signature, issuer or audience, not valid yet
 	CodeExpired = "TokenExpired"
+	CodeKeys    = "SigningKeysUnavailable" // 503: whether the token is good is not known
 )
+
+// codeInvalid is Power BI's code for what a request, or here a setting, gets wrong.
+const codeInvalid = "InvalidRequest"
 
 // Unauthenticated tells whether err means that the caller is not known (401), unlike a known caller who may not (403).
 func Unauthenticated(err error) bool {
@@ -45,7 +49,6 @@ type Principal struct {
 	App     bool   // an application (service principal), which has no scopes and is judged by its grants alone
 	Owner   bool   // the owner of this machine: Admin of every workspace
 	Scopes  []string
-	Roles   []string // application roles
 	Expires time.Time
 }
 

@@ -92,13 +92,13 @@ func (l *Local) Issue(claims Claims) (string, error) {
 		claims.Lifetime = time.Hour
 	}
 	if claims.Lifetime < 0 {
-		return "", fault.New(fault.Invalid, "InvalidRequest", "cannot issue a token that lives %v", claims.Lifetime)
+		return "", fault.New(fault.Invalid, codeInvalid, "cannot issue a token that lives %v", claims.Lifetime)
 	}
 	if claims.Audience == "" {
 		claims.Audience = DefaultAudience
 	}
 	if !knownAudience(claims.Audience) {
-		return "", fault.New(fault.Invalid, "InvalidRequest", "cannot issue a token for audience %q", claims.Audience).
+		return "", fault.New(fault.Invalid, codeInvalid, "cannot issue a token for audience %q", claims.Audience).
 			WithHint("Known audiences: %s.", strings.Join(audiences(), ", "))
 	}
 	if claims.Subject == "" {
@@ -152,7 +152,7 @@ func (l *Local) Verify(_ context.Context, bearer string) (Principal, error) {
 	if !known || key.algorithm != header.algorithm {
 		return Principal{}, bad("its signing key is unknown here")
 	}
-	token, err := readToken(bearer, jwt.WithKey(key.algorithm, key.private.Public()), jwt.WithIssuer(localIssuer), jwt.WithClock(jwt.ClockFunc(l.now)))
+	token, err := readToken(bearer, audiences(), jwt.WithKey(key.algorithm, key.private.Public()), jwt.WithIssuer(localIssuer), jwt.WithClock(jwt.ClockFunc(l.now)))
 	if err != nil {
 		return Principal{}, err
 	}

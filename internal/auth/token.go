@@ -66,8 +66,8 @@ func readHeader(bearer string) (tokenHeader, error) {
 	return tokenHeader{algorithm: algorithm, keyID: keyID}, nil
 }
 
-// readToken verifies signature, times and audience of a token.
-func readToken(bearer string, options ...jwt.ParseOption) (jwt.Token, error) {
+// readToken verifies signature, times and audience of a token, which must be for one of those accepted.
+func readToken(bearer string, accepted []string, options ...jwt.ParseOption) (jwt.Token, error) {
 	options = append(options, jwt.WithRequiredClaim(jwt.ExpirationKey), jwt.WithRequiredClaim(jwt.SubjectKey), jwt.WithAcceptableSkew(clockSkew))
 	token, err := jwt.ParseString(bearer, options...)
 	switch {
@@ -82,7 +82,7 @@ func readToken(bearer string, options ...jwt.ParseOption) (jwt.Token, error) {
 		return nil, bad("its signature or its claims are wrong")
 	}
 	audience, _ := token.Audience()
-	if !slices.ContainsFunc(audience, knownAudience) {
+	if !slices.ContainsFunc(audience, func(one string) bool { return slices.Contains(accepted, one) }) {
 		return nil, bad("it was issued for another service")
 	}
 	return token, nil
@@ -101,10 +101,11 @@ func principal(token jwt.Token) (Principal, error) {
 	}
 	p := Principal{
 		ID:     strings.ToLower(text("oid", "sub")),
-		Name:   text("upn", "preferred_username", "name", "app_displayname"),
-		App:    text("idtyp") == "app",
+		Name:   text("upn", "preferred_username", "name", "app_displayname", "appid", "azp"),
 		Scopes: strings.Fields(text("scp")),
 	}
+	// idtyp is a claim that a tenant may leave out; a user's token always has scopes then.
+	p.App = text("idtyp") == "app" || len(p.Scopes) == 0 && text("appid", "azp") != ""
 	if p.ID == "" {
 		return Principal{}, bad("it names no subject")
 	}

@@ -57,7 +57,9 @@ type DataSource = source.Setting
 
 // Auth says how callers are told apart.
 type Auth struct {
-	Mode AuthMode `yaml:"mode"`
+	Mode      AuthMode `yaml:"mode"`
+	Tenant    string   `yaml:"tenant"`    // of mode entra: its id
+	Audiences []string `yaml:"audiences"` // of mode entra: the only ones accepted; empty = those of Power BI's clients
 }
 
 // AuthMode is a way of telling callers apart.
@@ -66,6 +68,7 @@ type AuthMode string
 // The modes.
 const (
 	AuthLocal AuthMode = "local" // bearer tokens that this server's key has signed
+	AuthEntra AuthMode = "entra" // bearer tokens of a tenant of Microsoft Entra
 	AuthNone  AuthMode = "none"  // everybody who reaches the port is the machine's owner: loopback only
 )
 
@@ -161,12 +164,19 @@ func (c Config) check() error {
 	}
 	switch c.Auth.Mode {
 	case AuthLocal:
+	case AuthEntra:
+		if c.Auth.Tenant == "" {
+			return errors.New("auth.mode entra needs auth.tenant, the id of the tenant")
+		}
 	case AuthNone:
 		if !loopback(host) {
 			return fmt.Errorf("auth.mode none lets everybody in, and listen %q is not a loopback address: use 127.0.0.1, or auth.mode local", c.Listen)
 		}
 	default:
-		return fmt.Errorf("auth.mode: there is no mode %q: the modes are local and none", c.Auth.Mode)
+		return fmt.Errorf("auth.mode: there is no mode %q: the modes are local, entra and none", c.Auth.Mode)
+	}
+	if c.Auth.Mode != AuthEntra && (c.Auth.Tenant != "" || len(c.Auth.Audiences) > 0) {
+		return fmt.Errorf("auth.tenant and auth.audiences belong to auth.mode entra, and the mode is %s", c.Auth.Mode)
 	}
 	if c.Data == "" {
 		return errors.New("data: the folder for catalog, files and keys must be named")

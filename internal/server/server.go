@@ -133,12 +133,14 @@ func (s *Server) open(ctx context.Context) error {
 		},
 		Hosts: s.config.Hosts, StandardDetails: s.config.StandardDetails, Limits: api.Limits(s.config.Limits), Now: time.Now, Stopping: s.stopping, NewID: uuid.NewString, Logger: s.logger,
 	}
-	if s.config.Auth.Mode == AuthLocal {
-		issuer, err := auth.NewLocal(s.config.Data)
-		if err != nil {
-			return err
-		}
-		options.Verifier = issuer
+	switch s.config.Auth.Mode {
+	case AuthLocal:
+		options.Verifier, err = auth.NewLocal(s.config.Data)
+	case AuthEntra:
+		options.Verifier, err = auth.NewEntra(auth.EntraOptions{Tenant: s.config.Auth.Tenant, Audiences: s.config.Auth.Audiences, Client: &http.Client{}, Now: time.Now})
+	}
+	if err != nil {
+		return err
 	}
 	return s.listen(api.New(options))
 }

@@ -1,0 +1,289 @@
+package auth
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwk"
+	"github.com/lestrrat-go/jwx/v3/jws"
+	"github.com/lestrrat-go/jwx/v3/jwt"
+
+	"freshet.dev/internal/fault"
+)
+
+const tenant = "72f988bf-0000-4000-8000-2d7cd011db47"
+
+// authority stands in for Entra: it serves the public halves of its keys at the path where Entra does.
+type authority struct {
+	*httptest.Server
+	mu   sync.Mutex
+	keys map[string]crypto.Signer
+	down atomic.Bool
+	asks atomic.Int64
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	a := &authority{keys: map[string]crypto.Signer{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /"+tenant+"/discovery/v2.0/keys", func(w http.ResponseWriter, _ *http.Request) {
+		a.asks.Add(1)
+		if a.down.Load() {
+			http.Error(w, "down", http.StatusBadGateway)
+			return
+		}
+		set := jwk.NewSet()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for id, private := range a.keys {
+			key, err := jwk.Import(private.Public())
+			if err == nil {
+				err = key.Set(jwk.KeyIDKey, id)
+			}
+			if err == nil {
+				err = set.AddKey(key)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if err := json.NewEncoder(w).Encode(set); err != nil {
+			t.Error(err)
+		}
+	})
+	a.Server = httptest.NewTLSServer(mux)
+	t.Cleanup(a.Close)
+	return a
+}
+
+func (a *authority) addRSA(t *testing.T, id string) {
+	t.Helper()
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.add(id, private)
+}
+
+func (a *authority) add(id string, private crypto.Signer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.keys[id] = private
+}
+
+func (a *authority) drop(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.keys, id)
+}
+
+func (a *authority) entra(t *testing.T, now *time.Time, audiences ...string) *Entra {
+	t.Helper()
+	entra, err := NewEntra(EntraOptions{Tenant: tenant, Audiences: audiences, Authority: a.URL, Client: a.Client(), Now: func() time.Time { return *now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entra
+}
+
+// sign makes a token of Entra's with the key of an id.
+func (a *authority) sign(t *testing.T, id string, algorithm jwa.SignatureAlgorithm, claims map[string]any) string {
+	t.Helper()
+	a.mu.Lock()
+	private := a.keys[id]
+	a.mu.Unlock()
+	return signWith(t, private, id, algorithm, claims)
+}
+
+func signWith(t *testing.T, private crypto.Signer, id string, algorithm jwa.SignatureAlgorithm, claims map[string]any) string {
+	t.Helper()
+	builder := jwt.NewBuilder()
+	for name, value := range claims {
+		builder.Claim(name, value)
+	}
+	token, err := builder.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	headers := jws.NewHeaders()
+	if err := headers.Set(jws.KeyIDKey, id); err != nil {
+		t.Fatal(err)
+	}
+	signed, err := jwt.Sign(token, jwt.WithKey(algorithm, private, jws.WithProtectedHeaders(headers)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(signed)
+}
+
+// The claims of rest-contract, section 4.
+func userClaims() map[string]any {
+	return map[string]any{"iss": "https://sts.windows.net/" + tenant + "/", "aud": "https://analysis.windows.net/powerbi/api", "exp": noon.Add(time.Hour).Unix(), "nbf": noon.Unix(),
+		"sub": "pairwise", "oid": "AA11", "tid": tenant, "upn": "ana@example.org", "scp": "Dataset.ReadWrite.All Workspace.Read.All", "appid": "client", "ver": "1.0"}
+}
+
+func appClaims(issuer string) map[string]any {
+	return map[string]any{"iss": issuer, "aud": "https://api.powerbi.com", "exp": noon.Add(time.Hour).Unix(),
+		"sub": "bb22", "oid": "BB22", "tid": tenant, "azp": "client-of-v2", "roles": []string{"Tenant.Read.All"}, "ver": "2.0"}
+}
+
+func TestR3EntraTokens(t *testing.T) {
+	now := noon
+	a := newAuthority(t)
+	a.addRSA(t, "k1")
+	elliptic, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.add("k2", elliptic)
+	entra := a.entra(t, &now)
+	for _, c := range []struct {
+		name, bearer string
+		want         Principal
+	}{
+		{"user", a.sign(t, "k1", jwa.RS256(), userClaims()),
+			Principal{ID: "aa11", Name: "ana@example.org", Scopes: []string{"Dataset.ReadWrite.All", "Workspace.Read.All"}, Expires: noon.Add(time.Hour)}},
+		{"application", a.sign(t, "k2", jwa.ES256(), appClaims(a.URL+"/"+tenant+"/v2.0")),
+			Principal{ID: "bb22", Name: "client-of-v2", App: true, Scopes: []string{}, Expires: noon.Add(time.Hour)}},
+	} {
+		got, err := entra.Verify(context.Background(), c.bearer)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		got.Expires = got.Expires.UTC()
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: got  %+v\nwant %+v", c.name, got, c.want)
+		}
+	}
+	if asks := a.asks.Load(); asks != 1 {
+		t.Errorf("the keys were asked for %d times for two tokens", asks)
+	}
+
+	change := func(name string, value any) map[string]any {
+		claims := userClaims()
+		claims[name] = value
+		return claims
+	}
+	stranger := newAuthority(t)
+	stranger.addRSA(t, "k1")
+	for _, c := range []struct{ name, bearer, code string }{
+		{"expired", a.sign(t, "k1", jwa.RS256(), change("exp", noon.Add(-6*time.Minute).Unix())), CodeExpired},
+		{"another tenant", a.sign(t, "k1", jwa.RS256(), change("iss", "https://sts.windows.net/00000000-0000-4000-8000-000000000000/")), CodeBad},
+		{"an issuer that begins like ours", a.sign(t, "k1", jwa.RS256(), change("iss", "https://sts.windows.net/"+tenant+"/x")), CodeBad},
+		{"another service", a.sign(t, "k1", jwa.RS256(), change("aud", "https://graph.microsoft.com")), CodeBad},
+		{"a stranger's key under a known id", stranger.sign(t, "k1", jwa.RS256(), userClaims()), CodeBad},
+		{"a key of another kind", signWith(t, elliptic, "k1", jwa.ES256(), userClaims()), CodeBad},
+		{"this server's own owner claim", a.sign(t, "k1", jwa.RS256(), change("iss", localIssuer)), CodeBad},
+	} {
+		if got, err := entra.Verify(context.Background(), c.bearer); fault.CodeOf(err) != c.code {
+			t.Errorf("%s: %+v, %v; want %s", c.name, got, err, c.code)
+		}
+	}
+	owner, err := entra.Verify(context.Background(), a.sign(t, "k1", jwa.RS256(), change(ownerClaim, true)))
+	if err != nil || owner.Owner {
+		t.Errorf("a tenant's token that says it is the machine's owner: %+v, %v", owner, err)
+	}
+
+	one := a.entra(t, &now, "https://freshet.example.org")
+	if _, err := one.Verify(context.Background(), a.sign(t, "k1", jwa.RS256(), userClaims())); fault.CodeOf(err) != CodeBad {
+		t.Errorf("an audience that the configuration does not name: %v", err)
+	}
+	if _, err := one.Verify(context.Background(), a.sign(t, "k1", jwa.RS256(), change("aud", "https://freshet.example.org"))); err != nil {
+		t.Errorf("the audience that the configuration names: %v", err)
+	}
+}
+
+func TestR3KeysRotate(t *testing.T) {
+	now := noon
+	a := newAuthority(t)
+	a.addRSA(t, "old")
+	entra := a.entra(t, &now)
+	live := userClaims()
+	live["exp"] = noon.Add(72 * time.Hour).Unix()
+	old := a.sign(t, "old", jwa.RS256(), live)
+	verify := func(bearer, want string) {
+		t.Helper()
+		if _, err := entra.Verify(context.Background(), bearer); fault.CodeOf(err) != want {
+			t.Fatalf("%v, want code %q", err, want)
+		}
+	}
+	verify(old, "")
+	a.addRSA(t, "new")
+	next := a.sign(t, "new", jwa.RS256(), live)
+	verify(next, CodeBad) // asked a moment ago
+	now = now.Add(askAgain)
+	verify(next, "")
+	if asks := a.asks.Load(); asks != 2 {
+		t.Fatalf("the keys were asked for %d times, want 2", asks)
+	}
+	for range 20 { // invented ids
+		verify(signWith(t, a.keys["new"], "invented", jwa.RS256(), live), CodeBad)
+	}
+	if asks := a.asks.Load(); asks != 2 {
+		t.Fatalf("invented key ids made %d requests", asks-2)
+	}
+
+	a.drop("old")
+	now = now.Add(keysLive)
+	a.down.Store(true)
+	verify(old, "") // old keys while the authority is away
+	verify(signWith(t, a.keys["new"], "third", jwa.RS256(), live), CodeKeys)
+	a.down.Store(false)
+	now = now.Add(askAgain)
+	verify(old, CodeBad) // it is gone
+	verify(next, "")
+}
+
+func TestKeysNeverRead(t *testing.T) {
+	now := noon
+	a := newAuthority(t)
+	a.addRSA(t, "k1")
+	a.down.Store(true)
+	entra := a.entra(t, &now)
+	bearer := a.sign(t, "k1", jwa.RS256(), userClaims())
+	for range 2 {
+		_, err := entra.Verify(context.Background(), bearer)
+		if fault.CodeOf(err) != CodeKeys || fault.KindOf(err) != fault.Unavailable || Unauthenticated(err) {
+			t.Fatalf("%v, want %s", err, CodeKeys)
+		}
+	}
+	if asks := a.asks.Load(); asks != 1 {
+		t.Errorf("%d requests in one moment", asks)
+	}
+	a.down.Store(false)
+	now = now.Add(askAgain)
+	var group sync.WaitGroup
+	for range 16 {
+		group.Go(func() {
+			if _, err := entra.Verify(context.Background(), bearer); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if asks := a.asks.Load(); asks != 2 {
+		t.Errorf("16 callers at once made %d requests", asks-1)
+	}
+}
+
+func TestEntraSettings(t *testing.T) {
+	for _, options := range []EntraOptions{{Tenant: "contoso.com"}, {Tenant: tenant, Authority: "http://login.example"}, {Tenant: tenant, Authority: "login.example"}} {
+		if _, err := NewEntra(options); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("%+v: %v", options, err)
+		}
+	}
+}
