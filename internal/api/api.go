@@ -22,6 +22,7 @@ import (
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/query"
 	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/schedule"
 	"freshet.dev/internal/workspace"
 )
 
@@ -36,6 +37,7 @@ type Options struct {
 	Workspaces      *workspace.Service
 	Engine          *refresh.Engine
 	Queries         *query.Engine
+	Schedules       *schedule.Service
 	Ready           func(ctx context.Context) error // tells why the server cannot work; nil error: it can
 	Hosts           []string                        // names in a Host header that are ours, besides localhost and IP addresses
 	StandardDetails bool                            // answer GET of a standard refresh's detail, which Power BI refuses (R29)

@@ -53,6 +53,8 @@ func routes() []route {
 			route{"GET", below + "/datasets", read, none, false, (*call).listDatasets},
 			route{"GET", below + "/datasets/{datasetId}", read, viewer, false, (*call).getDataset},
 			route{"DELETE", below + "/datasets/{datasetId}", write, contributor, false, (*call).deleteDataset},
+			route{"GET", below + "/datasets/{datasetId}/refreshSchedule", read, contributor, false, (*call).getSchedule},
+			route{"PATCH", below + "/datasets/{datasetId}/refreshSchedule", write, contributor, false, (*call).patchSchedule},
 			route{"POST", below + "/datasets/{datasetId}/refreshes", write, contributor, false, (*call).startRefresh},
 			route{"GET", below + "/datasets/{datasetId}/refreshes", read, contributor, false, (*call).listRefreshes},
 			route{"GET", below + "/datasets/{datasetId}/refreshes/{refreshId}", read, contributor, false, (*call).getRefresh},

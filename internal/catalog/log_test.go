@@ -11,6 +11,7 @@ import (
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/refresh"
 	"freshet.dev/internal/refresh/logtest"
+	"freshet.dev/internal/schedule"
 	"freshet.dev/internal/store"
 	"freshet.dev/internal/workspace"
 )
@@ -84,6 +85,8 @@ func TestStoredJSONKeepsItsForm(t *testing.T) {
 			`"ApplyRefreshPolicy":false,"EffectiveDate":"0001-01-01T00:00:00Z","Timeout":0,"Notify":"","Force":true}`},
 		{refresh.Failure{Code: "C", Message: "cannot", Where: fault.Where{Table: "T", Partition: "P", Column: "Col", Row: 3}},
 			`{"Code":"C","Message":"cannot","Where":{"table":"T","partition":"P","column":"Col","row":3}}`},
+		{schedule.Schedule{Enabled: true, Days: []time.Weekday{time.Friday}, Times: []schedule.Clock{450}, Cron: "@daily", ZoneID: "UTC", Notify: schedule.NoNotification},
+			`{"Days":[5],"Times":[450],"Cron":"@daily","ZoneID":"UTC","Notify":"NoNotification"}`},
 	} {
 		if got, err := json.Marshal(tt.value); err != nil || string(got) != tt.want {
 			t.Errorf("got  %s, %v\nwant %s", got, err, tt.want)

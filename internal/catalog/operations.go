@@ -244,9 +244,12 @@ func (c *Catalog) Get(ctx context.Context, id string) (refresh.Operation, error)
 
 // List returns operations with their attempts, newest first.
 func (c *Catalog) List(ctx context.Context, filter refresh.Filter) ([]refresh.Operation, error) {
-	clause, args := ``, []any{}
+	clause, args := `WHERE true `, []any{}
 	if filter.Model != "" {
-		clause, args = `WHERE model = ? `, append(args, filter.Model)
+		clause, args = clause+`AND model = ? `, append(args, filter.Model)
+	}
+	if filter.Trigger != "" {
+		clause, args = clause+`AND trigger_kind = ? `, append(args, filter.Trigger)
 	}
 	clause += `ORDER BY accepted_at DESC, seq DESC`
 	if filter.Top > 0 {

@@ -97,8 +97,9 @@ type Quota struct {
 
 // Filter chooses operations.
 type Filter struct {
-	Model string // "" = of all models
-	Top   int    // 0 = all that are kept
+	Model   string  // "" = of all models
+	Trigger Trigger // "" = of every kind
+	Top     int     // 0 = all that are kept
 }
 
 // Transition is a change of state.

@@ -17,7 +17,7 @@ const CodeInvalid = "InvalidRequest"
 // Schedule says when a model is refreshed by itself: at Times on Days, or as Cron says, by the clock of a zone. The zero value is a
 // schedule that was never set.
 type Schedule struct {
-	Enabled bool
+	Enabled bool           `json:"-"` // kept beside it
 	Days    []time.Weekday // in the order in which they were sent
 	Times   []Clock        // likewise
 	Cron    string         // five fields; Days and Times are empty then

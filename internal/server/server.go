@@ -25,6 +25,7 @@ import (
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/query"
 	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/schedule"
 	"freshet.dev/internal/source"
 	"freshet.dev/internal/store"
 	"freshet.dev/internal/workspace"
@@ -61,6 +62,7 @@ type Server struct {
 	http     *http.Server
 	stopping chan struct{} // closed when the server has been told to stop
 	engine   *refresh.Engine
+	rows     *catalog.Catalog
 	store    *store.Store
 	closers  []func() error // in the order of opening
 }
@@ -93,6 +95,7 @@ func (s *Server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.rows = rows
 	s.later(rows.Close)
 	if s.store, err = store.Open(store.Options{
 		Dir: filepath.Join(s.config.Data, storeFolder), Versions: rows, Keep: time.Duration(s.config.KeepVersions), Now: time.Now, NewID: uuid.NewString,
@@ -127,7 +130,7 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	s.later(func() error { queries.Close(); return nil })
 	options := api.Options{
-		Workspaces: workspaces, Engine: s.engine, Queries: queries, Ready: func(ctx context.Context) error {
+		Workspaces: workspaces, Engine: s.engine, Queries: queries, Schedules: schedule.NewService(rows, time.Now), Ready: func(ctx context.Context) error {
 			_, err := rows.Workspaces(ctx)
 			return err
 		},
@@ -268,6 +271,10 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	group.Go(func() error { return s.engine.Run(work) })
 	group.Go(func() error { return s.sweep(work) })
+	group.Go(func() error {
+		schedule.Run(work, schedule.Options{Store: s.rows, Refreshes: s.engine, Now: time.Now, Logger: s.logger})
+		return nil
+	})
 	group.Go(func() error {
 		<-failed.Done() // told to stop, or one of the others has failed
 		defer stopWork()

@@ -200,7 +200,7 @@ func (m *Memory) List(ctx context.Context, filter refresh.Filter) ([]refresh.Ope
 	defer m.mu.Unlock()
 	var list []refresh.Operation
 	for _, r := range slices.Backward(m.operations) {
-		if filter.Model == "" || r.operation.Model == filter.Model {
+		if (filter.Model == "" || r.operation.Model == filter.Model) && (filter.Trigger == "" || r.operation.Trigger == filter.Trigger) {
 			list = append(list, r.snapshot())
 		}
 	}

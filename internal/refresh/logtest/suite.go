@@ -403,6 +403,9 @@ func listNewestFirst(t *testing.T, b *bench) {
 	equal(t, list(refresh.Filter{Model: Sales}), ids)
 	equal(t, list(refresh.Filter{Model: Sales, Top: 2}), ids[:2])
 	equal(t, list(refresh.Filter{Top: 1}), []string{other.ID})
+	equal(t, list(refresh.Filter{Trigger: refresh.ViaAPI}), []string{other.ID})
+	equal(t, list(refresh.Filter{Model: Sales, Trigger: refresh.ViaAPI}), []string(nil))
+	equal(t, list(refresh.Filter{Model: Sales, Trigger: refresh.ViaEnhancedAPI, Top: 1}), ids[:1])
 	if all := list(refresh.Filter{}); len(all) != 6 {
 		t.Fatalf("%d of all models", len(all))
 	}

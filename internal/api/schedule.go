@@ -1,0 +1,102 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/schedule"
+	"freshet.dev/internal/workspace"
+	"freshet.dev/powerbi"
+)
+
+// How many scheduled refreshes a day Power BI allows (contract, section 7).
+const (
+	sharedSlots   = 8
+	capacitySlots = 48
+)
+
+func (c *call) getSchedule() (reply, error) {
+	s, err := c.Schedules.Get(c.r.Context(), c.item.ID)
+	if err != nil {
+		return reply{}, err
+	}
+	answer := powerbi.RefreshSchedule{
+		Context: c.context("refreshSchedule"), Days: []string{}, Times: []string{}, Enabled: s.Enabled,
+		LocalTimeZoneID: s.ZoneID, NotifyOption: string(s.Notify), Freshet: &powerbi.ScheduleProgress{Cron: s.Cron},
+	}
+	for _, day := range s.Days {
+		answer.Days = append(answer.Days, day.String())
+	}
+	for _, at := range s.Times {
+		answer.Times = append(answer.Times, at.String())
+	}
+	if answer.LocalTimeZoneID == "" {
+		answer.LocalTimeZoneID = "UTC"
+	}
+	if answer.NotifyOption == "" {
+		answer.NotifyOption = string(schedule.MailOnFailure)
+	}
+	if s.Enabled {
+		next, _, err := s.Next(c.Now())
+		if err != nil {
+			return reply{}, err
+		}
+		answer.Freshet.NextRun = powerbi.Time{Time: next}
+	}
+	return reply{http.StatusOK, answer}, nil
+}
+
+func (c *call) patchSchedule() (reply, error) {
+	change, err := c.decodeSchedule()
+	if err != nil {
+		return reply{}, err
+	}
+	slots, err := c.slots()
+	if err != nil {
+		return reply{}, err
+	}
+	changed, err := c.Schedules.Change(c.r.Context(), c.item.ID, change, slots)
+	if err != nil {
+		return reply{}, err
+	}
+	c.audit("schedule.change", "model", c.item.Name, "modelId", c.item.ID, "enabled", changed.Enabled)
+	return reply{status: http.StatusOK}, nil
+}
+
+// decodeSchedule reads {"value":{…}}. What GET has answered may be sent back: what of it is no setting is ignored.
+func (c *call) decodeSchedule() (schedule.Change, error) {
+	var body struct {
+		Value *struct {
+			Context json.RawMessage `json:"@odata.context"`
+			powerbi.ScheduleChange
+			Freshet struct {
+				powerbi.ScheduleExtra
+				NextRun json.RawMessage `json:"nextRun"`
+			} `json:"freshet"`
+		} `json:"value"`
+	}
+	if err := c.decodeStrict(maxRefreshBody, &body); err != nil {
+		return schedule.Change{}, err
+	}
+	if body.Value == nil {
+		return schedule.Change{}, fault.New(fault.Invalid, codeInvalid, `cannot change the schedule: the body has no "value"`).
+			WithHint(`Send {"value":{"days":["Monday"],"times":["07:00"],"enabled":true}}.`)
+	}
+	return schedule.Change{
+		Enabled: body.Value.Enabled, Days: body.Value.Days, Times: body.Value.Times, Cron: body.Value.Freshet.Cron,
+		ZoneID: body.Value.LocalTimeZoneID, Notify: body.Value.NotifyOption,
+	}, nil
+}
+
+// slots is how many scheduled refreshes a day the model's workspace allows.
+func (c *call) slots() (int, error) {
+	group, err := c.Workspaces.Get(c.r.Context(), c.caller(), workspace.Viewer, c.item.WorkspaceID)
+	if err != nil {
+		return 0, err
+	}
+	if group.Capacity == "" {
+		return sharedSlots, nil
+	}
+	return capacitySlots, nil
+}

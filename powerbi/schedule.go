@@ -1,0 +1,53 @@
+package powerbi
+
+import (
+	"context"
+	"net/http"
+)
+
+// RefreshSchedule is when a semantic model is refreshed by itself.
+type RefreshSchedule struct {
+	Context         string            `json:"@odata.context,omitempty"`
+	Days            []string          `json:"days"`            // Monday …
+	Times           []string          `json:"times"`           // HH:00 or HH:30, by the clock of LocalTimeZoneID
+	Enabled         bool              `json:"enabled"`         //
+	LocalTimeZoneID string            `json:"localTimeZoneId"` // a name of Windows, such as Pacific Standard Time; with Freshet also of the IANA database
+	NotifyOption    string            `json:"notifyOption"`    // MailOnFailure or NoNotification
+	Freshet         *ScheduleProgress `json:"freshet,omitempty"`
+}
+
+// ScheduleProgress is what Freshet tells of a schedule beyond Power BI.
+type ScheduleProgress struct {
+	Cron    string `json:"cron,omitempty"` // five fields; stands in place of days and times
+	NextRun Time   `json:"nextRun,omitzero"`
+}
+
+// ScheduleChange is what an update of a schedule changes; what is nil stays. One that disables it must change nothing else.
+type ScheduleChange struct {
+	Days            *[]string      `json:"days,omitempty"`
+	Times           *[]string      `json:"times,omitempty"`
+	Enabled         *bool          `json:"enabled,omitempty"`
+	LocalTimeZoneID *string        `json:"localTimeZoneId,omitempty"`
+	NotifyOption    *string        `json:"notifyOption,omitempty"`
+	Freshet         *ScheduleExtra `json:"freshet,omitempty"`
+}
+
+// ScheduleExtra is what Freshet lets a change set beyond Power BI.
+type ScheduleExtra struct {
+	Cron *string `json:"cron,omitempty"` // in place of days and times; "" takes it away
+}
+
+// RefreshSchedule returns a model's schedule.
+func (c *Client) RefreshSchedule(ctx context.Context, ref Ref) (RefreshSchedule, error) {
+	var schedule RefreshSchedule
+	_, err := c.call(ctx, http.MethodGet, ref.path("refreshSchedule"), nil, nil, nil, &schedule)
+	return schedule, err
+}
+
+// UpdateRefreshSchedule changes a model's schedule.
+func (c *Client) UpdateRefreshSchedule(ctx context.Context, ref Ref, change ScheduleChange) error {
+	_, err := c.call(ctx, http.MethodPatch, ref.path("refreshSchedule"), nil, nil, struct {
+		Value ScheduleChange `json:"value"`
+	}{change}, nil)
+	return err
+}
