@@ -12,6 +12,7 @@ import (
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/model"
 	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/schedule"
 	"freshet.dev/internal/store"
 	"freshet.dev/internal/workspace"
 )
@@ -216,14 +217,21 @@ func (c *modelCache) put(id string, revision int64, decoded *model.Model) {
 // RefreshDefinition returns the current revision of a model, decoded. Callers share it and do not change it.
 func (c *Catalog) RefreshDefinition(ctx context.Context, id string) (refresh.Definition, error) {
 	definition := refresh.Definition{ID: id}
+	var zone string
 	err := c.readers.QueryRowContext(ctx, `
-		SELECT i.name, w.name, i.revision, w.capacity, w.overflow = ?2 FROM items i JOIN workspaces w ON w.id = i.workspace WHERE i.id = ?1`, id, int(workspace.Reject)).
-		Scan(&definition.Name, &definition.Workspace, &definition.Revision, &definition.Capacity, &definition.RejectOverflow)
+		SELECT i.name, w.name, i.revision, w.capacity, w.overflow = ?2, ifnull(s.schedule ->> '$.ZoneID', '')
+		FROM items i JOIN workspaces w ON w.id = i.workspace LEFT JOIN schedules s ON s.item = i.id WHERE i.id = ?1`, id, int(workspace.Reject)).
+		Scan(&definition.Name, &definition.Workspace, &definition.Revision, &definition.Capacity, &definition.RejectOverflow, &zone)
 	if errors.Is(err, sql.ErrNoRows) {
 		return refresh.Definition{}, notFound("cannot find model %s", id)
 	}
 	if err != nil {
 		return refresh.Definition{}, failed("read model "+id, err)
+	}
+	if zone != "" {
+		if definition.Zone, err = schedule.Zone(zone); err != nil {
+			return refresh.Definition{}, err
+		}
 	}
 	if decoded, known := c.models.get(id, definition.Revision); known {
 		definition.Model = decoded

@@ -64,6 +64,10 @@ func TestR37Schedules(t *testing.T) {
 	if err := c.PutSchedule(ctx, other, other); fault.KindOf(err) != fault.NotFound {
 		t.Fatalf("a schedule of no model: %v", err)
 	}
+	definition, err := c.RefreshDefinition(ctx, model)
+	if err != nil || definition.Zone == nil || definition.Zone.String() != "Europe/Paris" { // R36 counts its days
+		t.Fatalf("the model's zone is %v, %v", definition.Zone, err)
+	}
 	if err := c.DeleteItem(ctx, model); err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,8 @@ type Definition struct {
 	Name      string
 	Workspace string // its name
 	Revision  int64
-	Capacity  string // the name of its workspace's capacity; "" = shared workspace: standard refreshes only (R2), and a few a day (R36)
+	Capacity  string         // the name of its workspace's capacity; "" = shared workspace: standard refreshes only (R2), and a few a day (R36)
+	Zone      *time.Location // of the model's schedule; nil = UTC
 	Model     *model.Model
 
 	RejectOverflow bool // R7: a standard refresh behind a queued one is refused instead of dropped

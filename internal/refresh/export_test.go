@@ -33,3 +33,8 @@ func (e *Engine) Granted() int64 {
 
 // DayOf is for the test of days.
 func DayOf(now time.Time, zone *time.Location) (begin, end time.Time) { return dayOf(now, zone) }
+
+// QuotaOf is for the test of whose days count.
+func QuotaOf(definition Definition, trigger Trigger, now time.Time) (Quota, time.Time) {
+	return quotaOf(definition, trigger, now)
+}

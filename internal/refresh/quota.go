@@ -13,7 +13,11 @@ func quotaOf(definition Definition, trigger Trigger, now time.Time) (quota Quota
 	if definition.Capacity != "" || trigger == OnDemand {
 		return Quota{}, time.Time{}
 	}
-	begin, end := dayOf(now, time.UTC) // the zone of the model's schedule, once models have schedules
+	zone := definition.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	begin, end := dayOf(now, zone)
 	return Quota{Since: begin, Most: sharedADay}, end
 }
 

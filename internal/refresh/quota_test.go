@@ -64,6 +64,21 @@ func TestR36EightADay(t *testing.T) {
 	})
 }
 
+// R36: the day is that of the model's time zone.
+func TestR36DayOfTheModel(t *testing.T) {
+	midnight := time.Date(2026, 6, 10, 0, 0, 0, 0, time.UTC)
+	tokyo := time.FixedZone("Tokyo", 9*60*60)
+	for _, c := range []struct {
+		zone *time.Location
+		end  time.Time
+	}{{nil, midnight.AddDate(0, 0, 1)}, {tokyo, midnight.Add(15 * time.Hour)}} {
+		quota, end := refresh.QuotaOf(refresh.Definition{Zone: c.zone}, refresh.ViaAPI, midnight.Add(time.Hour))
+		if !end.Equal(c.end) || !quota.Since.Equal(c.end.AddDate(0, 0, -1)) {
+			t.Errorf("in %v the day ends at %s and began at %s, want an end at %s", c.zone, end, quota.Since, c.end)
+		}
+	}
+}
+
 // R36: dropped ones are not counted, those of a capacity are not either.
 func TestR36NotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
