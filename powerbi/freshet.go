@@ -93,6 +93,36 @@ func (c *Client) CancelAnyRefresh(ctx context.Context, datasetID, requestID stri
 	return err
 }
 
+// Version is one version of a model's data that is kept.
+type Version struct {
+	Number      int64  `json:"version"`
+	CommittedAt Time   `json:"committedAt"`
+	RequestID   string `json:"requestId,omitempty"` // of the refresh or rollback that committed it; none for a deployment
+	Revision    int64  `json:"revision"`            // of the model's definition
+	Rows        int64  `json:"rows"`
+	Bytes       int64  `json:"bytes"` // of its files; versions share those of partitions that did not change
+	Current     bool   `json:"current,omitempty"`
+}
+
+// Versions (Freshet) lists the versions of a model's data that are kept, newest first.
+func (c *Client) Versions(ctx context.Context, datasetID string) ([]Version, error) {
+	var list List[Version]
+	_, err := c.call(ctx, http.MethodGet, own("datasets", datasetID, "versions"), nil, nil, nil, &list)
+	return list.Value, err
+}
+
+// RollbackRequest says where a rollback goes back to.
+type RollbackRequest struct {
+	Version        int64 `json:"version,omitempty"`        // 0 is the one before the current one
+	WithDefinition bool  `json:"withDefinition,omitempty"` // deploy the version's definition again where the model has another one now
+}
+
+// Rollback (Freshet) starts to make a copy of an earlier version of a model's data the next one. It is followed and cancelled as a refresh on
+// demand is.
+func (c *Client) Rollback(ctx context.Context, datasetID string, request RollbackRequest, options RefreshOptions) (Accepted, error) {
+	return c.post(ctx, own("datasets", datasetID, "rollback"), request, options)
+}
+
 // Explanation is what one partition asks of its source.
 type Explanation struct {
 	Table      string               `json:"table"`

@@ -40,6 +40,11 @@ func (c *Client) start(ctx context.Context, path string, request RefreshRequest,
 	if !request.empty() {
 		body = request
 	}
+	return c.post(ctx, path, body, options)
+}
+
+// post starts an operation.
+func (c *Client) post(ctx context.Context, path string, body any, options RefreshOptions) (Accepted, error) {
 	header := http.Header{}
 	if options.IdempotencyKey != "" {
 		header.Set("Idempotency-Key", options.IdempotencyKey)

@@ -227,6 +227,7 @@ type Progress struct {
 	State       string           `json:"state"`             // Queued, Accepted, Running, Committing, Completed …
 	Version     int64            `json:"version,omitempty"` // of the model's data, which the refresh committed last
 	Forced      bool             `json:"forced,omitempty"`  // guards are overruled
+	Rollback    *RollbackRequest `json:"rollback,omitempty"`
 	Rows        int64            `json:"rows"`
 	Bytes       int64            `json:"bytes"`
 	Objects     []ObjectProgress `json:"objects"`

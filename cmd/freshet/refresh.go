@@ -103,12 +103,8 @@ func (a *app) runRefresh(cmd *cobra.Command, name string, flags refreshFlags) er
 	} else {
 		accepted, err = client.Refresh(ctx, m.ref(), flags.request, options)
 	}
-	var lost *powerbi.TransportError
-	if errors.As(err, &lost) {
-		return fmt.Errorf("%w; whether the refresh was started is not known: 'freshet refreshes %q' tells", err, m)
-	}
 	if err != nil {
-		return err
+		return unsettled(err, m)
 	}
 	if accepted.Dropped {
 		return errors.New("the refresh was accepted and dropped, because one runs and one waits already; start it again later")
@@ -118,6 +114,15 @@ func (a *app) runRefresh(cmd *cobra.Command, name string, flags refreshFlags) er
 		return nil
 	}
 	return a.follow(ctx, client, m, accepted, flags.waitTimeout)
+}
+
+// unsettled says of a start that got no answer how to find out what became of it.
+func unsettled(err error, m model) error {
+	var lost *powerbi.TransportError
+	if errors.As(err, &lost) {
+		return fmt.Errorf("%w; whether it was started is not known: 'freshet refreshes %q' tells", err, m)
+	}
+	return err
 }
 
 // follow waits for a refresh and shows how far it is.

@@ -122,6 +122,9 @@ func (a *app) printDetail(id string, observed powerbi.Observed) {
 	if detail.Freshet != nil && detail.Freshet.Forced {
 		fmt.Fprint(a.out, ", forced")
 	}
+	if detail.Freshet != nil && detail.Freshet.Rollback != nil {
+		fmt.Fprintf(a.out, ", rollback to version %d", detail.Freshet.Rollback.Version)
+	}
 	if !detail.StartTime.IsZero() {
 		fmt.Fprintf(a.out, ", started %s", moment(detail.StartTime.Time))
 	}

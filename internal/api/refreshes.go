@@ -25,11 +25,11 @@ func (c *call) startRefresh() (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return c.submit(refresh.Submission{Params: params, Warnings: warnings})
+	return c.submit(refresh.Submission{Params: params, Warnings: warnings}, "refresh.start", c.r.URL.EscapedPath())
 }
 
-// submit hands a wish to the engine and answers with where to look for it (R4).
-func (c *call) submit(wish refresh.Submission) (reply, error) {
+// submit hands a wish to the engine and answers with where to look for it, below a path (R4).
+func (c *call) submit(wish refresh.Submission, action, below string) (reply, error) {
 	if err := c.limit(c.refreshes); err != nil {
 		return reply{}, err
 	}
@@ -37,7 +37,7 @@ func (c *call) submit(wish refresh.Submission) (reply, error) {
 	if key := c.r.Header.Get("Idempotency-Key"); len(key) > maxIdempotencyKey {
 		return reply{}, badParameter("the Idempotency-Key is longer than %d bytes", maxIdempotencyKey)
 	} else if key != "" {
-		wish.ID = uuid.NewSHA1(idempotencyNamespace, []byte(c.item.ID+"\n"+c.principal.ID+"\n"+key)).String()
+		wish.ID = uuid.NewSHA1(idempotencyNamespace, []byte(action+"\n"+c.item.ID+"\n"+c.principal.ID+"\n"+key)).String()
 	}
 	switch force := c.r.Header.Get(headerForce); {
 	case strings.EqualFold(force, "true"):
@@ -49,11 +49,11 @@ func (c *call) submit(wish refresh.Submission) (reply, error) {
 	if err != nil {
 		return reply{}, rejected(err)
 	}
-	c.audit("refresh.start", "model", c.item.Name, "modelId", c.item.ID, "refresh", operation.ID, "outcome", outcome)
+	c.audit(action, "model", c.item.Name, "modelId", c.item.ID, "refresh", operation.ID, "outcome", outcome)
 	header := c.w.Header()
 	setRequestID(c.w, operation.ID)
 	header[headerMSRequestID] = []string{operation.ID}
-	header.Set("Location", scheme(c.r)+"://"+c.r.Host+c.r.URL.EscapedPath()+"/"+operation.ID)
+	header.Set("Location", scheme(c.r)+"://"+c.r.Host+below+"/"+operation.ID)
 	if outcome == refresh.OutcomeDropped {
 		header[headerOutcome] = []string{"dropped"}
 	}
@@ -213,6 +213,9 @@ func asProgress(detail refresh.Detail) *powerbi.Progress {
 		RequestID: detail.Operation.ID, RefreshType: string(detail.Operation.Trigger), State: string(detail.Operation.State),
 		Version: detail.Operation.Version, Forced: detail.Operation.Request.Force, Objects: []powerbi.ObjectProgress{},
 	}
+	if rollback := detail.Operation.Request.Rollback; rollback != nil {
+		progress.Rollback = &powerbi.RollbackRequest{Version: rollback.Version, WithDefinition: rollback.WithDefinition}
+	}
 	for _, object := range detail.Objects {
 		o := powerbi.ObjectProgress{
 			Table: object.Table, Partition: object.Partition, Status: powerbi.Status(object.Status), Note: object.Note,
@@ -252,5 +255,5 @@ func (c *call) cancel(which refresh.Which) (reply, error) {
 }
 
 func (c *call) startOnDemand() (reply, error) {
-	return c.submit(refresh.Submission{Trigger: refresh.OnDemand})
+	return c.submit(refresh.Submission{Trigger: refresh.OnDemand}, "refresh.start", c.r.URL.EscapedPath())
 }

@@ -46,6 +46,8 @@ func routes() []route {
 		{"POST", "/v1.0/freshet/datasets/{datasetId}/refreshes", write, contributor, false, (*call).startOnDemand},
 		{"GET", "/v1.0/freshet/datasets/{datasetId}/refreshes/{refreshId}", read, contributor, false, (*call).getAnyRefresh},
 		{"DELETE", "/v1.0/freshet/datasets/{datasetId}/refreshes/{refreshId}", write, contributor, false, (*call).cancelAnyRefresh},
+		{"GET", "/v1.0/freshet/datasets/{datasetId}/versions", read, contributor, false, (*call).listVersions},
+		{"POST", "/v1.0/freshet/datasets/{datasetId}/rollback", write, contributor, false, (*call).rollback},
 	}
 	// Power BI has these twice: below a workspace, and without one.
 	for _, below := range []string{"/v1.0/myorg/groups/{groupId}", "/v1.0/myorg"} {

@@ -300,9 +300,14 @@ func TestVersionsAreTheirChangesApplied(t *testing.T) {
 				change.Objects = append(change.Objects, store.Object{Table: "T", Column: fmt.Sprint("c", i), State: store.Ready})
 			}
 		}
+		if random.IntN(12) == 0 {
+			// As a rollback commits: everything of an earlier version.
+			earlier := want[1+random.Int64N(number-1)]
+			change = store.Change{Whole: true, Put: earlier.Parts, Objects: earlier.Objects}
+		}
 		base := number - 1
 		got := commitOnce(t, c, definition.ID, noon.Add(time.Duration(number)*time.Minute), change)
-		if len(change.Put)+len(change.Remove)+len(change.Objects) == 0 {
+		if !change.Whole && len(change.Put)+len(change.Remove)+len(change.Objects) == 0 {
 			number--
 			if got != base {
 				t.Fatalf("a change of nothing makes version %d after %d", got, base)
@@ -328,6 +333,34 @@ func TestVersionsAreTheirChangesApplied(t *testing.T) {
 	}
 	for number := range want {
 		check(number)
+	}
+	listed := func() (numbers []int64) {
+		t.Helper()
+		list, err := c.Versions(ctx, definition.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, got := range list {
+			version, err := c.Version(ctx, definition.ID, got.Number)
+			if err != nil {
+				t.Fatal(err)
+			}
+			expected := store.VersionSummary{Number: version.Number, ModelRevision: 1, CommittedAt: version.CommittedAt, Operation: version.Operation, Current: i == 0}
+			for _, part := range version.Parts {
+				for _, file := range part.Files {
+					expected.Rows += file.Rows
+					expected.Bytes += file.Bytes
+				}
+			}
+			if got != expected {
+				t.Fatalf("listed %+v, want %+v", got, expected)
+			}
+			numbers = append(numbers, got.Number)
+		}
+		return numbers
+	}
+	if got := listed(); len(got) != 60 || got[0] != 60 || got[59] != 1 {
+		t.Fatalf("listed versions %v", got)
 	}
 
 	// Version n was committed at noon + n minutes: 50 was current until 51 was committed.
@@ -355,6 +388,12 @@ func TestVersionsAreTheirChangesApplied(t *testing.T) {
 		} else if _, err := c.Version(ctx, definition.ID, number); fault.KindOf(err) != fault.NotFound {
 			t.Errorf("forgotten version %d gives %v", number, err)
 		}
+	}
+	if got := listed(); len(got) != 12 || got[10] != 50 || got[11] != 10 {
+		t.Errorf("listed versions %v", got)
+	}
+	if _, err := c.Versions(ctx, modelID(9)); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("the versions of an unknown model: %v", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"time"
 
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/model"
@@ -145,6 +146,24 @@ func (c *Catalog) Deploy(ctx context.Context, revision workspace.Revision) error
 		_, err := tx.ExecContext(ctx, `UPDATE objects SET to_version = ?2 WHERE model = ?1 AND from_version < ?2 AND to_version IS NULL`, item.ID, item.Version)
 		return err
 	})
+}
+
+// redeploy makes the definition of an earlier revision the one of a new revision.
+func redeploy(ctx context.Context, tx *sql.Tx, op stored, from, revision int64, at time.Time) error {
+	for _, statement := range []string{
+		`INSERT INTO definitions (item, revision, format, deployed, deployed_by)
+			SELECT item, ?3, format, ?4, ?5 FROM definitions WHERE item = ?1 AND revision = ?2`,
+		`INSERT INTO definition_files (item, revision, path, sha256)
+			SELECT item, ?3, path, sha256 FROM definition_files WHERE item = ?1 AND revision = ?2`,
+		`UPDATE items SET revision = ?3, modified = ?4, configured_by = ?5
+			WHERE id = ?1 AND EXISTS (SELECT 1 FROM definitions WHERE item = ?1 AND revision = ?3)`,
+	} {
+		result, err := tx.ExecContext(ctx, statement, op.Model, from, revision, nanos(at), op.RequestedBy)
+		if err := changed("revision", strconv.FormatInt(from, 10))(result, err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func putItem(ctx context.Context, tx *sql.Tx, revision workspace.Revision) error {

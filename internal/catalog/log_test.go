@@ -83,6 +83,8 @@ func TestStoredJSONKeepsItsForm(t *testing.T) {
 			`"ApplyRefreshPolicy":true,"EffectiveDate":"2026-03-01T12:00:00Z","Timeout":3600000000000,"Notify":"MailOnFailure"}`},
 		{refresh.Request{Type: refresh.Full, Force: true}, `{"Type":"Full","CommitMode":"","MaxParallelism":0,"RetryCount":0,"Objects":null,` +
 			`"ApplyRefreshPolicy":false,"EffectiveDate":"0001-01-01T00:00:00Z","Timeout":0,"Notify":"","Force":true}`},
+		{refresh.Request{Rollback: &refresh.Rollback{Version: 7, WithDefinition: true}}, `{"Type":"","CommitMode":"","MaxParallelism":0,"RetryCount":0,"Objects":null,` +
+			`"ApplyRefreshPolicy":false,"EffectiveDate":"0001-01-01T00:00:00Z","Timeout":0,"Notify":"","Rollback":{"Version":7,"WithDefinition":true}}`},
 		{refresh.Failure{Code: "C", Message: "cannot", Where: fault.Where{Table: "T", Partition: "P", Column: "Col", Row: 3}},
 			`{"Code":"C","Message":"cannot","Where":{"table":"T","partition":"P","column":"Col","row":3}}`},
 		{schedule.Schedule{Enabled: true, Days: []time.Weekday{time.Friday}, Times: []schedule.Clock{450}, Cron: "@daily", ZoneID: "UTC", Notify: schedule.NoNotification},

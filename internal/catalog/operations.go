@@ -150,6 +150,11 @@ func (c *Catalog) Submit(ctx context.Context, op refresh.Operation, quota refres
 		case revision != op.ModelRevision:
 			return fault.New(fault.Conflict, refresh.CodeRevision, "cannot refresh revision %d of model %s: it is at revision %d", op.ModelRevision, op.Model, revision)
 		}
+		if rollback := op.Request.Rollback; rollback != nil {
+			if err := hasVersion(ctx, tx, op.Model, rollback.Version); err != nil {
+				return err
+			}
+		}
 		unfinished, err := unfinishedOf(ctx, tx, op.Model)
 		if err != nil {
 			return err
@@ -194,9 +199,9 @@ func admit(op refresh.Operation, unfinished []stored) (refresh.Outcome, stored) 
 	if len(unfinished) == 0 {
 		return refresh.OutcomeAccepted, stored{}
 	}
-	inTheWay, queued, enhanced := unfinished[0], false, !op.Trigger.Standard()
+	inTheWay, queued, alone := unfinished[0], false, !op.Queues()
 	for _, other := range unfinished {
-		enhanced = enhanced || !other.Trigger.Standard()
+		alone = alone || !other.Queues()
 		if other.State == refresh.Queued {
 			queued = true
 		} else {
@@ -204,7 +209,7 @@ func admit(op refresh.Operation, unfinished []stored) (refresh.Outcome, stored) 
 		}
 	}
 	switch {
-	case enhanced:
+	case alone:
 		return refresh.OutcomeConflict, inTheWay
 	case queued:
 		return refresh.OutcomeDropped, inTheWay

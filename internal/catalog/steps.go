@@ -201,6 +201,12 @@ func (c *Catalog) Commit(ctx context.Context, lease refresh.Lease, commit refres
 		}
 		if !commit.Empty() {
 			version++
+			if commit.Definition != 0 {
+				revision++
+				if err := redeploy(ctx, tx, op, commit.Definition, revision, commit.At); err != nil {
+					return err
+				}
+			}
 			next := store.Version{Model: op.Model, Number: version, ModelRevision: revision, CommittedAt: commit.At, Operation: op.ID}
 			if err := insertVersion(ctx, tx, next, commit.Change); err != nil {
 				return err

@@ -5,8 +5,11 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"sort"
 	"time"
 
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/refresh"
 	"freshet.dev/internal/store"
 )
 
@@ -23,6 +26,66 @@ func (c *Catalog) Version(ctx context.Context, model string, number int64) (stor
 		return err
 	})
 	return version, err
+}
+
+// Versions lists the versions of a model's data that are still kept, newest first.
+func (c *Catalog) Versions(ctx context.Context, model string) ([]store.VersionSummary, error) {
+	var list []store.VersionSummary
+	err := c.read(ctx, "list the versions of model "+model, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, `
+			SELECT v.number, v.model_revision, v.committed_at, v.operation, v.number = i.version
+			FROM items i JOIN versions v ON v.model = i.id WHERE i.id = ? ORDER BY v.number DESC`, model)
+		list, err = collect(rows, err, func(rows *sql.Rows) (store.VersionSummary, error) {
+			var version store.VersionSummary
+			var committed sql.NullInt64
+			err := rows.Scan(&version.Number, &version.ModelRevision, &committed, &version.Operation, &version.Current)
+			version.CommittedAt = timeOf(committed)
+			return version, err
+		})
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			return notFound("cannot find model %s", model)
+		}
+		return addSizes(ctx, tx, model, list)
+	})
+	return list, err
+}
+
+// addSizes counts the rows and bytes of versions, newest first.
+func addSizes(ctx context.Context, tx *sql.Tx, model string, list []store.VersionSummary) error {
+	rows, err := tx.QueryContext(ctx, `
+		SELECT p.from_version, coalesce(p.to_version, ?2), sum(f.rows), sum(f.bytes)
+		FROM parts p JOIN part_files f ON f.part = p.id
+		WHERE p.model = ?1 AND (p.to_version IS NULL OR p.to_version > ?3)
+		GROUP BY p.from_version, p.to_version`, model, list[0].Number+1, list[len(list)-1].Number)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var from, to, count, size int64
+		if err := rows.Scan(&from, &to, &count, &size); err != nil {
+			return err
+		}
+		first := sort.Search(len(list), func(i int) bool { return list[i].Number < to })
+		for i := first; i < len(list) && list[i].Number >= from; i++ {
+			list[i].Rows += count
+			list[i].Bytes += size
+		}
+	}
+	return rows.Err()
+}
+
+// hasVersion refuses what names a version that is not kept.
+func hasVersion(ctx context.Context, tx *sql.Tx, model string, number int64) error {
+	var found bool
+	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM versions WHERE model = ? AND number = ?)`, model, number).Scan(&found)
+	if err == nil && !found {
+		err = fault.New(fault.Invalid, refresh.CodeVersion, "cannot roll back to version %d: it is not kept any more", number)
+	}
+	return err
 }
 
 func readVersion(ctx context.Context, tx *sql.Tx, model string, number int64) (store.Version, error) {
@@ -99,7 +162,11 @@ func insertVersion(ctx context.Context, tx *sql.Tx, version store.Version, chang
 	if _, err := tx.ExecContext(ctx, `UPDATE items SET version = ? WHERE id = ?`, number, model); err != nil {
 		return err
 	}
-	if err := endParts(ctx, tx, model, number, change); err != nil {
+	if change.Whole {
+		if err := endAll(ctx, tx, model, number); err != nil {
+			return err
+		}
+	} else if err := endParts(ctx, tx, model, number, change); err != nil {
 		return err
 	}
 	for _, part := range change.Put {
@@ -115,6 +182,19 @@ func insertVersion(ctx context.Context, tx *sql.Tx, version store.Version, chang
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO objects (model, table_name, table_key, column_name, column_key, state, from_version) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 			model, object.Table, key(object.Table), object.Column, key(object.Column), string(object.State), number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endAll ends the validity of everything that a model's versions before number have.
+func endAll(ctx context.Context, tx *sql.Tx, model string, number int64) error {
+	for _, statement := range []string{
+		`UPDATE parts SET to_version = ?2 WHERE model = ?1 AND to_version IS NULL`,
+		`UPDATE objects SET to_version = ?2 WHERE model = ?1 AND to_version IS NULL`,
+	} {
+		if _, err := tx.ExecContext(ctx, statement, model, number); err != nil {
 			return err
 		}
 	}
@@ -167,16 +247,20 @@ func insertPart(ctx context.Context, tx *sql.Tx, model string, number int64, par
 	return nil
 }
 
-// oldest gives for each model the first version that is kept without a pin: the one before the current one, or the first that was
-// current at or after ?1, if that is earlier. A version is current until the next one is committed.
-const oldest = `WITH oldest AS (
+// kept gives for each model the oldest version that is kept without a pin: the one before the current one, or the first that was
+// current at or after ?1, if that is earlier. A version is current until the next one is committed. Its pins are those of the JSON
+// array ?2, and the versions that unfinished rollbacks go back to.
+const kept = `WITH oldest AS (
 	SELECT i.id AS model, max(1, min(i.version - 1, coalesce(
 		(SELECT min(v.number) - 1 FROM versions v WHERE v.model = i.id AND v.number > 1 AND v.committed_at >= ?1), i.version))) AS number
-	FROM items i) `
+	FROM items i),
+	pins AS (
+		SELECT value ->> 0 AS model, value ->> 1 AS number FROM json_each(?2)
+		UNION ALL
+		SELECT model, request ->> '$.Rollback.Version' FROM operations WHERE ended_at IS NULL AND request ->> '$.Rollback.Version' IS NOT NULL) `
 
-// pinnedIn tells whether a pin of the JSON array ?2 is a version to which the row p belongs.
-const pinnedIn = `EXISTS (SELECT 1 FROM json_each(?2) pin
-	WHERE pin.value ->> 0 = p.model AND p.from_version <= pin.value ->> 1 AND pin.value ->> 1 < p.to_version)`
+// pinnedIn tells whether a pin is a version to which the row p belongs.
+const pinnedIn = `EXISTS (SELECT 1 FROM pins WHERE pins.model = p.model AND p.from_version <= pins.number AND pins.number < p.to_version)`
 
 func encodePins(pins []store.Pin) (string, error) {
 	list := make([][2]any, len(pins))
@@ -194,7 +278,7 @@ func (c *Catalog) FilesInUse(ctx context.Context, since time.Time, pinned []stor
 	if err != nil {
 		return nil, failed("name the pinned versions", err)
 	}
-	rows, err := c.readers.QueryContext(ctx, oldest+`
+	rows, err := c.readers.QueryContext(ctx, kept+`
 		SELECT f.id FROM oldest o JOIN parts p ON p.model = o.model JOIN part_files f ON f.part = p.id
 		WHERE p.to_version IS NULL OR p.to_version > o.number OR `+pinnedIn+`
 		UNION
@@ -219,9 +303,9 @@ func (c *Catalog) ForgetVersions(ctx context.Context, since time.Time, pinned []
 				SELECT p.id FROM oldest o JOIN objects p ON p.model = o.model AND p.to_version <= o.number WHERE NOT ` + pinnedIn + `)`,
 			`DELETE FROM versions WHERE (model, number) IN (
 				SELECT v.model, v.number FROM oldest o JOIN versions v ON v.model = o.model AND v.number < o.number
-				WHERE NOT EXISTS (SELECT 1 FROM json_each(?2) pin WHERE pin.value ->> 0 = v.model AND pin.value ->> 1 = v.number))`,
+				WHERE NOT EXISTS (SELECT 1 FROM pins WHERE pins.model = v.model AND pins.number = v.number))`,
 		} {
-			if _, err := tx.ExecContext(ctx, oldest+statement, since.UnixNano(), pins); err != nil {
+			if _, err := tx.ExecContext(ctx, kept+statement, since.UnixNano(), pins); err != nil {
 				return err
 			}
 		}

@@ -76,11 +76,16 @@ func (w *work) commit(base context.Context, commit Commit, steps []Step) error {
 	}
 	var refused guarded
 	err := w.write(base, "the commit", func(ctx context.Context) error {
-		version, err := w.engine.options.Models.CurrentVersion(ctx, w.operation.Model)
+		version, err := w.engine.options.Models.Version(ctx, w.operation.Model, 0)
 		if err != nil {
 			return err
 		}
 		commit.Base = version.Number
+		if w.restored != nil {
+			w.copy(&commit)
+			_, err = log.Commit(ctx, w.lease, commit)
+			return err
+		}
 		commit.Change = change(w.definition.Model, version, steps)
 		if refused = w.guards(version, commit.Change, steps); len(refused) > 0 && !w.operation.Request.Force {
 			return refused

@@ -12,7 +12,7 @@ import (
 
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/refresh"
-	"freshet.dev/internal/store"
+	"freshet.dev/internal/refresh/logtest"
 )
 
 // F5: after a restart the refresh goes on by itself, under a new epoch, from the last finished partition; a stop costs no attempt.
@@ -322,7 +322,7 @@ func TestRedeployUnderARefresh(t *testing.T) {
 		b := newBench(t, sales("2025"))
 		b.stop()
 		operation := b.submit(full())
-		b.options.Models = redeployed{b}
+		b.options.Models = redeployed{b.log}
 		b.start()
 		operation = b.ends(operation.ID, refresh.Failed)
 		if operation.Failure.Code != refresh.CodeRevision || !strings.Contains(operation.Failure.Message, "revision 2") {
@@ -331,14 +331,10 @@ func TestRedeployUnderARefresh(t *testing.T) {
 	})
 }
 
-type redeployed struct{ *bench }
+type redeployed struct{ *logtest.Memory }
 
 func (r redeployed) RefreshDefinition(ctx context.Context, model string) (refresh.Definition, error) {
-	definition, err := r.log.RefreshDefinition(ctx, model)
+	definition, err := r.Memory.RefreshDefinition(ctx, model)
 	definition.Revision = 2
 	return definition, err
-}
-
-func (r redeployed) CurrentVersion(ctx context.Context, model string) (store.Version, error) {
-	return r.log.CurrentVersion(ctx, model)
 }

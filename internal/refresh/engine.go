@@ -36,8 +36,10 @@ type Definition struct {
 type models interface {
 	// RefreshDefinition returns the current revision of a model; an unknown one is NotFound with CodeNotFound.
 	RefreshDefinition(ctx context.Context, model string) (Definition, error)
-	// CurrentVersion returns the version that readers of the model see now. Every deployed model has one.
-	CurrentVersion(ctx context.Context, model string) (store.Version, error)
+	// Version returns a version that is still kept; number 0 is the one that readers of the model see now, which every deployed model has.
+	Version(ctx context.Context, model string, number int64) (store.Version, error)
+	// Versions lists the versions that are still kept, newest first.
+	Versions(ctx context.Context, model string) ([]store.VersionSummary, error)
 }
 
 // Options are what an Engine works with. What stands above the line is required.
@@ -105,6 +107,7 @@ type Submission struct {
 	Model       string // the model's id
 	ID          string // of the operation; "" = a new one. A second submission of an ID finds the operation of the first
 	Params      Params
+	Rollback    *Rollback // instead of a refresh: Params, Trigger and Force mean nothing
 	Trigger     Trigger   // "" = ViaEnhancedAPI when the parameters say so, else ViaAPI
 	RequestedBy string    // for people
 	Force       bool      // commit also what guards refuse
@@ -117,6 +120,9 @@ type Submission struct {
 // Errors: Invalid with CodeInvalidRequest for wrong parameters (R8–R14), for an enhanced refresh of a model in a shared workspace (R2), for a
 // model that has an unfinished refresh (R6) or has used up the day's (R36); NotFound for an unknown model.
 func (e *Engine) Submit(ctx context.Context, wish Submission) (Operation, Outcome, error) {
+	if wish.Rollback != nil {
+		wish.Trigger = OnDemand
+	}
 	if wish.Trigger == "" {
 		wish.Trigger = ViaAPI
 		if wish.Params.Enhanced() {
@@ -158,6 +164,9 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 	}
 	now := e.options.Now().UTC()
 	request, err := wish.Params.Request(wish.Trigger, now)
+	if wish.Rollback != nil {
+		request, err = e.rollbackRequest(ctx, definition, *wish.Rollback)
+	}
 	if err != nil {
 		return Operation{}, "", err
 	}
@@ -286,7 +295,7 @@ func (e *Engine) Detail(ctx context.Context, model, id string, which Which) (Det
 		}
 		detail.Objects = append(detail.Objects, object)
 	}
-	if len(steps) == 0 && operation.State != Completed {
+	if len(steps) == 0 && operation.State != Completed && operation.Request.Rollback == nil {
 		if detail.Objects, err = e.expected(ctx, operation); err != nil {
 			return Detail{}, err
 		}

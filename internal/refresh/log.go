@@ -24,7 +24,9 @@ type Log interface {
 	//   - else it is Dropped.
 	// Of all but the Accepted and the Queued one nothing is stored, and nothing counts toward a quota.
 	// The returned operation is the stored one, or for Conflict and Dropped the one in the way: the one in any state but Queued.
-	// The operation's model must exist with the operation's revision; a different revision is a Conflict error with CodeRevision.
+	// The operation's model must exist with the operation's revision; a different revision is a Conflict error with CodeRevision. The version
+	// that a rollback names must exist, else the error is Invalid with CodeVersion; it is kept while the rollback is unfinished.
+	// Rollbacks are Conflicts where enhanced operations are: see Operation.Queues.
 	Submit(ctx context.Context, op Operation, quota Quota, warnings []Message) (Outcome, Operation, error)
 
 	// Get returns an operation with its attempts.
@@ -65,7 +67,8 @@ type Log interface {
 
 	// Commit makes a change visible: in ONE transaction the next version of the model exists and is current, the named steps are
 	// Committed, and the operation is in state To. It changes nothing and returns a Conflict: CodeStale for another epoch, CodeState for
-	// another state than From or another current version than Base, CodeRevision for another model revision.
+	// another state than From or another current version than Base, CodeRevision for another model revision. When it names a
+	// Definition, the model's next revision, with that one's text, is deployed in the same transaction, and the version belongs to it.
 	// It returns the number of the version that is current afterwards: a change of nothing makes no version.
 	Commit(ctx context.Context, lease Lease, commit Commit) (version int64, err error)
 }
@@ -117,6 +120,7 @@ type Commit struct {
 	ModelRevision int64 // must be the model's
 	Base          int64 // must be the number of the current version
 	Change        store.Change
+	Definition    int64     // the revision whose definition is deployed again; 0 = the model's stays
 	Steps         []int     // become StepCommitted; must be StepFinished
 	Attempt       *Attempt  // ends with it, when To is final
 	Messages      []Message // stored with it
@@ -124,5 +128,5 @@ type Commit struct {
 
 // Empty tells whether a commit changes no rows and no states.
 func (c Commit) Empty() bool {
-	return len(c.Change.Put) == 0 && len(c.Change.Remove) == 0 && len(c.Change.Objects) == 0
+	return !c.Change.Whole && len(c.Change.Put) == 0 && len(c.Change.Remove) == 0 && len(c.Change.Objects) == 0
 }

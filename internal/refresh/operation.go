@@ -43,6 +43,9 @@ type Operation struct {
 	Attempts  []Attempt // by number
 }
 
+// Queues tells whether the operation waits behind a standard one and lets others wait behind it: enhanced refreshes and rollbacks do not.
+func (o Operation) Queues() bool { return o.Trigger.Standard() && o.Request.Rollback == nil }
+
 // Attempt is one try of an operation.
 type Attempt struct {
 	Number    int // 1, 2, 3 …

@@ -53,6 +53,13 @@ type Request struct {
 	Timeout            time.Duration // of one attempt
 	Notify             string        // R16: NoNotification, MailOnFailure, MailOnCompletion; "" = not named
 	Force              bool          `json:",omitempty"` // commit also what guards refuse
+	Rollback           *Rollback     `json:",omitempty"` // nothing is refreshed: an earlier version is committed again
+}
+
+// Rollback names a version to go back to.
+type Rollback struct {
+	Version        int64 // 0 in a wish = the one before the current one
+	WithDefinition bool  // deploy the version's definition again where the model has another one now
 }
 
 // Params are the parameters of a refresh as a caller named them: nil means not named.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/store"
 )
 
 // work is one operation in the hands of this process.
@@ -22,6 +23,7 @@ type work struct {
 	definition Definition
 	reading    *reading
 	commits    sync.Mutex      // held by who commits
+	restored   *store.Version  // a rollback's: to commit again
 	forced     map[string]bool // tables whose guard was overruled and told of; guarded by commits
 
 	mu       sync.Mutex   // guards the rest
@@ -117,6 +119,9 @@ func (w *work) live(base, ctx context.Context) error {
 		return fault.New(fault.Conflict, CodeRevision, "cannot go on with the refresh: it was accepted for revision %d of the model, which is at revision %d",
 			w.operation.ModelRevision, w.definition.Revision)
 	}
+	if w.operation.Request.Rollback != nil {
+		return w.rollback(base, ctx)
+	}
 	release, err := w.place(base, ctx)
 	if err != nil || release == nil {
 		return err
@@ -161,7 +166,7 @@ func (w *work) plan(base context.Context) error {
 	if len(w.steps) > 0 {
 		return w.revive(base)
 	}
-	version, err := w.engine.options.Models.CurrentVersion(base, w.operation.Model)
+	version, err := w.engine.options.Models.Version(base, w.operation.Model, 0)
 	if err != nil {
 		return err
 	}

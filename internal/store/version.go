@@ -69,6 +69,17 @@ type Version struct {
 	Objects       []Object
 }
 
+// VersionSummary is a version without its parts.
+type VersionSummary struct {
+	Number        int64
+	ModelRevision int64
+	CommittedAt   time.Time
+	Operation     string
+	Rows          int64
+	Bytes         int64 // of its files, those that other versions share included
+	Current       bool
+}
+
 // Part returns the part of a table's partition, or nil. Names are compared as models do: without regard to case.
 func (v Version) Part(table, partition string) *Part {
 	for i := range v.Parts {
@@ -110,11 +121,16 @@ type Change struct {
 	Put     []Part   // added, or in the place of the part with the same table and partition
 	Remove  []Key    // parts of partitions that no longer exist
 	Objects []Object // new states of calculated columns
+	Whole   bool     // nothing stays but what Put and Objects name
 }
 
 // Apply returns the version that the change makes of v. The caller sets number, time and operation.
 func (c Change) Apply(v Version) Version {
 	next := v
+	if c.Whole {
+		next.Parts, next.Objects = slices.Clone(c.Put), slices.Clone(c.Objects)
+		return next
+	}
 	gone := map[Key]bool{}
 	for _, key := range c.Remove {
 		gone[key.fold()] = true

@@ -15,6 +15,7 @@ import (
 type Memory struct {
 	mu         sync.Mutex
 	models     map[string]refresh.Definition
+	revisions  map[string]map[int64]refresh.Definition // of all models, by their numbers
 	versions   map[string][]store.Version
 	operations []*record // oldest first
 }
@@ -28,7 +29,7 @@ type record struct {
 
 // NewMemory returns an empty log.
 func NewMemory() *Memory {
-	return &Memory{models: map[string]refresh.Definition{}, versions: map[string][]store.Version{}}
+	return &Memory{models: map[string]refresh.Definition{}, revisions: map[string]map[int64]refresh.Definition{}, versions: map[string][]store.Version{}}
 }
 
 // Deploy stores a model's definition and makes a version by the change, as a deployment does.
@@ -38,11 +39,19 @@ func (m *Memory) Deploy(definition refresh.Definition, change store.Change) erro
 	if running := m.running(definition.ID); running != nil {
 		return fault.New(fault.Conflict, "", "cannot deploy model %s while refresh %s is unfinished", definition.Name, running.operation.ID)
 	}
-	m.models[definition.ID] = definition
+	m.deploy(definition)
 	version := change.Apply(m.current(definition.ID))
 	version.ModelRevision = definition.Revision
 	m.push(version)
 	return nil
+}
+
+func (m *Memory) deploy(definition refresh.Definition) {
+	m.models[definition.ID] = definition
+	if m.revisions[definition.ID] == nil {
+		m.revisions[definition.ID] = map[int64]refresh.Definition{}
+	}
+	m.revisions[definition.ID][definition.Revision] = definition
 }
 
 // RefreshDefinition returns the current revision of a model.
@@ -63,6 +72,41 @@ func (m *Memory) CurrentVersion(ctx context.Context, model string) (store.Versio
 	return m.current(model), nil
 }
 
+// Version returns one version; 0 is the current one.
+func (m *Memory) Version(ctx context.Context, model string, number int64) (store.Version, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if number == 0 {
+		return m.current(model), nil
+	}
+	for _, version := range m.versions[model] {
+		if version.Number == number {
+			return version, nil
+		}
+	}
+	return store.Version{}, fault.New(fault.NotFound, refresh.CodeNotFound, "cannot find version %d of model %s", number, model)
+}
+
+// Versions lists all versions, newest first.
+func (m *Memory) Versions(ctx context.Context, model string) ([]store.VersionSummary, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []store.VersionSummary
+	for _, version := range slices.Backward(m.versions[model]) {
+		summary := store.VersionSummary{
+			Number: version.Number, ModelRevision: version.ModelRevision, CommittedAt: version.CommittedAt, Operation: version.Operation, Current: len(list) == 0,
+		}
+		for _, part := range version.Parts {
+			for _, file := range part.Files {
+				summary.Rows += file.Rows
+				summary.Bytes += file.Bytes
+			}
+		}
+		list = append(list, summary)
+	}
+	return list, nil
+}
+
 // ForgetVersions keeps them all: a log in memory ends with its test.
 func (m *Memory) ForgetVersions(context.Context, time.Time, []store.Pin) error { return nil }
 
@@ -74,7 +118,7 @@ func (m *Memory) FilesInUse(ctx context.Context, since time.Time, pinned []store
 	for model, versions := range m.versions {
 		for i, version := range versions {
 			replaced := i+2 < len(versions) && versions[i+1].CommittedAt.Before(since)
-			if replaced && !slices.Contains(pinned, store.Pin{Model: model, Number: version.Number}) {
+			if replaced && !slices.Contains(pinned, store.Pin{Model: model, Number: version.Number}) && !m.wanted(model, version.Number) {
 				continue
 			}
 			for _, part := range version.Parts {
@@ -92,6 +136,12 @@ func (m *Memory) FilesInUse(ctx context.Context, since time.Time, pinned []store
 		}
 	}
 	return ids, nil
+}
+
+// wanted tells whether an unfinished rollback goes back to the version.
+func (m *Memory) wanted(model string, number int64) bool {
+	running := m.running(model)
+	return running != nil && running.operation.Request.Rollback != nil && running.operation.Request.Rollback.Version == number
 }
 
 func (m *Memory) current(model string) store.Version {
@@ -156,6 +206,9 @@ func (m *Memory) Submit(ctx context.Context, operation refresh.Operation, quota 
 	if definition.Revision != operation.ModelRevision {
 		return "", refresh.Operation{}, fault.New(fault.Conflict, refresh.CodeRevision, "cannot refresh revision %d of model %s: it is at revision %d", operation.ModelRevision, operation.Model, definition.Revision)
 	}
+	if rollback := operation.Request.Rollback; rollback != nil && !slices.ContainsFunc(m.versions[operation.Model], func(v store.Version) bool { return v.Number == rollback.Version }) {
+		return "", refresh.Operation{}, fault.New(fault.Invalid, refresh.CodeVersion, "cannot find version %d", rollback.Version)
+	}
 	accepted := 0
 	for _, r := range m.operations {
 		if r.operation.Model == operation.Model && !r.operation.AcceptedAt.Before(quota.Since) && r.operation.Trigger != refresh.OnDemand {
@@ -169,7 +222,7 @@ func (m *Memory) Submit(ctx context.Context, operation refresh.Operation, quota 
 			return r.operation.Model == operation.Model && r.operation.State == refresh.Queued
 		})
 		switch {
-		case !operation.Trigger.Standard() || !running.operation.Trigger.Standard() || queued != nil && !queued.operation.Trigger.Standard():
+		case !operation.Queues() || !running.operation.Queues() || queued != nil && !queued.operation.Queues():
 			return refresh.OutcomeConflict, running.snapshot(), nil
 		case over:
 		case queued != nil:
@@ -441,6 +494,12 @@ func (m *Memory) Commit(ctx context.Context, lease refresh.Lease, commit refresh
 	}
 	if !commit.Empty() {
 		next := commit.Change.Apply(base)
+		if commit.Definition != 0 {
+			definition := m.revisions[r.operation.Model][commit.Definition]
+			definition.Revision = commit.ModelRevision + 1
+			m.deploy(definition)
+			next.ModelRevision = definition.Revision
+		}
 		next.CommittedAt, next.Operation = commit.At, lease.Operation
 		m.push(next)
 		r.operation.Version = base.Number + 1

@@ -18,6 +18,7 @@ import (
 // Subject is a log under test with the models that its operations need.
 type Subject interface {
 	refresh.Log
+	RefreshDefinition(ctx context.Context, model string) (refresh.Definition, error)
 	CurrentVersion(ctx context.Context, model string) (store.Version, error)
 	FilesInUse(ctx context.Context, since time.Time, pinned []store.Pin) ([]string, error)
 	// Deploy stores a model's definition as the given revision and makes a version by the change.
@@ -63,6 +64,9 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"CommitOfNothing", commitOfNothing},
 		{"R30CancelAgainstCommit", cancelAgainstCommit},
 		{"FilesInUse", filesInUse},
+		{"F7RollbackMeetsUnfinished", rollbackMeetsUnfinished},
+		{"F7RollbackKeepsItsVersion", rollbackKeepsItsVersion},
+		{"F7CommitOfAWholeVersion", commitOfAWholeVersion},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -821,6 +825,107 @@ func filesInUse(t *testing.T, b *bench) {
 	check(noon.Add(10*time.Hour), nil, "file-2", "file-3", "file-4")
 	check(noon.Add(10*time.Hour), []store.Pin{{Model: Sales, Number: 2}}, "file-1", "file-2", "file-3", "file-4")
 	check(noon.Add(90*time.Minute), nil, "file-1", "file-2", "file-3", "file-4")
+}
+
+// rollback is an operation that goes back to a version.
+func (b *bench) rollback(modelID string, version int64) refresh.Operation {
+	operation := b.operation(modelID, refresh.OnDemand)
+	operation.Request = refresh.Request{CommitMode: refresh.Transactional, Rollback: &refresh.Rollback{Version: version, WithDefinition: true}}
+	return operation
+}
+
+// R6, R7: a rollback waits behind nothing, and nothing behind it.
+func rollbackMeetsUnfinished(t *testing.T, b *bench) {
+	_, running := b.submit(Sales, refresh.ViaAPI)
+	outcome, inTheWay, err := b.Submit(b.ctx, b.rollback(Sales, 1), refresh.Quota{}, nil)
+	b.must(err)
+	if outcome != refresh.OutcomeConflict || inTheWay.ID != running.ID {
+		t.Fatalf("behind a standard one: %s", outcome)
+	}
+	rollback := b.rollback(Budget, 1)
+	outcome, stored, err := b.Submit(b.ctx, rollback, refresh.Quota{}, nil)
+	b.must(err)
+	if outcome != refresh.OutcomeAccepted {
+		t.Fatalf("alone: %s", outcome)
+	}
+	equal(t, stored, rollback)
+	equal(t, b.get(rollback.ID), rollback)
+	for _, trigger := range []refresh.Trigger{refresh.ViaAPI, refresh.ViaEnhancedAPI} {
+		if outcome, inTheWay := b.submit(Budget, trigger); outcome != refresh.OutcomeConflict || inTheWay.ID != rollback.ID {
+			t.Fatalf("%s behind a rollback: %s", trigger, outcome)
+		}
+	}
+}
+
+// The version of a rollback must be there when it is accepted, and stays until it has ended.
+func rollbackKeepsItsVersion(t *testing.T, b *bench) {
+	for i := 1; i <= 3; i++ {
+		lease := b.running(Sales)
+		step := b.planned(lease, fmt.Sprint("file-", i))
+		b.move(lease, refresh.Running, refresh.Committing)
+		_, err := b.Commit(b.ctx, lease, refresh.Commit{From: refresh.Committing, To: refresh.Completed, At: noon.Add(time.Duration(i) * time.Hour), ModelRevision: 1, Base: int64(i), Steps: []int{1}, Change: store.Change{Put: []store.Part{part(step)}}})
+		b.must(err)
+	}
+	_, _, err := b.Submit(b.ctx, b.rollback(Sales, 5), refresh.Quota{}, nil)
+	if fault.KindOf(err) != fault.Invalid || fault.CodeOf(err) != refresh.CodeVersion {
+		t.Fatalf("of an unknown version: %v", err)
+	}
+	check := func(want ...string) {
+		t.Helper()
+		got, err := b.FilesInUse(b.ctx, noon.Add(10*time.Hour), nil)
+		b.must(err)
+		slices.Sort(got)
+		equal(t, slices.Compact(got), want)
+	}
+	check("file-2", "file-3")
+	rollback := b.rollback(Sales, 2)
+	_, _, err = b.Submit(b.ctx, rollback, refresh.Quota{}, nil)
+	b.must(err)
+	check("file-1", "file-2", "file-3")
+	_, err = b.Cancel(b.ctx, rollback.ID, noon)
+	b.must(err)
+	check("file-2", "file-3")
+}
+
+// A commit of a whole version leaves nothing else; with a definition, that is the model's next revision.
+func commitOfAWholeVersion(t *testing.T, b *bench) {
+	first, err := b.RefreshDefinition(b.ctx, Sales)
+	b.must(err)
+	b.deploy(Sales, 2)
+	operation := b.rollback(Sales, 1)
+	operation.ModelRevision = 2
+	_, _, err = b.Submit(b.ctx, operation, refresh.Quota{}, nil)
+	b.must(err)
+	claimed, err := b.Claim(b.ctx, operation.ID, 0, "owner", noon)
+	b.must(err)
+	lease := refresh.Lease{Operation: claimed.ID, Epoch: claimed.Epoch}
+	b.move(lease, refresh.Accepted, refresh.Running)
+	b.move(lease, refresh.Running, refresh.Committing)
+	whole := store.Change{Whole: true,
+		Put:     []store.Part{{Table: "Sales", Partition: "2023", State: store.Ready, Files: []store.File{{ID: "old", Rows: 1, Bytes: 2, SHA256: "ab"}}, Start: "2023-01-01", End: "2024-01-01", Bookmark: "b"}},
+		Objects: []store.Object{{Table: "Sales", Column: "Margin", State: store.CalculationNeeded}},
+	}
+	number, err := b.Commit(b.ctx, lease, refresh.Commit{From: refresh.Committing, To: refresh.Completed, At: noon, ModelRevision: 2, Base: 2, Definition: 1, Change: whole})
+	b.must(err)
+	version := b.version(Sales, number)
+	if number != 3 || version.ModelRevision != 3 || version.Operation != operation.ID {
+		t.Fatalf("version %+v", version)
+	}
+	equal(t, version.Parts, whole.Put)
+	equal(t, version.Objects, whole.Objects)
+	definition, err := b.RefreshDefinition(b.ctx, Sales)
+	b.must(err)
+	first.Revision = 3
+	equal(t, definition, first)
+
+	// Nothing is left of what a later one does not name.
+	lease = b.running(Budget)
+	b.move(lease, refresh.Running, refresh.Committing)
+	_, err = b.Commit(b.ctx, lease, refresh.Commit{From: refresh.Committing, To: refresh.Completed, At: noon, ModelRevision: 1, Base: 1, Change: store.Change{Whole: true}})
+	b.must(err)
+	if version := b.version(Budget, 2); len(version.Parts)+len(version.Objects) != 0 || version.ModelRevision != 1 {
+		t.Fatalf("version %+v", version)
+	}
 }
 
 func count[T comparable](list []T, value T) int {
