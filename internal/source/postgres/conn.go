@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -28,10 +29,39 @@ func wideFrontend(r io.Reader, w io.Writer) *pgproto3.Frontend {
 	return pgproto3.NewFrontend(bufio.NewReaderSize(r, 256<<10), w)
 }
 
-// cancelAtServer ends a statement whose context has ended by a cancel request, so that the server stops although it sends nothing.
-// A server that does not obey is left by closing the connection.
-func cancelAtServer(conn *pgconn.PgConn) ctxwatch.Handler {
-	return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 5 * time.Second}
+const (
+	// obeyWithin is how long a server may take to end a statement that it was asked to cancel. Then the connection is closed: a source
+	// query is gone within a second (R30), also when nothing that it sends arrives any more.
+	obeyWithin = 500 * time.Millisecond
+	// answerWithin is how long a connection may take to begin a transaction. One that has lain idle may lead nowhere, and TCP alone would
+	// find that out after a quarter of an hour.
+	answerWithin = 15 * time.Second
+)
+
+// canceller ends a statement whose context has ended by a cancel request, so that the server stops although it sends nothing.
+type canceller struct {
+	conn    *pgconn.PgConn
+	closing *time.Timer
+	stop    context.CancelFunc
+	asked   chan struct{} // closed when the cancel request has been made or given up
+}
+
+func cancelAtServer(conn *pgconn.PgConn) ctxwatch.Handler { return &canceller{conn: conn} }
+
+func (c *canceller) HandleCancel(context.Context) {
+	asking, stop := context.WithTimeout(context.Background(), answerWithin)
+	c.stop, c.asked = stop, make(chan struct{})
+	c.closing = time.AfterFunc(obeyWithin, func() { _ = c.conn.Conn().Close() }) // the statement fails with it
+	go func() {
+		defer close(c.asked)
+		_ = c.conn.CancelRequest(asking) // when it does not arrive, the closed connection tells
+	}()
+}
+
+func (c *canceller) HandleUnwatchAfterCancel() {
+	c.closing.Stop()
+	c.stop()
+	<-c.asked
 }
 
 // errClosed is the cause with which Close ends what still runs.
@@ -120,23 +150,60 @@ func (c *conn) transaction(ctx context.Context, work func(ctx context.Context, p
 	if err != nil {
 		return c.failure(ctx, err, 0, "")
 	}
-	held, err := pool.Acquire(ctx)
+	held, err := c.begin(ctx, pool)
 	if err != nil {
 		return c.failure(ctx, err, 0, "")
 	}
 	defer held.Release()
 	pg := held.Conn().PgConn()
-	if err := run(ctx, pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
-		return c.failure(ctx, err, 0, "")
-	}
 	err = work(ctx, pg)
-	// What a statement may have set for its session ends here. A connection that cannot be cleaned is not kept.
-	clean, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	// What a statement may have set for its session ends here. A connection that cannot be cleaned is not kept, nor one whose statement
+	// was cancelled: the request may still be under way, and would hit the next one.
+	clean, done := context.WithTimeout(context.WithoutCancel(ctx), obeyWithin)
 	defer done()
-	if run(clean, pg, "ROLLBACK") != nil || run(clean, pg, "DISCARD ALL") != nil {
+	if ctx.Err() != nil || run(clean, pg, "ROLLBACK") != nil || run(clean, pg, "DISCARD ALL") != nil {
 		_ = pg.Close(clean)
 	}
 	return err
+}
+
+// begin begins the transaction on a connection of the pool. One that broke while it lay idle costs nothing: the next one is taken.
+func (c *conn) begin(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
+	for tries := pool.Config().MaxConns; ; tries-- {
+		held, err := pool.Acquire(ctx)
+		if err != nil {
+			return nil, err
+		}
+		limited, stop := context.WithTimeout(ctx, answerWithin)
+		err = begin(limited, held.Conn().PgConn())
+		stop()
+		if err == nil {
+			return held, nil
+		}
+		again := held.Conn().IsClosed() && ctx.Err() == nil && tries > 0
+		held.Release()
+		if !again {
+			return nil, err
+		}
+	}
+}
+
+// begin begins a transaction in which a statement ends when its reader is gone, however it went: by itself the server looks at the
+// connection only when it has something to send.
+func begin(ctx context.Context, pg *pgconn.PgConn) error {
+	const transaction = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+	major, _, _ := strings.Cut(pg.ParameterStatus("server_version"), ".")
+	if version, err := strconv.Atoi(major); err != nil || version < 14 {
+		return run(ctx, pg, transaction)
+	}
+	err := run(ctx, pg, transaction+"; SET LOCAL client_connection_check_interval = '1s'")
+	if err == nil || pg.IsClosed() {
+		return err
+	}
+	if err := run(ctx, pg, "ROLLBACK"); err != nil { // a server on Windows cannot look
+		return err
+	}
+	return run(ctx, pg, transaction)
 }
 
 func run(ctx context.Context, pg *pgconn.PgConn, sql string) error {
