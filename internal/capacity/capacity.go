@@ -1,4 +1,4 @@
-// Package capacity shares out what a machine has: memory, and places for refreshes that run at the same time.
+// Package capacity shares out what a machine has: memory, and places for refreshes that run at the same time. A capacity can be paused.
 package capacity
 
 import (
@@ -13,6 +13,8 @@ type Options struct {
 	Name                   string
 	Memory                 int64 // bytes
 	MaxConcurrentRefreshes int
+	Status                 Status // as the book has it; the zero value is Active
+	Book                   Book   // nil: what Set does ends with the process
 }
 
 // Capacity is a share of the machine. It is safe for concurrent use.
@@ -21,6 +23,14 @@ type Capacity struct {
 	memory    pool
 	refreshes pool // the part of memory that refreshes may take
 	places    pool
+
+	book    Book
+	setting sync.Mutex // held while the status is stored
+
+	mu       sync.Mutex // guards the rest
+	status   Status
+	onPause  map[int]func()
+	watchers int // counts them, to name them
 }
 
 // readers is the memory that refreshes leave to queries, or half of a small capacity: a refresh holds its grant for hours, and queries
@@ -39,11 +49,15 @@ func New(options Options) (*Capacity, error) {
 	if options.MaxConcurrentRefreshes == 0 {
 		options.MaxConcurrentRefreshes = 4
 	}
+	if options.Status.State == "" {
+		options.Status.State = Active
+	}
 	return &Capacity{
 		name:      options.Name,
 		memory:    pool{size: options.Memory},
 		refreshes: pool{size: options.Memory - min(readers, options.Memory/2)},
 		places:    pool{size: int64(options.MaxConcurrentRefreshes)},
+		book:      options.Book, status: options.Status, onPause: map[int]func(){},
 	}, nil
 }
 

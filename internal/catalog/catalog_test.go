@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -20,6 +21,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"freshet.dev/internal/capacity"
 	"freshet.dev/internal/catalog"
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/refresh"
@@ -619,5 +621,31 @@ func endKilled(t *testing.T, c *catalog.Catalog, op refresh.Operation) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// R34: who paused a capacity, and when, outlives the process.
+func TestR34CapacityStatuses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "catalog.db")
+	c := open(t, path)
+	if statuses, err := c.CapacityStatuses(t.Context()); err != nil || len(statuses) != 0 {
+		t.Fatalf("%v, %v", statuses, err)
+	}
+	active := capacity.Status{State: capacity.Active, Since: noon, By: "ben"}
+	paused := capacity.Status{State: capacity.Paused, Since: noon.Add(time.Microsecond), By: "ana"}
+	for _, put := range []struct {
+		name   string
+		status capacity.Status
+	}{{"Night", active}, {"default", active}, {"Default", paused}} {
+		if err := c.PutCapacityStatus(t.Context(), put.name, put.status); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	statuses, err := open(t, path).CapacityStatuses(t.Context())
+	if want := (map[string]capacity.Status{"night": active, "default": paused}); err != nil || !maps.Equal(statuses, want) {
+		t.Fatalf("%v, %v, want %v", statuses, err, want)
 	}
 }

@@ -397,6 +397,7 @@ func move(ctx context.Context, tx *sql.Tx, op stored, to refresh.State, at time.
 		args []any
 	}{
 		{`UPDATE operations SET state = ?, ended_at = ?, failure = ? WHERE seq = ?`, []any{string(to), nanos(at), text, op.seq}},
+		{`UPDATE attempts SET ended_at = ? WHERE operation = ? AND ended_at IS NULL`, []any{nanos(at), op.seq}},
 		{`UPDATE steps SET state = 'Cancelled', ended_at = ? WHERE operation = ? AND state IN ('Planned', 'Running')`, []any{nanos(at), op.seq}},
 		// The queued one starts, unless it is the one that ended while another is still in progress.
 		{`UPDATE operations SET state = 'Accepted' WHERE model = ?1 AND state = 'Queued' AND NOT EXISTS (

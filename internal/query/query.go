@@ -58,6 +58,7 @@ type Engine struct {
 type instance struct {
 	version  store.Pin
 	capacity *capacity.Capacity
+	shared   bool          // its workspace is on no capacity, and so heeds no pause
 	turn     chan struct{} // holds one token
 	door     *duck.Select
 	grant    *capacity.Grant
@@ -87,7 +88,7 @@ func New(options Options) (*Engine, error) {
 // Query runs sql, exactly one SELECT, over the current version of a model. Close the result. The end of ctx ends the query.
 //
 // Errors: NotFound for an unknown model; Invalid for what is not such a SELECT, with its reason; Denied with CodeRoles for a model with
-// roles that filter rows; Conflict with CodeNotReadable for a table or a column without rows.
+// roles that filter rows; Invalid with capacity.CodeNotActive on a paused capacity; Conflict with CodeNotReadable for a table or a column without rows.
 func (e *Engine) Query(ctx context.Context, model, sql string) (*Result, error) {
 	version, unpin, err := e.options.Store.Pin(ctx, model)
 	if err != nil {
@@ -207,6 +208,9 @@ func (e *Engine) ready(ctx context.Context, in *instance, version store.Version)
 			return err
 		}
 	}
+	if err := in.refuse(); err != nil {
+		return err
+	}
 	if in.grant == nil {
 		memory := e.memory(in.capacity)
 		grant, err := in.capacity.Grant(ctx, memory, memory)
@@ -216,6 +220,14 @@ func (e *Engine) ready(ctx context.Context, in *instance, version store.Version)
 		in.grant = grant
 	}
 	return nil
+}
+
+// refuse is the error of a query on a paused capacity. Those that run go on.
+func (in *instance) refuse() error {
+	if in.shared {
+		return nil
+	}
+	return in.capacity.Refuse()
 }
 
 // memory leaves a refresh the other half of a small capacity.
@@ -229,15 +241,18 @@ func (e *Engine) open(ctx context.Context, in *instance, version store.Version) 
 	if err := refuseRoles(definition); err != nil {
 		return err
 	}
-	tables, err := e.tables(ctx, definition, version)
-	if err != nil {
-		return err
-	}
-	in.capacity = e.options.Capacities[0]
+	in.capacity, in.shared = e.options.Capacities[0], name == ""
 	for _, c := range e.options.Capacities {
 		if c.Name() == name {
 			in.capacity = c
 		}
+	}
+	if err := in.refuse(); err != nil {
+		return err
+	}
+	tables, err := e.tables(ctx, definition, version)
+	if err != nil {
+		return err
 	}
 	in.door, err = duck.OpenSelect(ctx, duck.Options{
 		MemoryLimit: e.memory(in.capacity),

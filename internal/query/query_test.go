@@ -556,3 +556,30 @@ func BenchmarkResultJSON(b *testing.B) {
 		result.Close()
 	}
 }
+
+// R34: a paused capacity answers no new query, whether the version is open or not; a query that runs goes on.
+func TestR34NoQueryOnAPausedCapacity(t *testing.T) {
+	w := newSales(t)
+	running, err := w.engine.Query(t.Context(), modelID, `SELECT count(*) FROM "Fact Sales"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(state capacity.State) {
+		t.Helper()
+		if _, err := w.capacity.Set(t.Context(), capacity.Status{State: state, Since: time.Now(), By: "ana"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(capacity.Paused)
+	w.refuses("SELECT 1", fault.Invalid, capacity.CodeNotActive, "capacity 'small' is paused")
+	if got, err := rowsOf(running, nil); err != nil || len(got) != 1 {
+		t.Errorf("the running query gave %q, %v", got, err)
+	}
+	w.commit(1, store.Change{})
+	w.refuses("SELECT 1", fault.Invalid, capacity.CodeNotActive, "capacity 'small' is paused")
+	if len(w.engine.instances) > 1 {
+		t.Error("a refused query has opened a version")
+	}
+	set(capacity.Active)
+	w.want("SELECT 1", "[1]")
+}

@@ -162,6 +162,9 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 	if err != nil {
 		return Operation{}, "", err
 	}
+	if err := e.active(definition); err != nil {
+		return Operation{}, "", err
+	}
 	now := e.options.Now().UTC()
 	request, err := wish.Params.Request(wish.Trigger, now)
 	if wish.Rollback != nil {

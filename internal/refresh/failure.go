@@ -15,6 +15,7 @@ var (
 	errShutdown  = errors.New("the service stops")
 	errCancelled = errors.New("the refresh was cancelled")
 	errStale     = errors.New("another owner has taken the refresh over")
+	errPaused    = errors.New("the capacity is paused")
 	errSibling   = errors.New("another step of the refresh has failed")
 	errAttempt   = errors.New("the attempt reached its limit of time")
 	errTotal     = errors.New("the refresh reached the limit of 24 hours")
@@ -37,7 +38,7 @@ const (
 	timedOut          // the attempt's limit; the next attempt has its own
 	expired           // the operation's limit
 	cancelled         // somebody asked for it
-	abandoned         // not this owner's any more, or the service stops: nothing may be written
+	abandoned         // not this owner's any more, the service stops or the capacity is paused: it is no outcome
 	stopped           // because of another step, whose own error counts
 )
 
@@ -50,7 +51,7 @@ func judge(ctx context.Context, err error, retryAll bool) verdict {
 		switch cause := context.Cause(ctx); {
 		case errors.Is(cause, errCancelled):
 			return cancelled
-		case errors.Is(cause, errStale), errors.Is(cause, errShutdown):
+		case errors.Is(cause, errStale), errors.Is(cause, errShutdown), errors.Is(cause, errPaused):
 			return abandoned
 		case errors.Is(cause, errAttempt):
 			return timedOut
@@ -115,9 +116,13 @@ func totalTimeout() *Failure {
 		"Read less data from the source, refresh one table a request, or use commitMode partialBatch."}
 }
 
-func downTimeout(since time.Time) *Failure {
-	return &Failure{Code: CodeTimeout, Message: fmt.Sprintf("cannot go on with the refresh: the service was down since %s, longer than 6 hours. Send the request again.",
-		since.UTC().Format(time.RFC3339))}
+func downTimeout(since time.Time, paused bool) *Failure {
+	cause := "the service was down"
+	if paused {
+		cause = "its capacity was paused"
+	}
+	return &Failure{Code: CodeTimeout, Message: fmt.Sprintf("cannot go on with the refresh: %s since %s, 6 hours or longer. Send the request again.",
+		cause, since.UTC().Format(time.RFC3339))}
 }
 
 func placeTimeout() *Failure {

@@ -47,8 +47,8 @@ type Log interface {
 	// and returns the operation's state.
 	Heartbeat(ctx context.Context, lease Lease, now time.Time, worked time.Duration) (State, error)
 	// Transition moves the operation from one state to another, as CanBecome allows. Going to Running for the first time sets
-	// StartedAt; going to a final state sets EndedAt and Failure, turns the steps that are not done (Planned, Running) to
-	// StepCancelled, and turns the model's Queued operation, if any, to Accepted with its place in the history unchanged.
+	// StartedAt; going to a final state sets EndedAt and Failure, ends the attempt that nobody has ended, turns the steps that are not done
+	// (Planned, Running) to StepCancelled, and turns the model's Queued operation, if any, to Accepted with its place in the history unchanged.
 	Transition(ctx context.Context, lease Lease, change Transition) error
 	// Cancel asks for the end of an operation: its state becomes what AfterCancel says (whose error it returns), with everything that
 	// Transition does for a final state. It is for anybody, not only the owner. The operation as it is then is returned.

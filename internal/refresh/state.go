@@ -15,7 +15,7 @@ const (
 	Running State = "Running"
 	// Backoff: an attempt failed and the next one has not begun.
 	Backoff State = "Backoff"
-	// Paused: its capacity is paused; nothing runs.
+	// Paused: its capacity is paused; nobody works on it, until the capacity is resumed or a limit of time is reached.
 	Paused State = "Paused"
 	// Cancelling: somebody asked for its end; the owner stops what runs.
 	Cancelling State = "Cancelling"
@@ -38,9 +38,9 @@ var transitions = map[State][]State{
 	Accepted:   {Running, Paused, Failed, Cancelled, TimedOut},
 	Running:    {Committing, Backoff, Paused, Cancelling, Failed, TimedOut},
 	Backoff:    {Running, Paused, Failed, Cancelling, TimedOut},
-	Paused:     {Accepted, Running, Cancelling, Failed, TimedOut},
+	Paused:     {Accepted, Running, Cancelled, Failed, TimedOut},
 	Cancelling: {Cancelled},
-	Committing: {Completed, Running, Cancelling, Failed, TimedOut},
+	Committing: {Completed, Running, Paused, Cancelling, Failed, TimedOut},
 	Completed:  {},
 	Failed:     {},
 	TimedOut:   {},
@@ -72,9 +72,9 @@ func (s State) CanBecome(next State) bool {
 // Conflict for a finished operation; an operation that is being cancelled stays so.
 func (s State) AfterCancel() (State, error) {
 	switch s {
-	case Queued, Accepted:
+	case Queued, Accepted, Paused:
 		return Cancelled, nil
-	case Running, Backoff, Paused, Committing, Cancelling:
+	case Running, Backoff, Committing, Cancelling:
 		return Cancelling, nil
 	}
 	return s, fault.New(fault.Conflict, CodeFinished, "cannot cancel the refresh: it ended as %s and a finished refresh cannot be cancelled", s)

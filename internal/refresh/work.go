@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"freshet.dev/internal/capacity"
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/store"
 )
@@ -33,6 +34,8 @@ type work struct {
 	resumed  time.Time    // when this owner began to work on it
 
 	inherited time.Duration // what earlier owners have worked on the last attempt; set by claim
+
+	dedicated *capacity.Capacity // whose pauses it heeds; nil before that is known, and for a shared workspace. Guarded by Engine.mu
 }
 
 // run leads the operation from where it stands to its end. Writes of the log happen under base, which ends only with the service; what
@@ -63,6 +66,8 @@ func (w *work) run(base, ctx context.Context) error {
 		return context.Cause(ctx)
 	case errors.Is(context.Cause(ctx), errCancelled):
 		return w.end(base, Cancelled, nil, nil)
+	case errors.Is(context.Cause(ctx), errPaused):
+		return w.park(base)
 	case fault.CodeOf(err) == CodeStale:
 		return err
 	}
@@ -103,16 +108,23 @@ func (w *work) live(base, ctx context.Context) error {
 	if w.operation.State == Cancelling {
 		return w.end(base, Cancelled, nil, nil)
 	}
-	now := w.now()
-	if last := w.operation.Heartbeat; !last.IsZero() && w.operation.State != Accepted && now.Sub(last) > downLimit {
-		return w.fail(base, TimedOut, downTimeout(last))
-	}
-	if now.Sub(w.operation.AcceptedAt) >= totalLimit {
+	if w.now().Sub(w.operation.AcceptedAt) >= totalLimit {
 		return w.fail(base, TimedOut, totalTimeout())
 	}
 	var err error
 	if w.definition, err = w.engine.options.Models.RefreshDefinition(ctx, w.operation.Model); err != nil {
 		return err
+	}
+	status, disengage, err := w.engage()
+	if err != nil {
+		return err
+	}
+	defer disengage()
+	if since := w.operation.stillSince(status); !since.IsZero() && w.now().Sub(since) >= downLimit {
+		return w.fail(base, TimedOut, downTimeout(since, w.operation.State == Paused || status.State == capacity.Paused))
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	w.reading = w.engine.reading(w.definition.Model)
 	if w.definition.Revision != w.operation.ModelRevision {
@@ -121,6 +133,11 @@ func (w *work) live(base, ctx context.Context) error {
 	}
 	if w.operation.Request.Rollback != nil {
 		return w.rollback(base, ctx)
+	}
+	if w.operation.State == Paused && w.operation.StartedAt.IsZero() { // it waited for a place when the pause came
+		if err := w.move(base, Accepted); err != nil {
+			return err
+		}
 	}
 	release, err := w.place(base, ctx)
 	if err != nil || release == nil {
@@ -140,7 +157,7 @@ func (w *work) live(base, ctx context.Context) error {
 
 // place waits for a place on the capacity. Without an error and without a place the operation has ended.
 func (w *work) place(base, ctx context.Context) (release func(), err error) {
-	capacity, err := w.engine.capacityOf(w.definition)
+	found, err := w.engine.capacityOf(w.definition)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +166,7 @@ func (w *work) place(base, ctx context.Context) (release func(), err error) {
 		limited, stop = context.WithTimeoutCause(ctx, placeLimit, errAttempt)
 	}
 	defer stop()
-	release, err = capacity.Place(limited)
+	release, err = found.Place(limited)
 	if err != nil && ctx.Err() == nil {
 		return nil, w.fail(base, Failed, placeTimeout())
 	}
@@ -252,10 +269,10 @@ func (w *work) put(base context.Context, i int, step Step, messages []Message) e
 }
 
 // move goes to another state that is not final.
-func (w *work) move(base context.Context, to State) error {
+func (w *work) move(base context.Context, to State, messages ...Message) error {
 	from := w.operation.State
 	err := w.write(base, "the state", func(ctx context.Context) error {
-		return w.engine.options.Log.Transition(ctx, w.lease, Transition{From: from, To: to, At: w.now()})
+		return w.engine.options.Log.Transition(ctx, w.lease, Transition{From: from, To: to, At: w.now(), Messages: messages})
 	}, func(ctx context.Context) (bool, error) { return w.reached(ctx, to) })
 	if err != nil {
 		return err

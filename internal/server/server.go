@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -102,7 +103,7 @@ func (s *Server) open(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	capacities, names, err := s.capacities()
+	capacities, names, err := s.capacities(ctx, rows)
 	if err != nil {
 		return err
 	}
@@ -197,13 +198,21 @@ func flock(file *os.File) error {
 	}
 }
 
-func (s *Server) capacities() ([]*capacity.Capacity, []string, error) {
+// capacities opens those of the configuration, in the states that the book has.
+func (s *Server) capacities(ctx context.Context, book capacity.Book) ([]*capacity.Capacity, []string, error) {
+	statuses, err := book.CapacityStatuses(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	var (
 		capacities []*capacity.Capacity
 		names      []string
 	)
 	for _, c := range s.config.Capacities {
-		opened, err := capacity.New(capacity.Options{Name: c.Name, Memory: int64(c.Memory), MaxConcurrentRefreshes: c.MaxConcurrentRefreshes})
+		opened, err := capacity.New(capacity.Options{
+			Name: c.Name, Memory: int64(c.Memory), MaxConcurrentRefreshes: c.MaxConcurrentRefreshes,
+			Status: statuses[strings.ToLower(c.Name)], Book: book,
+		})
 		if err != nil {
 			return nil, nil, err
 		}

@@ -343,6 +343,9 @@ func (m *Memory) move(r *record, to refresh.State, at time.Time, failure *refres
 		return
 	}
 	r.operation.EndedAt, r.operation.Failure = at, failure
+	if last := r.lastAttempt(); last != nil && last.EndedAt.IsZero() {
+		last.EndedAt = at
+	}
 	for i := range r.steps {
 		if state := r.steps[i].State; state == refresh.StepPlanned || state == refresh.StepRunning {
 			r.steps[i].State, r.steps[i].EndedAt = refresh.StepCancelled, at

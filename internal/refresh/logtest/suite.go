@@ -594,6 +594,23 @@ func cancel(t *testing.T, b *bench) {
 	if state != refresh.Cancelling {
 		t.Fatalf("the owner hears %s", state)
 	}
+	b.move(lease, refresh.Cancelling, refresh.Cancelled)
+
+	// Nobody works on a paused one.
+	lease = b.running(Sales)
+	b.planned(lease, "file-1")
+	b.must(b.BeginAttempt(b.ctx, lease, refresh.Attempt{Number: 1, StartedAt: noon}))
+	_, err = b.Heartbeat(b.ctx, lease, noon, time.Minute)
+	b.must(err)
+	b.move(lease, refresh.Running, refresh.Paused)
+	operation, err = b.Cancel(b.ctx, lease.Operation, noon.Add(time.Hour))
+	b.must(err)
+	if operation.State != refresh.Cancelled || !operation.EndedAt.Equal(noon.Add(time.Hour)) {
+		t.Fatalf("paused: %+v", operation)
+	}
+	equal(t, operation.Attempts, []refresh.Attempt{{Number: 1, StartedAt: noon, EndedAt: noon.Add(time.Hour), Worked: time.Minute}})
+	b.refused(b.Transition(b.ctx, lease, refresh.Transition{From: refresh.Paused, To: refresh.Running, At: noon}), refresh.CodeState)
+
 	if _, err := b.Cancel(b.ctx, "0e000000-0000-4000-8000-999999999999", noon); fault.KindOf(err) != fault.NotFound {
 		t.Fatalf("unknown: %v", err)
 	}
