@@ -33,7 +33,8 @@ type verifier interface {
 
 // Options are what the face works with.
 type Options struct {
-	Verifier        verifier // nil: no sign-in, every caller is the machine's owner
+	Verifier        verifier     // nil: no sign-in, every caller is the machine's owner
+	SignIn          *auth.SignIn // nil: callers get their tokens elsewhere
 	Workspaces      *workspace.Service
 	Engine          *refresh.Engine
 	Queries         *query.Engine

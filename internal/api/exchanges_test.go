@@ -18,6 +18,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 	"go.uber.org/goleak"
+	"golang.org/x/crypto/bcrypt"
 
 	"freshet.dev/internal/api"
 	"freshet.dev/internal/auth"
@@ -61,6 +62,14 @@ func playFile(t *testing.T, path string, limits server.Limits) *exchanges {
 	config.Listen, config.Data, config.DataSources = "127.0.0.1:0", data, []server.DataSource{{Kind: "File", Path: files}}
 	config.Models = []server.Model{{Name: "sales/model", Guards: server.Guards{FailWhenEmpty: true}}}
 	config.Limits = limits
+	hash, err := bcrypt.GenerateFromPassword([]byte("s3cret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Clients = []server.Client{
+		{ID: "0a000000-0000-4000-8000-000000000001", Name: "etl", SecretHash: string(hash), Roles: map[string]string{"Sales": "Contributor"}},
+		{ID: "0a000000-0000-4000-8000-000000000002", Name: "command line"},
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	s, err := server.Open(ctx, config, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -117,10 +126,12 @@ func (x *exchanges) fill(text string) string {
 }
 
 var (
-	timeText = regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:]{8}(\.\d{7})?Z`)
-	runText  = regexp.MustCompile(`("(?:bytes|rowsPerSecond)":)\d+`)
-	waitText = regexp.MustCompile(`(Retry-After: |Retry in )\d+`)
-	guidText = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	// what a sign-in gives is kept under its own name
+	secretText = regexp.MustCompile(`"(access_token|refresh_token|id_token|client_info|user_code|device_code|kid|x|y|expires_on|not_before)":"([^"]+)"`)
+	timeText   = regexp.MustCompile(`20\d\d-\d\d-\d\d[T ][0-9:]{8}(\.\d{7})?Z`)
+	runText    = regexp.MustCompile(`("(?:bytes|rowsPerSecond)":)\d+`)
+	waitText   = regexp.MustCompile(`(Retry-After: |Retry in )\d+`)
+	guidText   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 )
 
 // hide replaces what differs from run to run.
@@ -133,10 +144,11 @@ func (x *exchanges) hide(text string) string {
 	return runText.ReplaceAllString(waitText.ReplaceAllString(text, "${1}{n}"), "${1}{n}")
 }
 
-// call METHOD PATH [as=NAME] [scope=SCOPE] [name=NAME] [prefer=SECONDS] [force=BOOL]: sends the input as body and prints status, headers that matter, and body. name keeps the id of
+// call METHOD PATH [as=NAME] [scope=SCOPE] [name=NAME] [prefer=SECONDS] [force=BOOL] [bearer=NAME]: sends the input as body and prints status, headers that matter, and body. name keeps the id of
 // the answer: its RequestId for a 202, else the first id in its body.
 func (x *exchanges) call(d *datadriven.TestData) string {
-	var as, scope, keep, host, prefer, force string
+	var as, scope, keep, host, prefer, force, bearer string
+	d.MaybeScanArgs(x.t, "bearer", &bearer)
 	d.MaybeScanArgs(x.t, "force", &force)
 	d.MaybeScanArgs(x.t, "prefer", &prefer)
 	d.MaybeScanArgs(x.t, "as", &as)
@@ -155,6 +167,9 @@ func (x *exchanges) call(d *datadriven.TestData) string {
 	if err != nil {
 		d.Fatalf(x.t, "%v", err)
 	}
+	if strings.Contains(path, "/oauth2/") {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
 	if prefer != "" {
 		request.Header.Set("Prefer", "respond-async, wait="+prefer)
 	}
@@ -164,7 +179,9 @@ func (x *exchanges) call(d *datadriven.TestData) string {
 	if host != "" {
 		request.Host = host
 	}
-	if as != "nobody" {
+	if bearer != "" {
+		request.Header.Set("Authorization", "Bearer "+x.names[bearer])
+	} else if as != "nobody" {
 		claims := auth.Claims{Name: "owner", Owner: true, Scopes: auth.AllScopes()}
 		if as != "" {
 			claims = auth.Claims{Subject: as, Name: as, Scopes: auth.AllScopes()}
@@ -201,6 +218,9 @@ func (x *exchanges) call(d *datadriven.TestData) string {
 			id = guidText.FindString(string(content))
 		}
 		x.names[keep] = id
+	}
+	for _, secret := range secretText.FindAllStringSubmatch(string(content), -1) {
+		x.names[secret[1]] = secret[2]
 	}
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "%s\n", response.Status)

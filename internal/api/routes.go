@@ -33,6 +33,17 @@ func routes() []route {
 		{"GET", "/healthz", nil, none, true, (*call).healthz},
 		{"GET", "/readyz", nil, none, true, (*call).readyz},
 
+		{"POST", "/{tenant}/oauth2/v2.0/token", nil, none, true, (*call).token},
+		{"POST", "/{tenant}/oauth2/token", nil, none, true, (*call).tokenV1},
+		{"POST", "/{tenant}/oauth2/v2.0/devicecode", nil, none, true, (*call).deviceCode},
+		{"GET", "/devicelogin", nil, none, true, (*call).deviceLogin},
+		{"GET", "/{tenant}/.well-known/openid-configuration", nil, none, true, (*call).discoveryV1},
+		{"GET", "/{tenant}/v2.0/.well-known/openid-configuration", nil, none, true, (*call).discoveryV2},
+		{"GET", "/{tenant}/discovery/keys", nil, none, true, (*call).signingKeys},
+		{"GET", "/{tenant}/discovery/v2.0/keys", nil, none, true, (*call).signingKeys},
+		{"GET", "/common/discovery/instance", nil, none, true, (*call).instances},
+		{"POST", "/v1.0/freshet/devices/{userCode}", nil, none, false, (*call).approveDevice},
+
 		{"GET", "/v1.0/myorg/groups", readWorkspace, none, false, (*call).listGroups},
 		{"POST", "/v1.0/myorg/groups", writeWorkspace, none, false, (*call).createGroup},
 		{"GET", "/v1.0/myorg/groups/{groupId}", readWorkspace, none, false, (*call).getGroup},

@@ -80,6 +80,8 @@ type Claims struct {
 	App      bool
 	Owner    bool // Admin of every workspace
 	Scopes   []string
+	Client   string        // the program that it was issued to; "" = the freshet command
+	For      string        // of a refresh token: the audience of the access tokens that it gets
 	Audience string        // "" is DefaultAudience
 	Lifetime time.Duration // 0 is one hour
 }

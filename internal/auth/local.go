@@ -2,21 +2,24 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/lestrrat-go/jwx/v3/jwk"
 	"github.com/lestrrat-go/jwx/v3/jws"
 	"github.com/lestrrat-go/jwx/v3/jwt"
 
 	"freshet.dev/internal/fault"
 )
 
-// The local issuer's name in its tokens, and its private claim: what Entra has no word for.
+// The local issuer's name in its tokens, and its private claims: what Entra has no words for.
 const (
 	localIssuer = "urn:freshet:local"
 	ownerClaim  = "freshet_owner"
+	forClaim    = "freshet_for" // of refresh tokens
 )
 
 // Local issues and verifies tokens with keys that it keeps in the data directory. It is safe for concurrent use, also by
@@ -97,7 +100,7 @@ func (l *Local) Issue(claims Claims) (string, error) {
 	if claims.Audience == "" {
 		claims.Audience = DefaultAudience
 	}
-	if !knownAudience(claims.Audience) {
+	if !knownAudience(claims.Audience) && !azureAudience(claims.Audience) && claims.Audience != refreshUse {
 		return "", fault.New(fault.Invalid, codeInvalid, "cannot issue a token for audience %q", claims.Audience).
 			WithHint("Known audiences: %s.", strings.Join(audiences(), ", "))
 	}
@@ -119,15 +122,61 @@ func (l *Local) Issue(claims Claims) (string, error) {
 	}
 	if claims.App {
 		builder.Claim("idtyp", "app").Claim("appid", claims.Subject)
+	} else if claims.Client != "" {
+		builder.Claim("appid", claims.Client)
+	}
+	if claims.For != "" {
+		builder.Claim(forClaim, claims.For)
 	}
 	if len(claims.Scopes) > 0 {
 		builder.Claim("scp", strings.Join(claims.Scopes, " "))
 	}
+	return l.sign(builder)
+}
+
+// issueID makes the OpenID token that tells a program who has signed in with it. It opens nothing.
+func (l *Local) issueID(claims Claims) (string, error) {
+	now := l.now()
+	return l.sign(jwt.NewBuilder().
+		Issuer(EntraAuthority+"/"+LocalTenant+"/v2.0").
+		Subject(claims.Subject).Audience([]string{claims.Client}).
+		IssuedAt(now).NotBefore(now).Expiration(now.Add(claims.Lifetime)).
+		Claim("oid", claims.Subject).Claim("tid", LocalTenant).Claim("ver", "2.0").
+		Claim("name", claims.Name).Claim("preferred_username", claims.Name))
+}
+
+// readRefresh returns the claims for which a refresh token was issued.
+func (l *Local) readRefresh(bearer string) (Claims, error) {
+	token, caller, err := l.read(bearer, []string{refreshUse})
+	if err != nil {
+		return Claims{}, err
+	}
+	claims := Claims{Subject: caller.ID, Name: caller.Name, Owner: caller.Owner, Scopes: caller.Scopes}
+	return claims, errors.Join(token.Get("appid", &claims.Client), token.Get(forClaim, &claims.For))
+}
+
+// publicKeys are the keys that verify this issuer's tokens.
+func (l *Local) publicKeys() (jwk.Set, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	set := jwk.NewSet()
+	for id, key := range l.keys {
+		public, err := jwk.Import(key.private.Public())
+		if err == nil {
+			err = errors.Join(public.Set(jwk.KeyIDKey, id), public.Set(jwk.KeyUsageKey, "sig"), public.Set(jwk.AlgorithmKey, key.algorithm), set.AddKey(public))
+		}
+		if err != nil {
+			return nil, keyFault("publish the signing keys", err)
+		}
+	}
+	return set, nil
+}
+
+func (l *Local) sign(builder *jwt.Builder) (string, error) {
 	token, err := builder.Build()
 	if err != nil {
 		return "", fault.New(fault.Internal, "TokenNotIssued", "cannot build a token: %w", err)
 	}
-
 	l.mu.RLock()
 	key := l.keys[l.newest]
 	l.mu.RUnlock()
@@ -144,27 +193,33 @@ func (l *Local) Issue(claims Claims) (string, error) {
 
 // Verify checks a bearer token (without the word "Bearer") and returns who it speaks for. See Unauthenticated for its errors.
 func (l *Local) Verify(_ context.Context, bearer string) (Principal, error) {
+	_, caller, err := l.read(bearer, audiences())
+	return caller, err
+}
+
+// read verifies a token for one of some audiences.
+func (l *Local) read(bearer string, accepted []string) (jwt.Token, Principal, error) {
 	header, err := readHeader(bearer)
 	if err != nil {
-		return Principal{}, err
+		return nil, Principal{}, err
 	}
 	key, known := l.key(header.keyID)
 	if !known || key.algorithm != header.algorithm {
-		return Principal{}, bad("its signing key is unknown here")
+		return nil, Principal{}, bad("its signing key is unknown here")
 	}
-	token, err := readToken(bearer, audiences(), jwt.WithKey(key.algorithm, key.private.Public()), jwt.WithIssuer(localIssuer), jwt.WithClock(jwt.ClockFunc(l.now)))
+	token, err := readToken(bearer, accepted, jwt.WithKey(key.algorithm, key.private.Public()), jwt.WithIssuer(localIssuer), jwt.WithClock(jwt.ClockFunc(l.now)))
 	if err != nil {
-		return Principal{}, err
+		return nil, Principal{}, err
 	}
 	caller, err := principal(token)
 	if err != nil {
-		return Principal{}, err
+		return nil, Principal{}, err
 	}
 	if token.Has(ownerClaim) { // this issuer alone may say so
 		err = token.Get(ownerClaim, &caller.Owner)
 	}
 	if err != nil {
-		return Principal{}, bad("its claims are wrong")
+		return nil, Principal{}, bad("its claims are wrong")
 	}
-	return caller, nil
+	return token, caller, nil
 }

@@ -30,6 +30,15 @@ func audiences() []string {
 	}
 }
 
+// azureAudience tells whether tokens for Azure's own interface are meant, which Power BI's clients ask for beside.
+func azureAudience(audience string) bool {
+	switch strings.TrimSuffix(audience, "/") {
+	case "https://management.core.windows.net", "https://management.azure.com":
+		return true
+	}
+	return false
+}
+
 func knownAudience(audience string) bool { return slices.Contains(audiences(), audience) }
 
 type tokenHeader struct {

@@ -20,6 +20,7 @@ import (
 
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/source"
+	"freshet.dev/internal/workspace"
 )
 
 // DefaultListen is where the server listens when nothing says otherwise.
@@ -34,6 +35,7 @@ type Config struct {
 	Hosts           []string     `yaml:"hosts"`
 	Data            string       `yaml:"data"`
 	Auth            Auth         `yaml:"auth"`
+	Clients         []Client     `yaml:"clients"`
 	DataSources     []DataSource `yaml:"dataSources"`
 	Capacities      []Capacity   `yaml:"capacities"`
 	Models          []Model      `yaml:"models"`
@@ -60,6 +62,14 @@ type Auth struct {
 	Mode      AuthMode `yaml:"mode"`
 	Tenant    string   `yaml:"tenant"`    // of mode entra: its id
 	Audiences []string `yaml:"audiences"` // of mode entra: the only ones accepted; empty = those of Power BI's clients
+}
+
+// Client is an application, or a program with which people sign in.
+type Client struct {
+	ID         string            `yaml:"id"` // a GUID: the client id, and with Entra the application's object id
+	Name       string            `yaml:"name"`
+	SecretHash string            `yaml:"secretHash"` // of auth.mode local; none: people sign in with it by a device code
+	Roles      map[string]string `yaml:"roles"`      // by workspace
 }
 
 // AuthMode is a way of telling callers apart.
@@ -177,6 +187,19 @@ func (c Config) check() error {
 	}
 	if c.Auth.Mode != AuthEntra && (c.Auth.Tenant != "" || len(c.Auth.Audiences) > 0) {
 		return fmt.Errorf("auth.tenant and auth.audiences belong to auth.mode entra, and the mode is %s", c.Auth.Mode)
+	}
+	for _, client := range c.Clients {
+		if _, err := uuid.Parse(client.ID); err != nil {
+			return fmt.Errorf("clients: the id %q is not a GUID", client.ID)
+		}
+		if client.SecretHash != "" && c.Auth.Mode != AuthLocal {
+			return fmt.Errorf("clients: %q has a secretHash, which auth.mode local checks, and the mode is %s", client.ID, c.Auth.Mode)
+		}
+		for name, role := range client.Roles {
+			if _, err := workspace.ParseRole(role); err != nil {
+				return fmt.Errorf("clients: the role of %q in %q: %w", client.ID, name, err)
+			}
+		}
 	}
 	if c.Data == "" {
 		return errors.New("data: the folder for catalog, files and keys must be named")

@@ -112,7 +112,7 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.later(sources.Close)
-	workspaces := workspace.New(rows, workspace.Options{Capacities: names})
+	workspaces := workspace.New(rows, workspace.Options{Capacities: names, Given: s.config.roles()})
 	temp := filepath.Join(s.config.Data, tempFolder)
 	disk := store.NewDisk(s.config.Data, int64(s.config.MinFreeDisk), nil)
 	if s.engine, err = refresh.New(refresh.Options{
@@ -139,7 +139,7 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	switch s.config.Auth.Mode {
 	case AuthLocal:
-		options.Verifier, err = auth.NewLocal(s.config.Data)
+		options.Verifier, options.SignIn, err = s.issuer()
 	case AuthEntra:
 		options.Verifier, err = auth.NewEntra(auth.EntraOptions{Tenant: s.config.Auth.Tenant, Audiences: s.config.Auth.Audiences, Client: &http.Client{}, Now: time.Now})
 	}
@@ -147,6 +147,33 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	return s.listen(api.New(options))
+}
+
+// issuer opens the sign-in of this machine.
+func (s *Server) issuer() (*auth.Local, *auth.SignIn, error) {
+	local, err := auth.NewLocal(s.config.Data)
+	if err != nil {
+		return nil, nil, err
+	}
+	clients := make([]auth.Client, len(s.config.Clients))
+	for i, client := range s.config.Clients {
+		clients[i] = auth.Client{ID: client.ID, Name: client.Name, SecretHash: client.SecretHash}
+	}
+	signIn, err := auth.NewSignIn(local, clients, time.Now)
+	return local, signIn, err
+}
+
+// roles are those that the configuration gives to clients.
+func (c Config) roles() []workspace.Given {
+	var given []workspace.Given
+	for _, client := range c.Clients {
+		for name, text := range client.Roles {
+			if role, err := workspace.ParseRole(text); err == nil { // check has seen them
+				given = append(given, workspace.Given{Principal: strings.ToLower(client.ID), Workspace: name, Role: role})
+			}
+		}
+	}
+	return given
 }
 
 // owner names this process in the log of operations.

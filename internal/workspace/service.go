@@ -31,8 +31,27 @@ type Service struct {
 // Options are what Service needs besides its repository.
 type Options struct {
 	Capacities []string         // names, in the order of the configuration; new workspaces go on the first
+	Given      []Given          // roles that the configuration gives, besides those that are granted
 	Now        func() time.Time // nil is time.Now
 	NewID      func() string    // nil makes random UUIDs
+}
+
+// Given is a role that the configuration gives, in a workspace that may not exist yet.
+type Given struct {
+	Principal string // its id, in lower case
+	Workspace string // its name
+	Role      Role
+}
+
+// given is the greatest role that the configuration gives a caller in a workspace.
+func (s *Service) given(caller Caller, workspace Workspace) Role {
+	role := NoRole
+	for _, given := range s.options.Given {
+		if given.Principal == caller.ID && workspace.Personal == "" && model.EqualNames(given.Workspace, workspace.Name) {
+			role = max(role, given.Role)
+		}
+	}
+	return role
 }
 
 // New returns a Service over a repository.
@@ -120,7 +139,7 @@ func (s *Service) visible(ctx context.Context, caller Caller) ([]Workspace, erro
 		if w.Personal != "" {
 			return w.Personal != caller.ID
 		}
-		return !caller.Owner && !granted[w.ID]
+		return !caller.Owner && !granted[w.ID] && s.given(caller, w) == NoRole
 	}), nil
 }
 
@@ -175,10 +194,11 @@ func (s *Service) role(ctx context.Context, caller Caller, workspace Workspace) 
 		return Admin, nil
 	}
 	grants, err := s.repository.Grants(ctx, workspace.ID, caller.ID)
+	role := s.given(caller, workspace)
 	if err != nil || len(grants) == 0 {
-		return NoRole, err
+		return role, err
 	}
-	return grants[0].Role, nil
+	return max(role, grants[0].Role), nil
 }
 
 // Mine returns the caller's own workspace.

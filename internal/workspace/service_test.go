@@ -319,3 +319,35 @@ func TestManyCreateOneName(t *testing.T) {
 		t.Errorf("%d made it", made.Load())
 	}
 }
+
+// R3: what the configuration gives counts beside what was granted, also in a workspace that is made later.
+func TestR3GivenRoles(t *testing.T) {
+	given := []workspace.Given{{Principal: "etl", Workspace: "sales", Role: workspace.Contributor}, {Principal: "etl", Workspace: workspace.MyWorkspaceName, Role: workspace.Admin}}
+	s := workspace.New(newBench(t).catalog, workspace.Options{Given: given})
+	ana, etl := workspace.Caller{ID: "ana", Name: "ana"}, workspace.Caller{ID: "etl", App: true}
+	made, err := s.Create(t.Context(), ana, workspace.NewWorkspace{Name: "Sales", Shared: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Mine(t.Context(), ana); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.List(t.Context(), etl); err != nil || len(list) != 1 || list[0].ID != made.ID {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if _, err := s.Get(t.Context(), etl, workspace.Contributor, "Sales"); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Get(t.Context(), etl, workspace.Member, made.ID); fault.KindOf(err) != fault.Denied {
+		t.Errorf("%v", err)
+	}
+	if err := s.Grant(t.Context(), ana, "Sales", workspace.Grant{PrincipalID: "etl", Role: workspace.Member}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(t.Context(), etl, workspace.Member, made.ID); err != nil {
+		t.Errorf("the greater of both roles: %v", err)
+	}
+	if _, err := s.Get(t.Context(), workspace.Caller{ID: "other"}, workspace.Viewer, made.ID); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("%v", err)
+	}
+}
