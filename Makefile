@@ -31,7 +31,7 @@ check: tools ## formatting, vet, staticcheck, layers, generated files
 
 bench: build ## measure against floors on this machine
 	FRESHET_BIN=$(CURDIR)/bin/freshet FRESHET_REQUIRE_SERVERS=1 scripts/servers run go test -run '^$$' -bench . -benchtime 1x -timeout 2h ./tests/bench
-	go test -run '^$$' -bench Commit -benchtime 50x ./internal/catalog
+	go test -run '^$$' -bench 'Commit|History' -benchtime 50x ./internal/catalog
 
 fuzz: tools ## fuzz every parser and decoder for FUZZTIME
 	@for package in $$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do \

@@ -1,14 +1,18 @@
 package tests
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	_ "github.com/mattn/go-sqlite3" // the database/sql driver "sqlite3"
 
 	"freshet.dev/internal/server"
 	"freshet.dev/powerbi"
@@ -115,5 +119,51 @@ func TestThrottledChangesNothing(t *testing.T) {
 	detail, err := h.RefreshDetail(t.Context(), ref, running)
 	if err != nil || detail.Freshet.State == "Cancelling" || detail.Status.Ended() {
 		t.Fatalf("detail %+v, %v", detail, err)
+	}
+}
+
+// TestF12HistoryIsShortened: a server deletes what keepHistory and Power BI's least do not keep, and only that.
+func TestF12HistoryIsShortened(t *testing.T) {
+	config := configured(t)
+	config.KeepHistory = server.Duration(30 * 24 * time.Hour)
+	h := startHost(t, config)
+	ref := h.deploy(t, "Numbers", modelOf(t, "Numbers", tableOf("T", "id int64", reads("T", `Table.FromColumns({{1, 2}}, {"id"})`))))
+	newest := h.post(t, ref, `{"type":"full"}`)
+	h.ended(t, ref, newest)
+	h.stop()
+
+	// A hundred refreshes of long ago: one a second, so that the digits of an id are the order.
+	db, err := sql.Open("sqlite3", filepath.Join(config.Data, "catalog.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := time.Now().Add(-60 * 24 * time.Hour).Unix()
+	_, err = db.Exec(`
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)
+		INSERT INTO operations (id, model, model_revision, trigger_kind, request, requested_by, accepted_at, ended_at, state, epoch, owner, planned, version)
+		SELECT printf('00000000-0000-4000-8000-%012d', i), ?1, 1, 'ViaApi', '{}', 'ana', (?2 + i) * 1000000000, (?2 + i) * 1000000000, 'Cancelled', 0, '', 0, 0 FROM n`,
+		ref.DatasetID, long)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+
+	h.start(t)
+	var history []powerbi.Refresh
+	eventually(t, "the history is shortened", func() bool {
+		if history, err = h.Refreshes(t.Context(), ref, 1000); err != nil {
+			t.Fatal(err)
+		}
+		return len(history) <= 60
+	})
+	if len(history) != 60 || history[0].RequestID != newest || history[1].RequestID != "00000000-0000-4000-8000-000000000100" ||
+		history[59].RequestID != "00000000-0000-4000-8000-000000000042" {
+		t.Errorf("%d are left, from %s, %s to %s", len(history), history[0].RequestID, history[1].RequestID, history[len(history)-1].RequestID)
+	}
+	if got := h.values(t, ref, "SELECT count(*) FROM T"); got != "2" {
+		t.Errorf("the table has %s rows", got)
+	}
+	got := h.raw(t, "GET", "/v1.0/freshet/datasets/"+ref.DatasetID+"/refreshes/00000000-0000-4000-8000-000000000041", "")
+	if got.status != http.StatusNotFound || !strings.Contains(got.body, "the history does not keep it any more") {
+		t.Errorf("a forgotten one: %d %s", got.status, got.body)
 	}
 }

@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -71,24 +72,45 @@ func BenchmarkSubmit(b *testing.B) {
 	})
 }
 
-// BenchmarkHistory reads the newest entry of a long history.
-func BenchmarkHistory(b *testing.B) {
+// BenchmarkHistoryForget is the look of the sweeper, which finds nothing to delete, over a thousand models that have as much as is kept anyway.
+func BenchmarkHistoryForget(b *testing.B) {
 	ctx := context.Background()
-	c := openWithWorkspace(b)
-	definition := deployEmpty(b, c, 1, 1)
-	for i := range 2000 {
-		id := fmt.Sprint("op-", i)
-		if _, _, err := c.Submit(ctx, refresh.Operation{ID: id, Model: definition.ID, ModelRevision: 1, Trigger: refresh.ViaEnhancedAPI, AcceptedAt: noon.Add(time.Duration(i) * time.Second)}, refresh.Quota{}, nil); err != nil {
-			b.Fatal(err)
-		}
-		if _, err := c.Cancel(ctx, id, noon); err != nil {
-			b.Fatal(err)
+	path := filepath.Join(b.TempDir(), "catalog.db")
+	c := openAt(b, path)
+	for i := range 1000 {
+		deployEmpty(b, c, i, 1)
+	}
+	execRaw(b, path, `
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+		INSERT INTO operations (id, model, model_revision, trigger_kind, request, requested_by, accepted_at, ended_at, state, epoch, owner, planned, version)
+		SELECT items.id || i, items.id, 1, 'ViaApi', '{}', 'ana', i, i, 'Completed', 1, 'owner', 1, 0 FROM items, n`)
+	for b.Loop() {
+		if n, err := c.Forget(ctx, noon, 60, 50); err != nil || n != 0 {
+			b.Fatal(n, err)
 		}
 	}
-	for b.Loop() {
-		list, err := c.List(ctx, refresh.Filter{Model: definition.ID, Top: 1})
-		if err != nil || len(list) != 1 || list[0].ID != "op-1999" {
-			b.Fatal(list, err)
-		}
+}
+
+// BenchmarkHistory reads the newest entry of histories of three lengths (F12): the same time for each is what it must take.
+func BenchmarkHistory(b *testing.B) {
+	for _, length := range []int{1_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint(length), func(b *testing.B) {
+			ctx := context.Background()
+			path := filepath.Join(b.TempDir(), "catalog.db")
+			c := openAt(b, path)
+			definition := deployEmpty(b, c, 1, 1)
+			execRaw(b, path, fmt.Sprintf(`
+				WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+				INSERT INTO operations (id, model, model_revision, trigger_kind, request, requested_by, accepted_at, started_at, ended_at, state, epoch, owner, planned, version)
+				SELECT 'op-' || i, '%s', 1, 'ViaEnhancedApi', '{}', 'ana', i * 1000000000, i * 1000000000, i * 1000000000, 'Completed', 1, 'owner', 1, 0 FROM n`,
+				length, definition.ID))
+			execRaw(b, path, `INSERT INTO attempts (operation, number, started_at, ended_at, worked) SELECT seq, 1, started_at, ended_at, 1000 FROM operations`)
+			for b.Loop() {
+				list, err := c.List(ctx, refresh.Filter{Model: definition.ID, Top: 1})
+				if err != nil || len(list) != 1 || list[0].ID != fmt.Sprint("op-", length) || len(list[0].Attempts) != 1 {
+					b.Fatal(list, err)
+				}
+			}
+		})
 	}
 }

@@ -122,7 +122,7 @@ func TestReopenKeepsEverything(t *testing.T) {
 }
 
 // execRaw changes a catalog's file behind its back.
-func execRaw(t *testing.T, path, statement string) {
+func execRaw(t testing.TB, path, statement string) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", path)
 	if err != nil {
@@ -456,18 +456,37 @@ func TestF12HistoryIsReadByIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for _, tt := range []struct{ statement, index string }{
-		{`SELECT seq FROM operations WHERE model = 'm' ORDER BY accepted_at DESC, seq DESC LIMIT 1`, "operations_history"},
-		{`SELECT seq FROM operations ORDER BY accepted_at DESC, seq DESC LIMIT 1`, "operations_all"},
-		{`SELECT seq FROM operations WHERE ended_at IS NULL ORDER BY accepted_at, seq`, "operations_unfinished"},
+	ofModel, ofModelArgs := catalog.Listing(refresh.Filter{Model: "m", Top: 1})
+	ofAll, ofAllArgs := catalog.Listing(refresh.Filter{Top: 1})
+	for _, tt := range []struct {
+		statement string
+		args      []any
+		index     string
+	}{
+		{ofModel, ofModelArgs, "operations_history (model=?)"},
+		{ofAll, ofAllArgs, "operations_all"},
+		{`SELECT seq FROM operations WHERE ended_at IS NULL ORDER BY accepted_at, seq`, nil, "operations_unfinished"},
+		{catalog.Forgettable, []any{1, 60, 50}, "operations_history (model=? AND accepted_at<?)"},
 	} {
-		var id, parent, unused int
-		var detail string
-		if err := db.QueryRow("EXPLAIN QUERY PLAN "+tt.statement).Scan(&id, &parent, &unused, &detail); err != nil {
+		rows, err := db.Query("EXPLAIN QUERY PLAN "+tt.statement, tt.args...)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(detail, tt.index) || strings.Contains(detail, "TEMP B-TREE") {
-			t.Errorf("%s: %s", tt.statement, detail)
+		var plan []string
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+				t.Fatal(err)
+			}
+			plan = append(plan, detail)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(plan, "\n")
+		if !strings.Contains(text, tt.index) || strings.Contains(text, "TEMP B-TREE") {
+			t.Errorf("%s\n%s", tt.statement, text)
 		}
 	}
 }

@@ -40,7 +40,13 @@ func open(t testing.TB, path string) *catalog.Catalog {
 // openWithWorkspace returns an empty catalog with one workspace, on capacity "default".
 func openWithWorkspace(t testing.TB) *catalog.Catalog {
 	t.Helper()
-	c := open(t, filepath.Join(t.TempDir(), "catalog.db"))
+	return openAt(t, filepath.Join(t.TempDir(), "catalog.db"))
+}
+
+// openAt is openWithWorkspace in a file.
+func openAt(t testing.TB, path string) *catalog.Catalog {
+	t.Helper()
+	c := open(t, path)
 	if err := c.CreateWorkspace(context.Background(), workspace.Workspace{ID: workspaceID, Name: "Sales", Capacity: "default", Created: noon}, nil); err != nil {
 		t.Fatal(err)
 	}

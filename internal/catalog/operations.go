@@ -249,7 +249,12 @@ func (c *Catalog) Get(ctx context.Context, id string) (refresh.Operation, error)
 
 // List returns operations with their attempts, newest first.
 func (c *Catalog) List(ctx context.Context, filter refresh.Filter) ([]refresh.Operation, error) {
-	clause, args := `WHERE true `, []any{}
+	clause, args := listing(filter)
+	return c.operations(ctx, clause, args...)
+}
+
+func listing(filter refresh.Filter) (clause string, args []any) {
+	clause = `WHERE true `
 	if filter.Model != "" {
 		clause, args = clause+`AND model = ? `, append(args, filter.Model)
 	}
@@ -260,7 +265,42 @@ func (c *Catalog) List(ctx context.Context, filter refresh.Filter) ([]refresh.Op
 	if filter.Top > 0 {
 		clause, args = clause+` LIMIT ?`, append(args, filter.Top)
 	}
-	return c.operations(ctx, clause, args...)
+	return clause, args
+}
+
+// forgettable chooses what Forget deletes: before ?1, older than the ?2-th newest of its model, at most ?3. The last that is kept is found once a
+// model, and the range of the index ends there, so that a look which finds nothing costs the same however long the histories are.
+const forgettable = `
+	SELECT o.seq
+	FROM items i
+	CROSS JOIN operations last ON last.seq = (
+		SELECT k.seq FROM operations k WHERE k.model = i.id ORDER BY k.accepted_at DESC, k.seq DESC LIMIT 1 OFFSET ?2 - 1)
+	CROSS JOIN operations o ON o.model = i.id AND o.accepted_at < min(?1, last.accepted_at + 1)
+	WHERE (o.accepted_at, o.seq) < (last.accepted_at, last.seq) AND o.ended_at IS NOT NULL
+	LIMIT ?3`
+
+// Forget deletes old operations that have ended.
+func (c *Catalog) Forget(ctx context.Context, before time.Time, keep, most int) (int, error) {
+	// They are looked for outside the transaction: what may be forgotten once may be forgotten ever after.
+	rows, err := c.readers.QueryContext(ctx, forgettable, before.UnixNano(), keep, most)
+	seqs, err := collect(rows, err, func(rows *sql.Rows) (seq int64, err error) { return seq, rows.Scan(&seq) })
+	if err != nil || len(seqs) == 0 {
+		return 0, failed("look for old refreshes", err)
+	}
+	chosen, err := json.Marshal(seqs)
+	if err != nil {
+		return 0, failed("name old refreshes", err)
+	}
+	var deleted int64
+	err = c.write(ctx, "forget old refreshes", func(ctx context.Context, tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `DELETE FROM operations WHERE seq IN (SELECT value FROM json_each(?))`, string(chosen))
+		if err != nil {
+			return err
+		}
+		deleted, err = result.RowsAffected()
+		return err
+	})
+	return int(deleted), err
 }
 
 // Unfinished returns the operations of all models that are not finished, oldest first.

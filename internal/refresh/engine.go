@@ -59,6 +59,7 @@ type Options struct {
 	HeartbeatEvery  time.Duration  // 0 = 10 s
 	KeepFinishedFor time.Duration  // F2: how long ago a step may have finished reading and still be kept; 0 = 6 h
 	Guards          []Guards       // of models that may not exist yet
+	KeepHistory     time.Duration  // F12: how long operations that have ended are kept; below 3 days = 3 days
 	RetryAll        bool           // R33: also try errors again that no retry can mend
 	StepMemory      int64          // what one load needs at least; 0 = 192 MiB
 	Random          func() float64 // from 0 to 1, for the jitter of pauses; nil = math/rand/v2
@@ -242,11 +243,11 @@ const (
 // get returns an operation of a model.
 func (e *Engine) get(ctx context.Context, model, id string, which Which, verb string) (Operation, error) {
 	operation, err := e.options.Log.Get(ctx, id)
+	if fault.KindOf(err) == fault.NotFound || err == nil && operation.Model != model {
+		return Operation{}, fault.New(fault.NotFound, CodeNotFound, "cannot find refresh %s of this model: there was none, it was dropped, or the history does not keep it any more", id)
+	}
 	if err != nil {
 		return Operation{}, err
-	}
-	if operation.Model != model {
-		return Operation{}, fault.New(fault.NotFound, CodeNotFound, "cannot find refresh %s of this model", id)
 	}
 	if which == EnhancedOnly && operation.Trigger.Standard() {
 		return Operation{}, invalid("cannot %s refresh %s: its type is %s, and only enhanced refreshes (ViaEnhancedApi) can be asked for or cancelled one by one", verb, id, operation.Trigger)
@@ -344,13 +345,32 @@ func (s Step) status() ObjectStatus {
 	return status
 }
 
+// What Power BI keeps of a history at least, and Freshet whatever it is told: the newest refreshes of a model, and those of a time.
+const (
+	leastKept     = 60
+	leastKeptTime = 3 * 24 * time.Hour
+)
+
 // History returns the newest refreshes of a model, newest first; top 0 means 60 (R27).
 func (e *Engine) History(ctx context.Context, model string, top int) ([]Operation, error) {
-	const available = 60
 	if top == 0 {
-		top = available
+		top = leastKept
 	}
 	return e.options.Log.List(ctx, Filter{Model: model, Top: top})
+}
+
+// ForgetHistory deletes the operations that ended and were accepted longer ago than KeepHistory, but of each model none of the newest 60 and
+// nothing of the last 3 days (F12). It returns how many it has deleted.
+func (e *Engine) ForgetHistory(ctx context.Context) (deleted int, err error) {
+	const most = 50 // an operation may have thousands of steps, and who wants to write waits for the transaction
+	before := e.options.Now().Add(-max(e.options.KeepHistory, leastKeptTime))
+	for {
+		n, err := e.options.Log.Forget(ctx, before, leastKept, most)
+		deleted += n
+		if err != nil || n < most {
+			return deleted, err
+		}
+	}
 }
 
 // Cancel asks for the end of a refresh (R30). It returns without error when the refresh is or will be cancelled, also when that was

@@ -45,6 +45,7 @@ type Config struct {
 	RetryAll        bool         `yaml:"retryAll"`
 	StandardDetails bool         `yaml:"standardDetails"`
 	Limits          Limits       `yaml:"limits"`
+	KeepHistory     Duration     `yaml:"keepHistory"`
 }
 
 // Limits are how often one caller may call; see api.Limits.
@@ -114,7 +115,8 @@ func DefaultConfig() Config {
 		Listen: DefaultListen, Data: "data", Auth: Auth{Mode: AuthLocal},
 		Capacities:   []Capacity{{Name: "default"}},
 		KeepVersions: Duration(24 * time.Hour), KeepFinishedFor: Duration(6 * time.Hour),
-		Limits: Limits{RequestsPerMinute: 12_000, Burst: 2_000, RefreshesPerHour: 3_600}, MinFreeDisk: 1 << 30,
+		KeepHistory: Duration(90 * 24 * time.Hour),
+		Limits:      Limits{RequestsPerMinute: 12_000, Burst: 2_000, RefreshesPerHour: 3_600}, MinFreeDisk: 1 << 30,
 	}
 }
 
@@ -272,14 +274,20 @@ func loopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// Duration is a length of time in Go's notation: 90s, 15m, 24h.
+// Duration is a length of time in Go's notation, or in days of 24 hours: 90s, 15m, 24h, 90d.
 type Duration time.Duration
 
 // UnmarshalText reads a duration.
 func (d *Duration) UnmarshalText(text []byte) error {
+	if number, inDays := strings.CutSuffix(string(text), "d"); inDays {
+		if days, err := strconv.ParseUint(number, 10, 16); err == nil {
+			*d = Duration(time.Duration(days) * 24 * time.Hour)
+			return nil
+		}
+	}
 	read, err := time.ParseDuration(string(text))
 	if err != nil || read < 0 {
-		return fmt.Errorf("%q is not a duration such as 15m or 24h", text)
+		return fmt.Errorf("%q is not a duration such as 15m, 24h or 90d", text)
 	}
 	*d = Duration(read)
 	return nil

@@ -53,6 +53,7 @@ minFreeDisk: 200MiB
 retryAll: true
 standardDetails: true
 limits: {requestsPerMinute: 600, refreshesPerHour: 0}
+keepHistory: 30d
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +66,7 @@ limits: {requestsPerMinute: 600, refreshesPerHour: 0}
 		Models: []Model{{Name: "Sales/Retail", Guards: Guards{FailWhenEmpty: true, LeastShareOfRows: 0.8, Tables: map[string]Guard{
 			"Orders": {LeastShareOfRows: ptr(1.0)}, "Log": {FailWhenEmpty: ptr(false)}}}}, {Name: "5B4F1D3E-0000-4000-8000-000000000001"}},
 		KeepVersions: Duration(90 * time.Minute), MinFreeDisk: 200 << 20, RetryAll: true, StandardDetails: true,
-		Limits: Limits{RequestsPerMinute: 600, Burst: 2000},
+		KeepHistory: Duration(720 * time.Hour), Limits: Limits{RequestsPerMinute: 600, Burst: 2000},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%#v\nwant\n%#v", got, want)
@@ -168,8 +169,8 @@ func TestExampleDocumentsEveryKey(t *testing.T) {
 	if example.Listen != DefaultListen || len(example.DataSources) == 0 {
 		t.Errorf("the example is %+v", example)
 	}
-	if example.Limits != DefaultConfig().Limits {
-		t.Errorf("the example's limits are %+v", example.Limits)
+	if standard := DefaultConfig(); example.Limits != standard.Limits || example.KeepHistory != standard.KeepHistory {
+		t.Errorf("the example has not the defaults: %+v", example)
 	}
 	for _, key := range keys(reflect.TypeFor[Config]()) {
 		if !strings.Contains(string(content), key+":") {

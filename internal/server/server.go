@@ -118,7 +118,7 @@ func (s *Server) open(ctx context.Context) error {
 	if s.engine, err = refresh.New(refresh.Options{
 		Log: rows, Models: rows, Store: s.store, Sources: sources, Capacities: capacities, TempDir: filepath.Join(temp, "refresh"),
 		Owner: owner(), Now: time.Now, NewID: uuid.NewString, Logger: s.logger,
-		KeepFinishedFor: time.Duration(s.config.KeepFinishedFor), RetryAll: s.config.RetryAll, Disk: disk, Guards: s.config.guards(),
+		KeepHistory: time.Duration(s.config.KeepHistory), KeepFinishedFor: time.Duration(s.config.KeepFinishedFor), RetryAll: s.config.RetryAll, Disk: disk, Guards: s.config.guards(),
 	}); err != nil {
 		return err
 	}
@@ -327,7 +327,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// sweep deletes files that nobody needs, from time to time.
+// sweep deletes files that nobody needs and old refreshes, from time to time.
 func (s *Server) sweep(ctx context.Context) error {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
@@ -336,6 +336,11 @@ func (s *Server) sweep(ctx context.Context) error {
 			s.logger.Error("cannot delete files that nobody needs", "error", err)
 		} else if deleted > 0 {
 			s.logger.Info("deleted files that nobody needs", "files", deleted)
+		}
+		if forgotten, err := s.engine.ForgetHistory(ctx); err != nil && ctx.Err() == nil {
+			s.logger.Error("cannot shorten the history of refreshes", "error", err)
+		} else if forgotten > 0 {
+			s.logger.Info("shortened the history of refreshes", "refreshes", forgotten)
 		}
 		select {
 		case <-ctx.Done():

@@ -297,6 +297,25 @@ func (m *Memory) Messages(ctx context.Context, id string) ([]refresh.Message, er
 	return slices.Clone(r.messages), nil
 }
 
+func (m *Memory) Forget(ctx context.Context, before time.Time, keep, most int) (int, error) {
+	newest, err := m.List(ctx, refresh.Filter{})
+	if err != nil {
+		return 0, err
+	}
+	kept := map[string]int{}
+	var old []string // of all models, the oldest last
+	for _, operation := range newest {
+		if kept[operation.Model]++; kept[operation.Model] > keep && operation.State.Finished() && operation.AcceptedAt.Before(before) {
+			old = append(old, operation.ID)
+		}
+	}
+	old = old[max(len(old)-most, 0):]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.operations = slices.DeleteFunc(m.operations, func(r *record) bool { return slices.Contains(old, r.operation.ID) })
+	return len(old), nil
+}
+
 func (m *Memory) Claim(ctx context.Context, id string, epoch int64, owner string, now time.Time) (refresh.Operation, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
