@@ -64,9 +64,6 @@ func Open(ctx context.Context, options Options) (*DB, error) {
 	if options.Threads > 0 {
 		settings = append(settings, [2]string{"threads", strconv.Itoa(options.Threads)})
 	}
-	if options.TempDir != "" && options.TempLimit > 0 {
-		settings = append(settings, [2]string{"max_temp_directory_size", strconv.FormatInt(options.TempLimit, 10) + "B"})
-	}
 
 	var config duckdb.Config
 	defer duckdb.DestroyConfig(&config)
@@ -87,6 +84,10 @@ func Open(ctx context.Context, options Options) (*DB, error) {
 	conn, err := db.Conn(ctx)
 	if err == nil {
 		err = conn.Exec(ctx, "SET GLOBAL TimeZone = 'UTC'")
+		if options.TempDir != "" && options.TempLimit > 0 {
+			// DuckDB shows the value that a configuration names, and obeys only one that is set afterwards.
+			err = firstError(err, conn.Exec(ctx, "SET GLOBAL max_temp_directory_size = '"+strconv.FormatInt(options.TempLimit, 10)+"B'"))
+		}
 		err = firstError(err, conn.Close())
 	}
 	if err != nil {

@@ -23,7 +23,7 @@ const interrupted = "INTERRUPT"
 var (
 	classPattern = regexp.MustCompile(`^([A-Z][A-Za-z ]*?)(?: Error|Exception)?: `)
 	// What DuckDB tells its own users after the cause: the place in SQL that we wrote, settings that ours cannot reach, addresses of its pages, its stack.
-	noisePattern = regexp.MustCompile(`(?s)\n+\s*(LINE \d+:|Stack Trace:|This error signals an assertion failure|Database is launched in in-memory mode|Possible solutions:|See also https|Candidate functions:).*$`)
+	noisePattern = regexp.MustCompile(`(?s)\n+\s*(LINE \d+:|Stack Trace:|This error signals an assertion failure|Database is launched in in-memory mode|Possible solutions:|This limit was set by the 'max_temp_directory_size'|See also https|Candidate functions:).*$`)
 )
 
 // engineError makes a fault of what DuckDB says.
@@ -40,8 +40,8 @@ func engineError(what, message string) *fault.Error {
 func classify(e *Error) (kind fault.Kind, code, hint string) {
 	switch e.Class {
 	case "Out of Memory":
-		if strings.Contains(e.Text, "max_temp_directory_size") {
-			return fault.Unavailable, "DiskFull", "Free some disk, or let fewer partitions load at once (maxParallelism)."
+		if strings.Contains(e.Text, "failed to offload data block") {
+			return fault.Unavailable, "DiskFull", "Free some disk, lower minFreeDisk in the configuration, or let fewer partitions load at once (maxParallelism)."
 		}
 		return fault.Unavailable, "OutOfMemory", "Give the capacity more memory, or let fewer partitions load at once (maxParallelism)."
 	case "IO", "HTTP", "Network", "Connection":

@@ -536,6 +536,19 @@ func TestSpillFolders(t *testing.T) {
 	}
 }
 
+// F7: on a disk with little room above what must stay free, a query that would spill more fails by name, and the others go on.
+func TestF7QueriesSpillWithinTheDisk(t *testing.T) {
+	const spills = "SELECT count(DISTINCT md5(range::VARCHAR)) FROM range(2000000)"
+	free := int64(20 << 30)
+	w := newWorld(t, sales(), Options{Memory: 64 << 20, Disk: store.NewDisk(t.TempDir(), 1<<30, func(string) (int64, error) { return free, nil })})
+	w.want(spills, "[2000000]")
+	w.commit(1, store.Change{}) // another version, another instance
+	free = 1<<30 + 8<<20
+	w.refuses(spills, fault.Unavailable, "DiskFull", "minFreeDisk")
+	free = 0
+	w.want("SELECT 1", "[1]")
+}
+
 // BenchmarkResultJSON measures rows on their way to the wire.
 func BenchmarkResultJSON(b *testing.B) {
 	w := newWorld(b, sales(), Options{})

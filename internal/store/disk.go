@@ -48,7 +48,7 @@ func (d *Disk) Room() error {
 		return nil
 	}
 	return fault.New(fault.Unavailable, CodeDiskLow, "cannot write more to the disk of the data folder: %s are free there, and %s must stay free (minFreeDisk)",
-		bytesText(free), bytesText(d.keep)).WithHint("Free some space on that disk, or lower minFreeDisk in the configuration; then send the request again.")
+		bytesText(free), bytesText(d.keep)).WithHint("Free some space on that disk, or lower keepVersions or minFreeDisk in the configuration; then send the request again.")
 }
 
 // leastSpill is what may be spilled however little is free: a limit of 0 would mean none.
