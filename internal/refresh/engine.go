@@ -206,7 +206,7 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 	case OutcomeOverQuota:
 		return Operation{}, "", invalid("cannot start a refresh of model '%s': a model in a shared workspace has %d a day, and they have been used up until the day ends at %s",
 			definition.Name, quota.Most, dayEnds.Format(time.RFC3339)).
-			WithHint("Send the request again after that, assign the workspace to a capacity, or start it on demand, which is not counted: freshet refresh --on-demand.")
+			WithHint("Send the request again after that, deploy the model to a workspace on a capacity, or start it on demand, which is not counted: freshet refresh --on-demand.")
 	case OutcomeConflict:
 		since := stored.StartedAt
 		if since.IsZero() {

@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"R7StandardBehindStandard", standardBehindStandard},
 		{"SubmitChecksTheModel", submitChecksTheModel},
 		{"R6R7ManySubmitsAtOnce", manySubmitsAtOnce},
+		{"R6R7MixedSubmitsAtOnce", mixedSubmitsAtOnce},
 		{"R36Quota", quota},
 		{"R36OneOfManyTakesTheLastOfTheQuota", lastOfTheQuota},
 		{"ListNewestFirst", listNewestFirst},
@@ -303,12 +304,37 @@ func manySubmitsAtOnce(t *testing.T, b *bench) {
 	}
 }
 
-// submitAtOnce submits so many operations at the same time and counts the outcomes.
+// mixedSubmitsAtOnce: of 32 of both kinds, either one enhanced is stored and nothing else, or standard ones, one running and one queued.
+func mixedSubmitsAtOnce(t *testing.T, b *bench) {
+	for range 20 {
+		got := b.submitAtOnce(32, Sales, "", refresh.Quota{})
+		list, err := b.Unfinished(b.ctx)
+		b.must(err)
+		if list[0].Trigger == refresh.ViaEnhancedAPI {
+			equal(t, got, map[refresh.Outcome]int{refresh.OutcomeAccepted: 1, refresh.OutcomeConflict: 31})
+		} else {
+			equal(t, got, map[refresh.Outcome]int{refresh.OutcomeAccepted: 1, refresh.OutcomeQueued: 1, refresh.OutcomeDropped: 14, refresh.OutcomeConflict: 16})
+		}
+		if stored := got[refresh.OutcomeAccepted] + got[refresh.OutcomeQueued]; len(list) != stored {
+			t.Fatalf("%d are unfinished, %d were stored", len(list), stored)
+		}
+		for i := range list { // the queued one first, so that it does not start
+			_, err := b.Cancel(b.ctx, list[len(list)-1-i].ID, noon)
+			b.must(err)
+		}
+	}
+}
+
+// submitAtOnce submits so many operations at the same time, with trigger "" standard and enhanced ones in turn, and counts the outcomes.
 func (b *bench) submitAtOnce(many int, modelID string, trigger refresh.Trigger, quota refresh.Quota) map[refresh.Outcome]int {
 	outcomes := make([]refresh.Outcome, many)
 	var group sync.WaitGroup
 	for i := range outcomes {
-		operation := b.operation(modelID, trigger)
+		kind := trigger
+		if kind == "" {
+			kind = []refresh.Trigger{refresh.ViaAPI, refresh.ViaEnhancedAPI}[i%2]
+		}
+		operation := b.operation(modelID, kind)
 		group.Go(func() {
 			outcome, _, err := b.Submit(b.ctx, operation, quota, nil)
 			if err != nil {
