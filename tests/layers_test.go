@@ -44,6 +44,7 @@ var layers = map[string][]string{
 	"internal/schedule":          {},
 	"internal/duck":              {},
 	"internal/fault":             {},
+	"internal/fault/catalogue":   {},
 	"tests":                      {"internal/server", "powerbi"},
 	"tests/bench":                {"powerbi"},
 }

@@ -147,13 +147,13 @@ func (f *face) ours(r *http.Request) error {
 	known := net.ParseIP(host) != nil || strings.EqualFold(host, "localhost") ||
 		slices.ContainsFunc(f.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
 	if !known {
-		return fault.New(fault.Denied, "HostNotAllowed", "cannot answer for the host %q: it is none of this server's names", r.Host).
+		return fault.New(fault.Denied, codeHost, "cannot answer for the host %q: it is none of this server's names", r.Host).
 			WithHint("Use its IP address or localhost, or name the host under 'hosts' in the configuration.")
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
 		from, err := url.Parse(origin)
 		if err != nil || !strings.EqualFold(from.Host, r.Host) {
-			return fault.New(fault.Denied, "OriginNotAllowed", "cannot answer a page of %q: only this server's own pages may call it", origin)
+			return fault.New(fault.Denied, codeOrigin, "cannot answer a page of %q: only this server's own pages may call it", origin)
 		}
 	}
 	return nil

@@ -9,22 +9,47 @@ import (
 
 	"freshet.dev/internal/auth"
 	"freshet.dev/internal/fault"
-	"freshet.dev/internal/refresh"
 	"freshet.dev/powerbi"
 )
 
 // The codes that this room gives.
 const (
-	codeInvalid       = refresh.CodeInvalidRequest // Power BI's
-	codeUnready       = "ServerNotReady"
-	codeTooLarge      = "RequestTooLarge"
-	codeNotFound      = refresh.CodeNotFound            // Power BI's
-	codeNotAuthorized = "PowerBINotAuthorizedException" // Power BI's
-	codeThrottled     = "TooManyRequests"
-	codeNotServed     = "NotImplemented"
-	codeNoRoute       = "RouteNotFound"
-	codeMethod        = "MethodNotAllowed"
-	codeInternal      = "InternalError"
+	codeInvalid       = fault.CodeInvalidRequest
+	codeNotFound      = fault.CodeEntityNotFound
+	codeNotAuthorized = fault.CodeNotAuthorized
+	codeInternal      = fault.CodeInternal
+
+	// Unavailable: the server is starting, or a part that it needs does not answer.
+	// Do: ask /readyz, which names the part; send the request again.
+	codeUnready = "ServerNotReady"
+
+	// Invalid 413: the body of the request is too long.
+	// Do: send less; the text names the limit.
+	codeTooLarge = "RequestTooLarge"
+
+	// Throttled: the caller has sent more requests in a minute than the configuration allows.
+	// Do: wait as long as Retry-After says; ask less often, or with Prefer: wait=15.
+	codeThrottled = "TooManyRequests"
+
+	// Invalid 501: the route is Power BI's, and Freshet does not serve it.
+	// Do: do without; doc/powerbi-divergences.md tells what there is.
+	codeNotServed = "NotImplemented"
+
+	// NotFound: there is no such route.
+	// Do: check the path: Power BI's routes begin with /v1.0/myorg, Freshet's own with /v1.0/freshet.
+	codeNoRoute = "RouteNotFound"
+
+	// Invalid 405: the route does not take this method.
+	// Do: use one that the header Allow names.
+	codeMethod = "MethodNotAllowed"
+
+	// Denied: the request names a host that is none of this server's names.
+	// Do: call the server by the address that it listens on, or let the proxy in front of it keep the header Host as it listens.
+	codeHost = "HostNotAllowed"
+
+	// Denied: a page of another site sent the request.
+	// Do: call the server from a program, or from its own pages.
+	codeOrigin = "OriginNotAllowed"
 )
 
 // status maps what rooms tell about an error to what HTTP tells.

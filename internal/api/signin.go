@@ -54,14 +54,17 @@ func (c *call) oauth(answer func(form url.Values) (any, error)) (reply, error) {
 	if !known {
 		return reply{}, err
 	}
-	code := http.StatusBadRequest
-	if fault.CodeOf(err) == auth.CodeClient {
-		code = http.StatusUnauthorized
-	}
-	return reply{code, oauthError{
+	return reply{oauthStatus(err), oauthError{
 		Error: fault.CodeOf(err), Description: "AADSTS" + strconv.Itoa(number) + ": " + err.Error(), Codes: []int{number},
 		Timestamp: c.Now().UTC().Format("2006-01-02 15:04:05Z"), TraceID: requestID(c.w), CorrelationID: c.r.Header.Get("client-request-id"),
 	}}, nil
+}
+
+func oauthStatus(err error) int {
+	if fault.CodeOf(err) == auth.CodeClient {
+		return http.StatusUnauthorized
+	}
+	return http.StatusBadRequest
 }
 
 // tokenAnswer is what a token endpoint gives. Version 1.0 writes its numbers as texts.

@@ -13,14 +13,33 @@ import (
 
 // The codes of the errors of Verify. All but CodeKeys mean 401: the caller is not known.
 const (
-	CodeMissing = "TokenMissing" // no bearer token at all
-	CodeBad     = "TokenInvalid" // malformed, wrong signature, issuer or audience, not valid yet
+	// Denied 401: the request has no bearer token.
+	// Do: send the header Authorization: Bearer TOKEN; freshet token prints one.
+	CodeMissing = "TokenMissing"
+
+	// Denied 401: the token is malformed, not signed by a key that the server trusts, for another audience, or not valid yet.
+	// Do: take a new token from this server.
+	CodeBad = "TokenInvalid"
+
+	// Denied 401, Power BI's: the token was good and is not any more.
+	// Do: take a new token and send the request again.
 	CodeExpired = "TokenExpired"
-	CodeKeys    = "SigningKeysUnavailable" // 503: whether the token is good is not known
+
+	// Unavailable: the keys of the issuer could not be fetched, so that nobody knows whether the token is good.
+	// Do: see that the server reaches its issuer, and send the request again.
+	CodeKeys = "SigningKeysUnavailable"
 )
 
-// codeInvalid is Power BI's code for what a request, or here a setting, gets wrong.
-const codeInvalid = "InvalidRequest"
+// The codes of the local issuer.
+const (
+	// Denied: others than its owner may read the file of the signing key.
+	// Do: chmod 600 the file, or delete it and start the server, which makes a new key and ends all tokens.
+	codeKeyExposed = "SigningKeyExposed"
+
+	// Internal: the signing key could not be read, written or used.
+	// Do: see that the data directory is there, readable and writable.
+	codeSigningKey = "SigningKeyFailed"
+)
 
 // Unauthenticated tells whether err means that the caller is not known (401), unlike a known caller who may not (403).
 func Unauthenticated(err error) bool {

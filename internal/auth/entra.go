@@ -54,14 +54,14 @@ const (
 func NewEntra(options EntraOptions) (*Entra, error) {
 	tenant, err := uuid.Parse(options.Tenant)
 	if err != nil {
-		return nil, fault.New(fault.Invalid, codeInvalid, "cannot accept tokens of the tenant %q: it is not a GUID", options.Tenant).
+		return nil, fault.New(fault.Invalid, fault.CodeInvalidRequest, "cannot accept tokens of the tenant %q: it is not a GUID", options.Tenant).
 			WithHint("Entra's overview page shows it as the Tenant ID.")
 	}
 	if options.Authority == "" {
 		options.Authority = EntraAuthority
 	}
 	if authority, err := url.Parse(options.Authority); err != nil || authority.Scheme != "https" || authority.Host == "" {
-		return nil, fault.New(fault.Invalid, codeInvalid, "cannot ask the authority %q for keys: it is not an https address", options.Authority)
+		return nil, fault.New(fault.Invalid, fault.CodeInvalidRequest, "cannot ask the authority %q for keys: it is not an https address", options.Authority)
 	}
 	if len(options.Audiences) == 0 {
 		options.Audiences = audiences()

@@ -64,7 +64,7 @@ func readKey(path, id string) (signingKey, error) {
 		return signingKey{}, keyFault("read a signing key", err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return signingKey{}, fault.New(fault.Denied, "SigningKeyExposed", "cannot use signing key %s: others than its owner may read it (mode %04o)", path, info.Mode().Perm()).
+		return signingKey{}, fault.New(fault.Denied, codeKeyExposed, "cannot use signing key %s: others than its owner may read it (mode %04o)", path, info.Mode().Perm()).
 			WithHint("Delete it if anybody may have read it, else run 'chmod 600 %s'.", path)
 	}
 	content, err := os.ReadFile(path)
@@ -137,5 +137,5 @@ func syncFolder(folder string) error {
 }
 
 func keyFault(what string, err error) *fault.Error {
-	return fault.New(fault.Internal, "SigningKey", "cannot %s: %w", what, err)
+	return fault.New(fault.Internal, codeSigningKey, "cannot %s: %w", what, err)
 }

@@ -95,13 +95,13 @@ func (l *Local) Issue(claims Claims) (string, error) {
 		claims.Lifetime = time.Hour
 	}
 	if claims.Lifetime < 0 {
-		return "", fault.New(fault.Invalid, codeInvalid, "cannot issue a token that lives %v", claims.Lifetime)
+		return "", fault.New(fault.Invalid, fault.CodeInvalidRequest, "cannot issue a token that lives %v", claims.Lifetime)
 	}
 	if claims.Audience == "" {
 		claims.Audience = DefaultAudience
 	}
 	if !knownAudience(claims.Audience) && !azureAudience(claims.Audience) && claims.Audience != refreshUse {
-		return "", fault.New(fault.Invalid, codeInvalid, "cannot issue a token for audience %q", claims.Audience).
+		return "", fault.New(fault.Invalid, fault.CodeInvalidRequest, "cannot issue a token for audience %q", claims.Audience).
 			WithHint("Known audiences: %s.", strings.Join(audiences(), ", "))
 	}
 	if claims.Subject == "" {
@@ -175,18 +175,18 @@ func (l *Local) publicKeys() (jwk.Set, error) {
 func (l *Local) sign(builder *jwt.Builder) (string, error) {
 	token, err := builder.Build()
 	if err != nil {
-		return "", fault.New(fault.Internal, "TokenNotIssued", "cannot build a token: %w", err)
+		return "", fault.New(fault.Internal, codeSigningKey, "cannot build a token: %w", err)
 	}
 	l.mu.RLock()
 	key := l.keys[l.newest]
 	l.mu.RUnlock()
 	headers := jws.NewHeaders()
 	if err := headers.Set(jws.KeyIDKey, key.id); err != nil {
-		return "", fault.New(fault.Internal, "TokenNotIssued", "cannot name the signing key: %w", err)
+		return "", fault.New(fault.Internal, codeSigningKey, "cannot name the signing key: %w", err)
 	}
 	signed, err := jwt.Sign(token, jwt.WithKey(key.algorithm, key.private, jws.WithProtectedHeaders(headers)))
 	if err != nil {
-		return "", fault.New(fault.Internal, "TokenNotIssued", "cannot sign a token: %w", err)
+		return "", fault.New(fault.Internal, codeSigningKey, "cannot sign a token: %w", err)
 	}
 	return string(signed), nil
 }

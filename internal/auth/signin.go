@@ -22,15 +22,41 @@ const LocalTenant = "f4e54e70-0000-4000-8000-000000000001"
 
 // The codes of refused sign-ins are OAuth's own words (RFC 6749, 5.2; RFC 8628, 3.5).
 const (
-	CodeClient      = "invalid_client"         // unknown, or a wrong secret
-	CodeGrant       = "invalid_grant"          // a code or a refresh token that is none
-	CodeScope       = "invalid_scope"          // nothing that this issuer gives tokens for
-	CodeUnsupported = "unsupported_grant_type" //
-	CodeMalformed   = "invalid_request"        // a parameter is missing
-	CodePending     = "authorization_pending"  // the person has not approved yet
-	CodeSlowDown    = "slow_down"              // asked again too soon
-	CodeDeviceOver  = "expired_token"          // the device code's time is over
-	CodeDeclined    = "authorization_declined" // the person said no
+	// Denied 401: the client is unknown, or its secret wrong.
+	// Do: check its entry in clients of the configuration, and the secret.
+	CodeClient = "invalid_client"
+
+	// Invalid 400 or NotFound 404: the code or refresh token is none, was used, or is expired.
+	// Do: sign in again.
+	CodeGrant = "invalid_grant"
+
+	// Invalid: nothing of that name is what this issuer gives tokens for.
+	// Do: ask for a scope of https://api.powerbi.com or https://analysis.windows.net/powerbi/api.
+	CodeScope = "invalid_scope"
+
+	// Invalid: the issuer knows no such grant type.
+	// Do: use client_credentials, a device code, or refresh_token.
+	CodeUnsupported = "unsupported_grant_type"
+
+	// Invalid: the form lacks a parameter, or is none.
+	// Do: send the parameter that the text names.
+	CodeMalformed = "invalid_request"
+
+	// Invalid: the person has not approved yet.
+	// Do: ask again; programs do.
+	CodePending = "authorization_pending"
+
+	// Throttled 400: the program asked again too soon, or too many sign-ins wait.
+	// Do: ask less often.
+	CodeSlowDown = "slow_down"
+
+	// Invalid: the time of the device code is over.
+	// Do: sign in again.
+	CodeDeviceOver = "expired_token"
+
+	// Denied 400: the person said no.
+	// Do: sign in again as another person, or let it be.
+	CodeDeclined = "authorization_declined"
 )
 
 // Client is a program that the configuration lets sign in.
@@ -44,7 +70,7 @@ type Client struct {
 func HashSecret(secret string) (string, error) {
 	hash, err := bcrypt.GenerateFromPassword([]byte(secret), secretCost)
 	if err != nil {
-		return "", fault.New(fault.Invalid, codeInvalid, "cannot hash the secret: %w", err)
+		return "", fault.New(fault.Invalid, fault.CodeInvalidRequest, "cannot hash the secret: %w", err)
 	}
 	return string(hash), nil
 }
@@ -92,10 +118,10 @@ func NewSignIn(issuer *Local, clients []Client, now func() time.Time) (*SignIn, 
 			client.Name = client.ID
 		}
 		if _, known := s.clients[client.ID]; known || client.ID == "" {
-			return nil, fault.New(fault.Invalid, codeInvalid, "cannot let the client %q sign in: it is named twice, or not at all", client.ID)
+			return nil, fault.New(fault.Invalid, fault.CodeInvalidRequest, "cannot let the client %q sign in: it is named twice, or not at all", client.ID)
 		}
 		if _, err := bcrypt.Cost([]byte(client.SecretHash)); client.SecretHash != "" && err != nil {
-			return nil, fault.New(fault.Invalid, codeInvalid, "cannot let the client %q sign in: its secretHash is none", client.ID).
+			return nil, fault.New(fault.Invalid, fault.CodeInvalidRequest, "cannot let the client %q sign in: its secretHash is none", client.ID).
 				WithHint("'freshet secret' makes one.")
 		}
 		s.clients[client.ID] = client

@@ -40,7 +40,7 @@ const readers = 512 << 20
 // New returns a capacity of which nothing is taken.
 func New(options Options) (*Capacity, error) {
 	if options.Memory < 0 || options.MaxConcurrentRefreshes < 0 {
-		return nil, fault.New(fault.Invalid, "", "cannot use capacity %q: neither memory (%d) nor maxConcurrentRefreshes (%d) may be below zero",
+		return nil, fault.New(fault.Invalid, fault.CodeConfiguration, "cannot use capacity %q: neither memory (%d) nor maxConcurrentRefreshes (%d) may be below zero",
 			options.Name, options.Memory, options.MaxConcurrentRefreshes)
 	}
 	if options.Memory == 0 {

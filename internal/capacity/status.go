@@ -10,8 +10,11 @@ import (
 
 // The codes of errors about capacities.
 const (
-	CodeNotActive = "CapacityNotActive" // Power BI's: the capacity is paused
-	CodeUnknown   = "CapacityUnknown"   // the configuration has none of that name
+	// Invalid or Information, Power BI's: the capacity is paused.
+	// Do: resume it (freshet capacity resume NAME); refreshes that were unfinished go on by themselves then.
+	CodeNotActive = "CapacityNotActive"
+
+	CodeUnknown = fault.CodeCapacityUnknown
 )
 
 // State tells whether a capacity works.

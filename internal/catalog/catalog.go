@@ -156,5 +156,5 @@ func collect[T any](rows *sql.Rows, err error, scan func(*sql.Rows) (T, error)) 
 }
 
 func notFound(format string, args ...any) *fault.Error {
-	return fault.New(fault.NotFound, "PowerBIEntityNotFound", format, args...)
+	return fault.New(fault.NotFound, fault.CodeEntityNotFound, format, args...)
 }

@@ -100,7 +100,7 @@ func TestReopenKeepsEverything(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := first.AssignWorkspace(ctx, workspaceID, ""); fault.CodeOf(err) != "CatalogClosed" {
+	if err := first.AssignWorkspace(ctx, workspaceID, ""); fault.CodeOf(err) != fault.CodeClosing {
 		t.Errorf("a write after Close gives %v", err)
 	}
 

@@ -25,7 +25,7 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 		return failed("read catalog "+path, err)
 	}
 	if application != applicationID && objects > 0 {
-		return fault.New(fault.Invalid, "CatalogForeign", "cannot open catalog %s: it is a database of another program", path)
+		return fault.New(fault.Invalid, codeForeign, "cannot open catalog %s: it is a database of another program", path)
 	}
 	folder, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -42,7 +42,7 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 	}
 	sources := provider.ListSources()
 	if newest := sources[len(sources)-1].Version; present > newest {
-		return fault.New(fault.Conflict, "CatalogNewer", "cannot open catalog %s: a newer Freshet wrote it (schema %d, this one knows %d)", path, present, newest).
+		return fault.New(fault.Conflict, codeNewer, "cannot open catalog %s: a newer Freshet wrote it (schema %d, this one knows %d)", path, present, newest).
 			WithHint("Start that newer Freshet, or restore a backup that is older than it.")
 	}
 	if _, err := db.ExecContext(ctx, "PRAGMA application_id = 1718776680"); err != nil {

@@ -54,7 +54,7 @@ func (w *writer) enqueue(j job) error {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	if w.closed {
-		return fault.New(fault.Unavailable, "CatalogClosed", "cannot write to the catalog: it is closed")
+		return fault.New(fault.Unavailable, fault.CodeClosing, "cannot write to the catalog: it is closed")
 	}
 	select {
 	case w.jobs <- j:

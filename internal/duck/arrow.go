@@ -89,7 +89,7 @@ func (c *Conn) refusedSchema(what string, schema *arrow.Schema) error {
 	if duckdb.ErrorDataHasError(data) {
 		return c.db.engineError(what, duckdb.ErrorDataMessage(data))
 	}
-	return fault.New(fault.Internal, "EngineFailed", "cannot %s: DuckDB refuses the schema %v", what, schema)
+	return fault.New(fault.Internal, codeEngine, "cannot %s: DuckDB refuses the schema %v", what, schema)
 }
 
 func (c *Conn) release(v *view) {
@@ -145,7 +145,7 @@ func (r *resultReader) open(sql string) error {
 	count := 0
 	return r.conn.each(sql, runQuery, func(statement duckdb.PreparedStatement) error {
 		if count++; count > 1 {
-			return fault.New(fault.Invalid, "InvalidSQL", "cannot run a query of several statements")
+			return fault.New(fault.Invalid, codeSQL, "cannot run a query of several statements")
 		}
 		var pending duckdb.PendingResult
 		defer duckdb.DestroyPending(&pending)

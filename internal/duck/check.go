@@ -42,7 +42,7 @@ var tableFunctions = []string{"range", "generate_series", "unnest", "repeat", "j
 const allowedHint = "A query is exactly one SELECT (also WITH, VALUES, FROM first) over the model's tables."
 
 func refused(format string, args ...any) *fault.Error {
-	return fault.New(fault.Invalid, "QueryRefused", "cannot run this query: "+format, args...).WithHint(allowedHint)
+	return fault.New(fault.Invalid, codeRefused, "cannot run this query: "+format, args...).WithHint(allowedHint)
 }
 
 // checker reads the tree of a query and refuses what it must not name.
@@ -69,13 +69,13 @@ func (c *checker) statement(tree, sql string) error {
 		Statements []node
 	}
 	if err := json.Unmarshal([]byte(tree), &answer); err != nil {
-		return fault.New(fault.Invalid, "InvalidSQL", "cannot run a query that nests this deep")
+		return fault.New(fault.Invalid, codeSQL, "cannot run a query that nests this deep")
 	}
 	switch {
 	case answer.Error && answer.ErrorType == "not implemented":
 		return refused("%s is not a SELECT", firstWord(sql))
 	case answer.Error:
-		return fault.New(fault.Invalid, "InvalidSQL", "cannot parse the query: %s", answer.Message)
+		return fault.New(fault.Invalid, codeSQL, "cannot parse the query: %s", answer.Message)
 	case len(answer.Statements) != 1:
 		return refused("it holds %d statements", len(answer.Statements))
 	}

@@ -56,7 +56,7 @@ func (c *Conn) Exec(ctx context.Context, sql string) error {
 // each prepares the statements of sql and hands them to use, one after the other.
 func (c *Conn) each(sql, what string, use func(duckdb.PreparedStatement) error) error {
 	if strings.ContainsRune(sql, 0) || !utf8.ValidString(sql) {
-		return fault.New(fault.Invalid, "InvalidSQL", "cannot %s whose text holds a zero byte or is not UTF-8", what)
+		return fault.New(fault.Invalid, codeSQL, "cannot %s whose text holds a zero byte or is not UTF-8", what)
 	}
 	var extracted duckdb.ExtractedStatements
 	count := duckdb.ExtractStatements(c.handle, sql, &extracted)
@@ -64,7 +64,7 @@ func (c *Conn) each(sql, what string, use func(duckdb.PreparedStatement) error) 
 	if count == 0 {
 		message := duckdb.ExtractStatementsError(extracted)
 		if message == "" {
-			return fault.New(fault.Invalid, "InvalidSQL", "cannot %s: the text holds no statement", what)
+			return fault.New(fault.Invalid, codeSQL, "cannot %s: the text holds no statement", what)
 		}
 		return c.db.engineError(what, message)
 	}
@@ -136,7 +136,7 @@ func (c *Conn) Close() error {
 		c.disconnect()
 		c.state = closed
 	case busy:
-		return fault.New(fault.Internal, "EngineBusy", "cannot close a DuckDB connection whose statement still runs")
+		return fault.New(fault.Internal, codeEngine, "cannot close a DuckDB connection whose statement still runs")
 	case lost, closed:
 	}
 	return nil
@@ -177,9 +177,9 @@ func (c *Conn) begin(ctx context.Context, what string) error {
 		c.state, c.ctx, c.working, c.failure = busy, ctx, true, nil
 		return nil
 	case busy:
-		return fault.New(fault.Internal, "EngineBusy", "cannot %s: the DuckDB connection still runs another statement", what)
+		return fault.New(fault.Internal, codeEngine, "cannot %s: the DuckDB connection still runs another statement", what)
 	default:
-		return fault.New(fault.Internal, "EngineClosed", "cannot %s: the DuckDB connection is closed", what)
+		return fault.New(fault.Internal, codeEngine, "cannot %s: the DuckDB connection is closed", what)
 	}
 }
 

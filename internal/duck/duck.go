@@ -47,7 +47,7 @@ func Open(ctx context.Context, options Options) (*DB, error) {
 	}
 	if options.TempDir != "" {
 		if err := os.MkdirAll(options.TempDir, 0o700); err != nil {
-			return nil, fault.New(fault.Unavailable, "StorageFailed", "cannot make the folder to spill to: %w", err)
+			return nil, fault.New(fault.Unavailable, fault.CodeStorage, "cannot make the folder to spill to: %w", err)
 		}
 	}
 	settings := [][2]string{
@@ -68,11 +68,11 @@ func Open(ctx context.Context, options Options) (*DB, error) {
 	var config duckdb.Config
 	defer duckdb.DestroyConfig(&config)
 	if duckdb.CreateConfig(&config) == duckdb.StateError {
-		return nil, fault.New(fault.Internal, "EngineFailed", "cannot make a configuration for DuckDB")
+		return nil, fault.New(fault.Internal, codeEngine, "cannot make a configuration for DuckDB")
 	}
 	for _, setting := range settings {
 		if duckdb.SetConfig(config, setting[0], setting[1]) == duckdb.StateError {
-			return nil, fault.New(fault.Internal, "EngineFailed", "cannot set DuckDB's %s to %q", setting[0], setting[1])
+			return nil, fault.New(fault.Internal, codeEngine, "cannot set DuckDB's %s to %q", setting[0], setting[1])
 		}
 	}
 	db := &DB{functions: map[string]*function{}, conns: map[uint64]*Conn{}, errors: &errorBook{}}
@@ -104,11 +104,11 @@ func (db *DB) Conn(ctx context.Context) (*Conn, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.closed {
-		return nil, fault.New(fault.Internal, "EngineClosed", "cannot open a connection: the DuckDB instance is closed")
+		return nil, fault.New(fault.Internal, codeEngine, "cannot open a connection: the DuckDB instance is closed")
 	}
 	conn := &Conn{db: db}
 	if duckdb.Connect(db.handle, &conn.handle) == duckdb.StateError {
-		return nil, fault.New(fault.Internal, "EngineFailed", "cannot open a connection to DuckDB")
+		return nil, fault.New(fault.Internal, codeEngine, "cannot open a connection to DuckDB")
 	}
 	var client duckdb.ClientContext
 	duckdb.ConnectionGetClientContext(conn.handle, &client)

@@ -136,7 +136,7 @@ func TestQueryStreams(t *testing.T) {
 	if !reader.Next() || reader.RecordBatch().NumRows() != 2048 {
 		t.Fatalf("no first batch: %v", reader.Err())
 	}
-	if err := conn.Exec(t.Context(), "SELECT 1"); fault.CodeOf(err) != "EngineBusy" {
+	if err := conn.Exec(t.Context(), "SELECT 1"); fault.CodeOf(err) != codeEngine {
 		t.Errorf("a second statement while the first is read: %v", err)
 	}
 	reader.Release()
@@ -280,7 +280,7 @@ func TestReaderErrors(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "f.parquet")
 				_, err = conn.WriteParquet(t.Context(), sql, path)
 				if name == "by panic" {
-					if fault.CodeOf(err) != "ReaderFailed" || !strings.Contains(err.Error(), "out of words") {
+					if fault.CodeOf(err) != codeEngine || !strings.Contains(err.Error(), "out of words") {
 						t.Errorf("WriteParquet of %s: %v", sql, err)
 					}
 				} else if err != error(own) {
@@ -367,7 +367,7 @@ func TestBlockedWriterCancelled(t *testing.T) {
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the file of a cancelled COPY is still there: %v", err)
 	}
-	if err := conn.Exec(t.Context(), "SELECT 1"); fault.CodeOf(err) != "EngineClosed" {
+	if err := conn.Exec(t.Context(), "SELECT 1"); fault.CodeOf(err) != codeEngine {
 		t.Errorf("a connection that was left behind: %v", err)
 	}
 	// The file system comes back: now the statement that was left behind ends.
@@ -532,7 +532,7 @@ func TestFunctions(t *testing.T) {
 		t.Errorf("the error of a function in COPY: %v", err)
 	}
 	register("crash", nil, Text, func(*Args, *Results) error { panic("no") })
-	if _, err := lines(ctx, conn.Query, "SELECT crash()"); fault.CodeOf(err) != "FunctionFailed" {
+	if _, err := lines(ctx, conn.Query, "SELECT crash()"); fault.CodeOf(err) != codeEngine {
 		t.Errorf("a panic in a function: %v", err)
 	}
 	register("garbage", nil, Text, func(_ *Args, results *Results) error { return results.SetText(0, "\xff") })

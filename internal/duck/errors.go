@@ -10,6 +10,33 @@ import (
 	"freshet.dev/internal/fault"
 )
 
+// The codes of the engine.
+const (
+	// Unavailable: a load or a query needs more memory than it was granted, and could not spill.
+	// Do: give the capacity more memory, let fewer partitions load at once (maxParallelism), or split the partition.
+	CodeMemory = "OutOfMemory"
+
+	// Invalid: a value cannot be converted to the type that the statement asks for.
+	// Do: correct the value at its source, or the type.
+	codeValue = "InvalidValue"
+
+	// Invalid: the SQL is no single statement that can be run; the text says why.
+	// Do: correct the statement.
+	codeSQL = "InvalidSQL"
+
+	// Invalid or Denied: a query is more than one SELECT over the model's tables.
+	// Do: ask for rows of the model's tables and nothing else.
+	codeRefused = "QueryRefused"
+
+	// NotFound: a file was deleted while it was being read.
+	// Do: see what removes files under the refresh, and refresh again.
+	codeFile = "FileNotFound"
+
+	// Internal: a defect in how DuckDB is used, or in DuckDB.
+	// Do: report it with the text.
+	codeEngine = "EngineFailed"
+)
+
 // Error is DuckDB's own account of a failure. It is inside the fault.Error that a call returns, for who must read more out of it.
 type Error struct {
 	Class string // "Conversion", "Binder", "Out of Memory" …; empty when DuckDB named none
@@ -41,26 +68,26 @@ func classify(e *Error) (kind fault.Kind, code, hint string) {
 	switch e.Class {
 	case "Out of Memory":
 		if strings.Contains(e.Text, "failed to offload data block") {
-			return fault.Unavailable, "DiskFull", "Free some disk, lower minFreeDisk in the configuration, or let fewer partitions load at once (maxParallelism)."
+			return fault.Unavailable, fault.CodeDiskFull, "Free some disk, lower minFreeDisk in the configuration, or let fewer partitions load at once (maxParallelism)."
 		}
-		return fault.Unavailable, "OutOfMemory", "Give the capacity more memory, or let fewer partitions load at once (maxParallelism)."
+		return fault.Unavailable, CodeMemory, "Give the capacity more memory, or let fewer partitions load at once (maxParallelism)."
 	case "IO", "HTTP", "Network", "Connection":
 		switch {
 		case strings.Contains(e.Text, "No space left"):
-			return fault.Unavailable, "DiskFull", "Free some disk."
+			return fault.Unavailable, fault.CodeDiskFull, "Free some disk."
 		case strings.Contains(e.Text, "No files found"), strings.Contains(e.Text, "No such file"):
-			return fault.NotFound, "FileNotFound", ""
+			return fault.NotFound, codeFile, ""
 		}
-		return fault.Unavailable, "StorageFailed", ""
+		return fault.Unavailable, fault.CodeStorage, ""
 	case "Permission":
-		return fault.Denied, "NotAllowed", ""
+		return fault.Denied, codeRefused, ""
 	case "Conversion", "Out of Range", "Invalid Input", "Constraint", "Decimal", "Divide by Zero", "Mismatch Type":
-		return fault.Invalid, "InvalidValue", ""
+		return fault.Invalid, codeValue, ""
 	case "Parser", "Syntax", "Binder", "Catalog", "Not implemented", "Expression", "Planner", "Parameter Not Resolved",
 		"Parameter Not Allowed", "Invalid type", "Dependency", "Missing Extension", "Extension Autoloading", "Invalid Configuration":
-		return fault.Invalid, "InvalidSQL", ""
+		return fault.Invalid, codeSQL, ""
 	default:
-		return fault.Internal, "EngineFailed", ""
+		return fault.Internal, codeEngine, ""
 	}
 }
 

@@ -90,7 +90,7 @@ func (db *DB) Function(ctx context.Context, name string, args []Type, result Typ
 		return firstError(err, conn.Close())
 	}
 	if known.result != result || !slices.Equal(known.args, args) {
-		return fault.New(fault.Internal, "EngineFailed", "cannot register the function %s with other types", name)
+		return fault.New(fault.Internal, codeEngine, "cannot register the function %s with other types", name)
 	}
 	return nil
 }
@@ -126,7 +126,7 @@ func (f *function) register(conn *Conn) error {
 	duckdb.ScalarFunctionSetFunction(scalar, unsafe.Pointer(C.freshetCallFunction))
 	duckdb.ScalarFunctionSetExtraInfo(scalar, keepHandle(f), unsafe.Pointer(C.freshetForgetFunction))
 	if duckdb.RegisterScalarFunction(conn.handle, scalar) == duckdb.StateError {
-		return fault.New(fault.Internal, "EngineFailed", "cannot register the function %s: DuckDB refuses it", f.name)
+		return fault.New(fault.Internal, codeEngine, "cannot register the function %s: DuckDB refuses it", f.name)
 	}
 	f.db.functions[key] = f
 	return nil
@@ -184,7 +184,7 @@ func freshetCallFunction(infoPointer, chunkPointer, resultPointer unsafe.Pointer
 func (f *function) run(chunk duckdb.DataChunk, result duckdb.Vector) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fault.New(fault.Internal, "FunctionFailed", "cannot compute %s: the function panicked: %v\n%s", f.name, p, debug.Stack())
+			err = fault.New(fault.Internal, codeEngine, "cannot compute %s: the function panicked: %v\n%s", f.name, p, debug.Stack())
 		}
 	}()
 	rows := int(duckdb.DataChunkGetSize(chunk))
@@ -288,7 +288,7 @@ func (r *Results) SetNull(row int) {
 // SetText sets the result of a function of type Text; what is not valid UTF-8 is refused.
 func (r *Results) SetText(row int, value string) error {
 	if !utf8.ValidString(value) {
-		return fault.New(fault.Invalid, "InvalidValue", "cannot use text that is not valid UTF-8: %s", fmt.Sprintf("%q", value))
+		return fault.New(fault.Invalid, codeValue, "cannot use text that is not valid UTF-8: %s", fmt.Sprintf("%q", value))
 	}
 	r.SetBytes(row, unsafe.Slice(unsafe.StringData(value), len(value)))
 	return nil

@@ -37,7 +37,7 @@ func (c *Conn) writeParquet(ctx context.Context, selectSQL, path, form string) (
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return Written{}, fault.New(fault.Unavailable, "StorageFailed", "cannot %s: %w", what, err)
+		return Written{}, fault.New(fault.Unavailable, fault.CodeStorage, "cannot %s: %w", what, err)
 	}
 	written.Bytes = info.Size()
 	return written, nil

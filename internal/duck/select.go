@@ -67,7 +67,7 @@ func (s *Select) show(ctx context.Context, tables []Table) error {
 		table := &tables[i]
 		key := strings.ToLower(table.Name)
 		if s.tables[key] != nil {
-			err = fault.New(fault.Invalid, "InvalidModel", "cannot show two tables with the name '%s'", table.Name)
+			err = fault.New(fault.Invalid, fault.CodeModelInvalid, "cannot show two tables with the name '%s'", table.Name)
 			break
 		}
 		s.tables[key] = table
@@ -111,7 +111,7 @@ func viewSQL(table *Table) string {
 // ctx ends a query at any time.
 func (s *Select) Query(ctx context.Context, sql string) (array.RecordReader, error) {
 	if len(sql) > maxQuery {
-		return nil, fault.New(fault.Invalid, "InvalidSQL", "cannot run a query of more than %d bytes", maxQuery)
+		return nil, fault.New(fault.Invalid, codeSQL, "cannot run a query of more than %d bytes", maxQuery)
 	}
 	conn, err := s.db.Conn(ctx)
 	if err != nil {

@@ -42,7 +42,7 @@ func (v *view) pump() {
 	defer close(v.batches)
 	defer func() {
 		if p := recover(); p != nil {
-			v.ended = fault.New(fault.Internal, "ReaderFailed", "cannot read the rows of %q: the reader panicked: %v\n%s", v.name, p, debug.Stack())
+			v.ended = fault.New(fault.Internal, codeEngine, "cannot read the rows of %q: the reader panicked: %v\n%s", v.name, p, debug.Stack())
 		}
 	}()
 	for v.source.Next() {
@@ -106,7 +106,7 @@ func (v *view) Next() bool {
 		return v.fail(failed)
 	case over:
 		// A view gives its rows once. A second scan would find none and take the table for an empty one.
-		return v.fail(fault.New(fault.Internal, "ReaderFailed", "cannot read the rows of %q twice", v.name))
+		return v.fail(fault.New(fault.Internal, codeEngine, "cannot read the rows of %q twice", v.name))
 	}
 	v.conn.mu.Lock()
 	ctx := v.conn.ctx
@@ -130,7 +130,7 @@ func (v *view) Next() bool {
 	case <-ctx.Done():
 		return v.fail(context.Cause(ctx))
 	case <-v.stopped:
-		return v.fail(fault.New(fault.Internal, "ReaderFailed", "cannot read the rows of %q: the view was released", v.name))
+		return v.fail(fault.New(fault.Internal, codeEngine, "cannot read the rows of %q: the view was released", v.name))
 	}
 }
 

@@ -1,8 +1,10 @@
 // Package fault holds the kinds of errors that Freshet's rooms tell each other about.
 //
 // An error is asked about its behaviour (KindOf, CodeOf, Retryable), never matched as a string. The api room turns a kind into
-// an HTTP status and a Power BI error body in one place.
+// an HTTP status and a Power BI error body in one place. doc/errors.md, the catalogue of codes, is generated from their comments.
 package fault
+
+//go:generate go run ./catalogue .. ../../doc/errors.md
 
 import (
 	"context"

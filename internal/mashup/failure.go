@@ -34,12 +34,12 @@ func raised(err error) bool {
 
 // fail makes an Expression.Error.
 func fail(format string, args ...any) *failure {
-	return &failure{reason: "Expression.Error", message: fmt.Sprintf(format, args...), detail: null}
+	return &failure{reason: CodeExpression, message: fmt.Sprintf(format, args...), detail: null}
 }
 
 // failData makes a DataFormat.Error, for a value that cannot be converted.
 func failData(format string, args ...any) *failure {
-	return &failure{reason: "DataFormat.Error", message: fmt.Sprintf(format, args...), detail: null}
+	return &failure{reason: codeDataFormat, message: fmt.Sprintf(format, args...), detail: null}
 }
 
 // with sets the detail.

@@ -39,7 +39,7 @@ func sources() family {
 func notBuilt(name string) entry {
 	signature := name + "(optional a as any, optional b as any, optional c as any, optional d as any, optional e as any) as any"
 	return entry{signature: signature, contents: true, body: func(*evaluation, []Value) (Value, error) {
-		err := fault.New(fault.Invalid, "SourceNotSupported", "cannot read from %s: Freshet has no such source yet", name)
+		err := fault.New(fault.Invalid, fault.CodeSourceUnsupported, "cannot read from %s: Freshet has no such source yet", name)
 		return nil, err.WithHint("What it reads are files (File.Contents with Csv.Document or Parquet.Document) and PostgreSQL.Database")
 	}}
 }
@@ -55,7 +55,7 @@ const maxWhole = 512 << 20
 // read is the content in memory, for functions that know nothing of files.
 func (c *contents) read() (binary, error) {
 	if c.of.Len() > maxWhole {
-		return nil, fault.New(fault.Invalid, "FileTooLarge", "cannot take '%s' into memory: it has more than %d MiB", c.of.Path, maxWhole>>20)
+		return nil, fault.New(fault.Invalid, codeTooLarge, "cannot take '%s' into memory: it has more than %d MiB", c.of.Path, maxWhole>>20)
 	}
 	r, err := c.of.Open()
 	if err != nil {

@@ -57,9 +57,33 @@ type Progress = source.Progress
 
 // The codes of the errors of loading.
 const (
-	CodeMissingColumn = "SourceColumnMissing" // Invalid: the partition gives no column of the name that the model names
-	CodeMisfit        = "ValueDoesNotFit"     // Invalid: a value that the model's column cannot hold; Where names column and row
-	CodeCellError     = "CellError"           // Invalid: an error of the language in a cell that is loaded
+	// Invalid: the partition gives no column of the name that the model's column names as its source.
+	// Do: correct sourceColumn in the model, or rename the column in the partition's expression.
+	CodeMissingColumn = "SourceColumnMissing"
+
+	// Invalid: a value that the model's column cannot hold.
+	// Do: change the column's data type in the model, or the value in the partition's expression or at its source.
+	CodeMisfit = "ValueDoesNotFit"
+
+	// Invalid or Internal: a cell that is loaded holds an error of the language.
+	// Do: correct the value at its source, or replace or remove errors in the expression (Table.ReplaceErrorValues, Table.RemoveRowsWithErrors).
+	CodeCellError = "CellError"
+
+	// Invalid, Power BI's: an expression failed, by a rule of the language or by an error that its author raised.
+	// Do: correct the expression at the line and column that the text names.
+	CodeExpression = "Expression.Error"
+
+	// Invalid, Power BI's: the expression is not written in the language.
+	// Do: correct it at the line and column that the text names.
+	CodeSyntax = "Expression.SyntaxError"
+
+	// Invalid, Power BI's: a text could not be converted, or a file has not the form that the expression says.
+	// Do: correct the value at its source, or name the format or culture in the expression.
+	codeDataFormat = "DataFormat.Error"
+
+	// Invalid: a file that is not read row by row is too large for memory.
+	// Do: read it with Csv.Document or Parquet.Document, which need no more memory for larger files.
+	codeTooLarge = "FileTooLarge"
 )
 
 // Table evaluates the expression of a partition to a table, reading no more of its sources than their columns where the
@@ -72,7 +96,7 @@ func (d *Document) Table(ctx context.Context, env *Env, expression string, bind 
 	}
 	t, ok := v.(table)
 	if !ok {
-		err := fault.New(fault.Invalid, "Expression.Error", "cannot load the partition: its expression gives a value of type %s", typeName(v))
+		err := fault.New(fault.Invalid, CodeExpression, "cannot load the partition: its expression gives a value of type %s", typeName(v))
 		return nil, errors.Join(err.WithHint("End the expression with a table"), session.reading.close())
 	}
 	return &Relation{plan: relationalOf(t).plan, session: session}, nil
@@ -101,7 +125,7 @@ func (d *Document) Value(ctx context.Context, env *Env, expression string, bind 
 	}
 	switch v.(type) {
 	case *list, *record, table, *function, *typeValue:
-		err := fault.New(fault.Invalid, "Expression.Error", "cannot use the expression's value: it is of type %s", typeName(v))
+		err := fault.New(fault.Invalid, CodeExpression, "cannot use the expression's value: it is of type %s", typeName(v))
 		return "", errors.Join(err.WithHint("A polling expression gives one value such as a date or a number"), session.reading.close())
 	}
 	return constantText(v), session.reading.close()

@@ -132,7 +132,7 @@ func TestSourcesNotBuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = d.Table(context.Background(), &Env{Sources: b.sources}, `Sql.Database("server", "db"){[Schema="dbo",Item="T"]}[Data]`, nil)
-	if fault.CodeOf(err) != "SourceNotSupported" || !strings.Contains(err.Error(), "cannot read from Sql.Database") {
+	if fault.CodeOf(err) != fault.CodeSourceUnsupported || !strings.Contains(err.Error(), "cannot read from Sql.Database") {
 		t.Errorf("%v", err)
 	}
 }

@@ -49,7 +49,7 @@ func (d *DataSource) Ref() (kind, path string, err error) {
 }
 
 func (d *DataSource) fail(why, hint string) error {
-	return fault.New(fault.Invalid, "DataSourceNotSupported", "cannot tell what data source '%s' reaches: %s", d.Name, why).WithHint("%s", hint)
+	return fault.New(fault.Invalid, fault.CodeSourceUnsupported, "cannot tell what data source '%s' reaches: %s", d.Name, why).WithHint("%s", hint)
 }
 
 func (d *DataSource) structuredRef() (kind, path string, err error) {

@@ -13,12 +13,23 @@ const (
 	MaxLevel = 1606
 )
 
+// The codes of definitions that cannot be read.
+const (
+	// Invalid: the model's compatibility level is not one that Freshet reads.
+	// Do: save the model with a level that the text names.
+	codeLevel = "CompatibilityLevelNotSupported"
+
+	// Invalid: a file of the model's definition cannot be read; the text names file, line and column.
+	// Do: correct it there.
+	CodeFile = "ModelFileInvalid"
+)
+
 // CheckLevel refuses a compatibility level outside MinLevel and MaxLevel by name.
 func CheckLevel(level int) error {
 	if level >= MinLevel && level <= MaxLevel {
 		return nil
 	}
-	err := fault.New(fault.Invalid, "CompatibilityLevelNotSupported", "cannot take a model of compatibility level %d: levels %d to %d are supported", level, MinLevel, MaxLevel)
+	err := fault.New(fault.Invalid, codeLevel, "cannot take a model of compatibility level %d: levels %d to %d are supported", level, MinLevel, MaxLevel)
 	if level < MinLevel {
 		return err.WithHint("Upgrade the model to level %d in the tool that made it", MinLevel)
 	}

@@ -60,7 +60,7 @@ type validation struct {
 }
 
 func (v *validation) add(where fault.Where, hint, format string, args ...any) {
-	err := fault.New(fault.Invalid, "ModelInvalid", "cannot use the model: "+format, args...).WithHint("%s", hint)
+	err := fault.New(fault.Invalid, fault.CodeModelInvalid, "cannot use the model: "+format, args...).WithHint("%s", hint)
 	err.Where = where
 	v.errs = append(v.errs, err)
 }

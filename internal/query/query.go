@@ -22,8 +22,13 @@ import (
 
 // The codes of refused queries.
 const (
-	CodeRoles       = "RowLevelSecurityNotSupported" // the model has roles that filter rows
-	CodeNotReadable = "TableNotReadable"             // a table or column holds no rows of its own, or they are not calculated yet
+	// Denied: the model has roles that filter rows, which queries do not apply yet.
+	// Do: query a model without such roles.
+	CodeRoles = "RowLevelSecurityNotSupported"
+
+	// Conflict: a table or column holds no rows of its own (DirectQuery), or they are not calculated yet.
+	// Do: leave it out of the query; the text says why it has no rows.
+	CodeNotReadable = "TableNotReadable"
 )
 
 // models reads deployed models. The catalog implements it.
@@ -71,7 +76,7 @@ type instance struct {
 // New returns an engine that has nothing open.
 func New(options Options) (*Engine, error) {
 	if len(options.Capacities) == 0 {
-		return nil, fault.New(fault.Invalid, "", "cannot query models without a capacity")
+		return nil, fault.New(fault.Invalid, fault.CodeConfiguration, "cannot query models without a capacity")
 	}
 	if options.Memory == 0 {
 		options.Memory = 512 << 20
@@ -129,7 +134,7 @@ func (e *Engine) enter(version store.Version) (*instance, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return nil, fault.New(fault.Unavailable, "Closing", "cannot start a query: the server is closing")
+		return nil, fault.New(fault.Unavailable, fault.CodeClosing, "cannot start a query: the server is closing")
 	}
 	in := e.instances[pin]
 	if in == nil {

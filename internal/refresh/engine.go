@@ -79,7 +79,7 @@ type Engine struct {
 // New returns an engine. Nothing runs before Run.
 func New(options Options) (*Engine, error) {
 	if len(options.Capacities) == 0 {
-		return nil, fault.New(fault.Invalid, "", "cannot refresh models without a capacity")
+		return nil, fault.New(fault.Invalid, fault.CodeConfiguration, "cannot refresh models without a capacity")
 	}
 	if options.HeartbeatEvery == 0 {
 		options.HeartbeatEvery = 10 * time.Second

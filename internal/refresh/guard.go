@@ -10,7 +10,8 @@ import (
 	"freshet.dev/internal/store"
 )
 
-// CodeGuard is the code of what a guard refuses, and of the warning when the refresh was forced.
+// Conflict or Warning: a table would come out empty or with far fewer rows than it had; a Warning where the refresh was forced.
+// Do: see whether the source is complete; refresh with --force when it is.
 const CodeGuard = "RefusedByGuard"
 
 // Guard keeps a refresh from taking a table's rows away because its source is incomplete (F7). The zero value refuses nothing.

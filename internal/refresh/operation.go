@@ -129,18 +129,48 @@ type Message struct {
 
 // The codes of this room that callers or readers of the history meet.
 const (
-	CodeInvalidRequest = "InvalidRequest"                            // Power BI's, for everything that a POST or a GET gets wrong
-	CodeNotFound       = "PowerBIEntityNotFound"                     // Power BI's
-	CodeProcessing     = "ModelRefresh_ShortMessage_ProcessingError" // Power BI's, for a table that could not be loaded
-	CodeFinished       = "RefreshFinished"                           // cancel of a refresh that has ended
-	CodeStale          = "RefreshTakenOver"                          // a write of an owner that is not the owner any more
-	CodeState          = "RefreshStateChanged"                       // a compare-and-set that met another state
-	CodeTimeout        = "RefreshTimeout"                            // a limit of time was reached
-	CodeRevision       = "ModelRedeployed"                           // the model changed under the refresh
-	CodePolicy         = "RefreshPolicyUnsupported"
-	CodePartition      = "PartitionSourceUnsupported"
-	CodeNotLoaded      = "PartitionNotLoaded" // DirectQuery, Dual, push: named in a warning
-	CodeCalculation    = "CalculationNeeded"  // calculated tables and columns: named in a warning
-	CodeUnknownField   = "UnknownParameter"   // R17: named in a warning
-	CodeInternal       = "RefreshInternalError"
+	CodeInvalidRequest = fault.CodeInvalidRequest
+	CodeNotFound       = fault.CodeEntityNotFound
+	CodeRevision       = fault.CodeRedeployed
+	CodeInternal       = fault.CodeInternal
+
+	// Failure or Invalid or Conflict or Internal, Power BI's: a table could not be loaded.
+	// Do: see the messages of the refresh: they name each partition that failed, why, and what to do.
+	CodeProcessing = "ModelRefresh_ShortMessage_ProcessingError"
+
+	// Conflict: the refresh has ended, and a finished refresh cannot be cancelled.
+	// Do: nothing; freshet show tells how it ended.
+	CodeFinished = "RefreshFinished"
+
+	// Conflict: another process works on the refresh now.
+	// Do: nothing: it goes on there.
+	CodeStale = "RefreshTakenOver"
+
+	// Conflict: the refresh came into another state while it was being changed.
+	// Do: look at it again (freshet show).
+	CodeState = "RefreshStateChanged"
+
+	// Failure: a limit of time was reached; the text says which.
+	// Do: read less data from the source, refresh one table a request, use commitMode partialBatch, raise timeout, or set retryCount.
+	CodeTimeout = "RefreshTimeout"
+
+	// Invalid: the request would apply a refresh policy, which this version does not.
+	// Do: send "applyRefreshPolicy": false to load the table's partitions as they are defined.
+	CodePolicy = "RefreshPolicyUnsupported"
+
+	// Invalid: the partition's source is of a type that this version does not load.
+	// Do: give the partition an M expression or a query, or leave it out by naming objects.
+	CodePartition = "PartitionSourceUnsupported"
+
+	// Warning: a partition holds no rows of its own (DirectQuery, Dual, push) and was not loaded.
+	// Do: nothing; or change its mode to import.
+	CodeNotLoaded = "PartitionNotLoaded"
+
+	// Warning: calculated tables and columns have no values, because they are not calculated yet.
+	// Do: leave them out of queries.
+	CodeCalculation = "CalculationNeeded"
+
+	// Warning: the request has a property that no refresh knows; it was ignored.
+	// Do: write the name that the text proposes, or leave the property out.
+	CodeUnknownField = "UnknownParameter"
 )

@@ -12,8 +12,13 @@ import (
 
 // The codes of rollbacks.
 const (
-	CodeVersion    = "VersionUnavailable" // a version that cannot be gone back to
-	CodeRolledBack = "RolledBack"         // the message that tells which version was committed again
+	// Invalid: the model cannot be rolled back to that version: it is not kept any more, or belongs to another definition.
+	// Do: name one of the versions that the text lists, or roll back with the definition (--with-definition).
+	CodeVersion = "VersionUnavailable"
+
+	// Information: which version of the data was committed again.
+	// Do: nothing.
+	CodeRolledBack = "RolledBack"
 )
 
 // Versions lists the versions of a model's data that are still kept, newest first.

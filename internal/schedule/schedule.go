@@ -12,7 +12,7 @@ import (
 )
 
 // CodeInvalid is Power BI's code for everything that is wrong with a request; here: with a schedule.
-const CodeInvalid = "InvalidRequest"
+const CodeInvalid = fault.CodeInvalidRequest
 
 // Schedule says when a model is refreshed by itself: at Times on Days, or as Cron says, by the clock of a zone. The zero value is a
 // schedule that was never set.

@@ -7,7 +7,8 @@ import (
 	"freshet.dev/internal/fault"
 )
 
-// CodeChanged is the code of a write that met another schedule than the one that it was made of.
+// Conflict: the schedule was changed by somebody else at the same time.
+// Do: read it again and send the change again.
 const CodeChanged = "ScheduleChanged"
 
 // keeper keeps one schedule for each model. The catalog implements it.

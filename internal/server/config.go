@@ -27,7 +27,18 @@ import (
 const DefaultListen = "127.0.0.1:8480"
 
 // CodeConfig is the code of errors about the configuration.
-const CodeConfig = "ConfigurationInvalid"
+const CodeConfig = fault.CodeConfiguration
+
+// The codes of a server that does not start.
+const (
+	// Conflict: another server uses the data directory.
+	// Do: stop it, or name another directory with --data.
+	codeInUse = "DataDirectoryInUse"
+
+	// Unavailable or Internal: the server could not listen, or not go on listening.
+	// Do: choose another address with --listen HOST:PORT.
+	codeAddress = "AddressFailed"
+)
 
 // Config is the configuration file. freshet.example.yaml documents every key.
 type Config struct {

@@ -200,7 +200,7 @@ func (s *Server) lock() error {
 			return fault.New(fault.Invalid, CodeConfig, "cannot lock the data directory %s: %w", s.config.Data, err).
 				WithHint("Name a directory on a local disk with --data.")
 		}
-		refusal := fault.New(fault.Conflict, "DataDirectoryInUse", "cannot use the data directory %s: another server does", s.config.Data)
+		refusal := fault.New(fault.Conflict, codeInUse, "cannot use the data directory %s: another server does", s.config.Data)
 		if address, err := readAddress(s.config.Data); err == nil {
 			return refusal.WithHint("It serves %s; stop it, or name another directory with --data.", address.URL)
 		}
@@ -252,7 +252,7 @@ func (s *Server) capacities(ctx context.Context, book capacity.Book) ([]*capacit
 func (s *Server) listen(handler http.Handler) error {
 	listener, err := net.Listen("tcp", s.config.Listen)
 	if err != nil {
-		return fault.New(fault.Unavailable, "AddressInUse", "cannot listen on %s: %w", s.config.Listen, err).
+		return fault.New(fault.Unavailable, codeAddress, "cannot listen on %s: %w", s.config.Listen, err).
 			WithHint("Another program may use that address; choose one with --listen HOST:PORT.")
 	}
 	s.listener = listener
@@ -269,7 +269,7 @@ func (s *Server) listen(handler http.Handler) error {
 	}
 	host, port, err := net.SplitHostPort(listener.Addr().String())
 	if err != nil {
-		return fault.New(fault.Internal, "", "cannot tell the address that was listened on: %w", err)
+		return fault.New(fault.Internal, codeAddress, "cannot tell the address that was listened on: %w", err)
 	}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
@@ -301,7 +301,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group, failed := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-			return fault.New(fault.Unavailable, "", "cannot serve %s: %w", s.address.URL, err)
+			return fault.New(fault.Unavailable, codeAddress, "cannot serve %s: %w", s.address.URL, err)
 		}
 		return nil
 	})

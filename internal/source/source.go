@@ -16,13 +16,33 @@ import (
 
 // The codes of the errors that sources make.
 const (
-	CodeNotAllowed  = "DataSourceNotAllowed"  // Denied: no setting allows the path
-	CodePath        = "DataSourcePath"        // Invalid: the path has not the form that its kind wants
-	CodeNotFound    = "DataSourceNotFound"    // NotFound: the file, folder or database does not exist
-	CodeUnavailable = "DataSourceUnavailable" // Unavailable: the source does not answer; try again
-	CodeCredentials = "DataSourceCredentials" // Denied: the source refuses the configured user
-	CodeQuery       = "DataSourceQuery"       // Invalid: the source refuses the statement
-	CodeData        = "DataSourceData"        // Invalid: a value or a file that cannot be read; Where names column and row
+	// Denied: no entry of dataSources allows the file, folder or database.
+	// Do: add the lines that the text spells out to the configuration, and start the server again.
+	CodeNotAllowed = "DataSourceNotAllowed"
+
+	// Invalid or Internal: the path has not the form that its kind wants, or names something of another kind.
+	// Do: write it as the text says.
+	CodePath = "DataSourcePath"
+
+	// NotFound: the file, folder or database does not exist.
+	// Do: check the path, and that what writes the file has run.
+	CodeNotFound = "DataSourceNotFound"
+
+	// Unavailable: the source does not answer, broke off, or is busy.
+	// Do: see that it is up and can be reached from the server; set retryCount so that a refresh tries again by itself.
+	CodeUnavailable = "DataSourceUnavailable"
+
+	// Denied: the source does not let the configured user in, or not at this object.
+	// Do: correct username and password of the entry of dataSources, or give the user the right at the source.
+	CodeCredentials = "DataSourceCredentials"
+
+	// Invalid: the source refuses the statement; the text has its own words.
+	// Do: correct the query or the names in the expression.
+	CodeQuery = "DataSourceQuery"
+
+	// Invalid or Internal: a value or a file that cannot be read.
+	// Do: correct it at the source, or how the expression reads it; the text names file, column and row.
+	CodeData = "DataSourceData"
 )
 
 // Ref is what an expression asks for: a kind and a path in the form that Power BI gives them, for example {"File", "/srv/x.csv"},

@@ -8,7 +8,8 @@ import (
 	"freshet.dev/internal/fault"
 )
 
-// CodeDiskLow is the code of work that is not done because the disk would have too little free space after it.
+// Unavailable: the disk of the data directory would have less free space than minFreeDisk.
+// Do: free space there, or lower minFreeDisk in the configuration.
 const CodeDiskLow = "DiskSpaceLow"
 
 // Disk is the file system that the data folder is on, and how much of it must stay free. A nil Disk has no limit.

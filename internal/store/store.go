@@ -18,8 +18,11 @@ import (
 
 // The codes of this room.
 const (
-	CodeDamaged = "DataFileDamaged" // a file is missing or not what was written
-	CodeStorage = "StorageFailed"   // the disk refused
+	// Internal: a file of the data directory is missing, or not what was written.
+	// Do: refresh the table that the text names with type full, or restore the file from a backup.
+	CodeDamaged = "DataFileDamaged"
+
+	CodeStorage = fault.CodeStorage
 )
 
 // Pin names a version of a model that a reader holds.

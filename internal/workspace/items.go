@@ -102,7 +102,7 @@ func (s *Service) resolve(ctx context.Context, caller Caller, ref string) (Item,
 	case 1:
 		return found[0], nil
 	}
-	return Item{}, fault.New(fault.Invalid, "ModelAmbiguous", "cannot tell which model '%s' is: %d have that name", ref, len(found)).
+	return Item{}, fault.New(fault.Invalid, codeAmbiguous, "cannot tell which model '%s' is: %d have that name", ref, len(found)).
 		WithHint("%s Name it with its workspace or by its GUID (%s).", listOf("There are", found, Item.path), found[0].ID)
 }
 

@@ -3,6 +3,7 @@ package workspace
 import (
 	"context"
 
+	"freshet.dev/internal/fault"
 	"freshet.dev/internal/store"
 )
 
@@ -52,8 +53,17 @@ type Revision struct {
 
 // The codes of conflicts.
 const (
-	CodeBusy            = "RefreshUnfinished"
-	CodeItemExists      = "ItemExists"
-	CodeRedeployed      = "ModelRedeployed"
+	CodeRedeployed = fault.CodeRedeployed
+
+	// Conflict: the model cannot be changed or deleted while a refresh of it is unfinished; the text names it.
+	// Do: wait for its end, or cancel it (freshet cancel).
+	CodeBusy = "RefreshUnfinished"
+
+	// Conflict: the workspace has another model of that name.
+	// Do: choose another name, or deploy to the model that is there.
+	CodeItemExists = "ItemExists"
+
+	// Conflict: there is another workspace of that name.
+	// Do: choose another name.
 	CodeWorkspaceExists = "WorkspaceExists"
 )

@@ -54,7 +54,7 @@ func (d *Definition) removeSecrets(read *model.Model) ([]string, error) {
 	}
 	for _, source := range again.DataSources {
 		if withoutSecrets(source.ConnectionString) != source.ConnectionString {
-			return nil, fault.New(fault.Invalid, "SecretInModel", "cannot deploy the model: the connection string of data source '%s' holds a password", source.Name).
+			return nil, fault.New(fault.Invalid, codeSecret, "cannot deploy the model: the connection string of data source '%s' holds a password", source.Name).
 				WithHint("Take it out of the model. %s", secretHint)
 		}
 	}

@@ -15,9 +15,17 @@ import (
 )
 
 const (
-	codeNotFound = "PowerBIEntityNotFound"
-	codeDenied   = "PowerBINotAuthorizedException"
-	codeInvalid  = "InvalidRequest"
+	codeNotFound = fault.CodeEntityNotFound
+	codeDenied   = fault.CodeNotAuthorized
+	codeInvalid  = fault.CodeInvalidRequest
+
+	// Invalid: several models have that name.
+	// Do: name the model with its workspace (WORKSPACE/NAME) or by its GUID.
+	codeAmbiguous = "ModelAmbiguous"
+
+	// Invalid: a connection string of the model holds a password.
+	// Do: take it out; the configuration's dataSources have the credentials.
+	codeSecret = "SecretInModel"
 
 	maxName = 256 // runes
 )
@@ -95,7 +103,7 @@ func (s *Service) capacity(name string) (string, error) {
 			return known, nil
 		}
 	}
-	return "", fault.New(fault.Invalid, "CapacityUnknown", "cannot find capacity '%s'", name).
+	return "", fault.New(fault.Invalid, fault.CodeCapacityUnknown, "cannot find capacity '%s'", name).
 		WithHint("The configuration has: %s.", strings.Join(s.options.Capacities, ", "))
 }
 

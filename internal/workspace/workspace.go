@@ -53,7 +53,7 @@ func ParseRole(text string) (Role, error) {
 			return role, nil
 		}
 	}
-	return NoRole, fault.New(fault.Invalid, "InvalidRequest", "cannot give the role '%s'", text).
+	return NoRole, fault.New(fault.Invalid, codeInvalid, "cannot give the role '%s'", text).
 		WithHint("The roles are Viewer, Contributor, Member, Admin and none.")
 }
 

@@ -37,7 +37,7 @@ func Decode(files map[string][]byte) (*Document, error) {
 	delete(d.others, name)
 	content := string(files[name])
 	if content, d.bom = strings.CutPrefix(content, byteOrderMark); !utf8.ValidString(content) {
-		return nil, fault.New(fault.Invalid, "ModelFileInvalid", "cannot read %s: it is not UTF-8", name).WithHint("Save it as UTF-8")
+		return nil, fault.New(fault.Invalid, model.CodeFile, "cannot read %s: it is not UTF-8", name).WithHint("Save it as UTF-8")
 	}
 	if end := strings.IndexByte(content, '\n'); end > 0 && content[end-1] == '\r' {
 		d.eol = "\r\n"
@@ -68,11 +68,11 @@ func pick(files map[string][]byte) (string, error) {
 		case 1:
 			return found[0], nil
 		default:
-			return "", fault.New(fault.Invalid, "ModelFileInvalid", "cannot tell which file is the model: %s", strings.Join(found, ", ")).
+			return "", fault.New(fault.Invalid, model.CodeFile, "cannot tell which file is the model: %s", strings.Join(found, ", ")).
 				WithHint("Deploy one of them")
 		}
 	}
-	return "", fault.New(fault.Invalid, "ModelFileInvalid", "cannot find a model: there is no .bim file").
+	return "", fault.New(fault.Invalid, model.CodeFile, "cannot find a model: there is no .bim file").
 		WithHint("Deploy a model.bim, or a folder of .tmdl files")
 }
 

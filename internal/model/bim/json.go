@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
 )
 
 // maxDepth bounds nesting, so that a hostile file cannot exhaust the stack. Real models stay below 20.
@@ -72,7 +73,7 @@ func (p *parser) position() (line, col int) {
 }
 
 func failAt(path string, line, col int, format string, args ...any) *fault.Error {
-	return fault.New(fault.Invalid, "ModelFileInvalid", "cannot read %s:%d:%d: %s", path, line, col, fmt.Sprintf(format, args...))
+	return fault.New(fault.Invalid, model.CodeFile, "cannot read %s:%d:%d: %s", path, line, col, fmt.Sprintf(format, args...))
 }
 
 func (p *parser) expected(what string) error {

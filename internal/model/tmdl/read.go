@@ -103,7 +103,7 @@ func (r *reader) column(d *declaration, name string) (table, column string) {
 func (r *reader) model(root *declaration) *model.Model {
 	database := root.one("database")
 	if database == nil || database.properties["compatibilitylevel"] == nil {
-		r.failed(fault.New(fault.Invalid, "ModelFileInvalid", "cannot read the model: it has no compatibility level").
+		r.failed(fault.New(fault.Invalid, model.CodeFile, "cannot read the model: it has no compatibility level").
 			WithHint("Add a file database.tmdl: `database`, and below it, indented by a tab, `compatibilityLevel: 1600`"))
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
 )
 
 // maxDepth bounds nesting, so that a hostile file cannot exhaust the stack. TOM's objects nest 6 deep.
@@ -46,7 +47,7 @@ type node struct {
 }
 
 func (f *file) fail(line, col int, format string, args ...any) error {
-	return fault.New(fault.Invalid, "ModelFileInvalid", "cannot read %s:%d:%d: %s", f.path, line, col, fmt.Sprintf(format, args...))
+	return fault.New(fault.Invalid, model.CodeFile, "cannot read %s:%d:%d: %s", f.path, line, col, fmt.Sprintf(format, args...))
 }
 
 func (n *node) fail(format string, args ...any) error {
@@ -117,7 +118,7 @@ const byteOrderMark = "\ufeff"
 func parse(path, content string) (*file, error) {
 	f := &file{path: path, eol: "\n"}
 	if strings.HasPrefix(content, "\xff\xfe") || strings.HasPrefix(content, "\xfe\xff") || !utf8.ValidString(content) {
-		return nil, fault.New(fault.Invalid, "ModelFileInvalid", "cannot read %s: it is not UTF-8", path).WithHint("Save it as UTF-8")
+		return nil, fault.New(fault.Invalid, model.CodeFile, "cannot read %s: it is not UTF-8", path).WithHint("Save it as UTF-8")
 	}
 	content, f.bom = strings.CutPrefix(content, byteOrderMark)
 	lines := strings.Split(content, "\n")

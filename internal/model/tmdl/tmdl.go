@@ -77,12 +77,12 @@ func definitionFolder(files map[string][]byte) (string, error) {
 	}
 	switch folders := slices.Sorted(maps.Keys(sure)); len(folders) {
 	case 0:
-		return "", fault.New(fault.Invalid, "ModelFileInvalid", "cannot find a model: there is no .tmdl file").
+		return "", fault.New(fault.Invalid, model.CodeFile, "cannot find a model: there is no .tmdl file").
 			WithHint("Deploy a .SemanticModel folder or its definition folder")
 	case 1:
 		return folders[0], nil
 	default:
-		return "", fault.New(fault.Invalid, "ModelFileInvalid", "cannot tell which folder is the model: %s", strings.Join(folders, ", ")).
+		return "", fault.New(fault.Invalid, model.CodeFile, "cannot tell which folder is the model: %s", strings.Join(folders, ", ")).
 			WithHint("Deploy one of them")
 	}
 }
