@@ -254,7 +254,7 @@ const kept = `WITH oldest AS (
 	SELECT i.id AS model, max(1, min(i.version - 1, coalesce(
 		(SELECT min(v.number) - 1 FROM versions v WHERE v.model = i.id AND v.number > 1 AND v.committed_at >= ?1), i.version))) AS number
 	FROM items i),
-	pins AS (
+	pins AS MATERIALIZED (
 		SELECT value ->> 0 AS model, value ->> 1 AS number FROM json_each(?2)
 		UNION ALL
 		SELECT model, request ->> '$.Rollback.Version' FROM operations WHERE ended_at IS NULL AND request ->> '$.Rollback.Version' IS NOT NULL) `
@@ -271,25 +271,19 @@ func encodePins(pins []store.Pin) (string, error) {
 	return string(text), err
 }
 
-// FilesInUse returns the ids of the files that are needed: by each model's current version, the one before it, those that were
-// current at or after since, the pinned ones, and by the steps of unfinished operations.
-func (c *Catalog) FilesInUse(ctx context.Context, since time.Time, pinned []store.Pin) ([]string, error) {
-	pins, err := encodePins(pinned)
-	if err != nil {
-		return nil, failed("name the pinned versions", err)
-	}
-	rows, err := c.readers.QueryContext(ctx, kept+`
-		SELECT f.id FROM oldest o JOIN parts p ON p.model = o.model JOIN part_files f ON f.part = p.id
-		WHERE p.to_version IS NULL OR p.to_version > o.number OR `+pinnedIn+`
+// FilesInUse returns the ids of the files that the versions which are not forgotten name, and the steps of unfinished operations. A version
+// that has rows can be gone back to at any moment, so that all of its files are in use, whyever it was kept.
+func (c *Catalog) FilesInUse(ctx context.Context) ([]string, error) {
+	rows, err := c.readers.QueryContext(ctx, `
+		SELECT id FROM part_files
 		UNION
-		SELECT s.file_id FROM operations o JOIN steps s ON s.operation = o.seq WHERE o.ended_at IS NULL AND s.file_id <> ''`,
-		since.UnixNano(), pins)
+		SELECT s.file_id FROM operations o JOIN steps s ON s.operation = o.seq WHERE o.ended_at IS NULL AND s.file_id <> ''`)
 	files, err := collect(rows, err, func(rows *sql.Rows) (file string, err error) { return file, rows.Scan(&file) })
 	return files, failed("list the files in use", err)
 }
 
-// ForgetVersions deletes the rows of the versions whose files FilesInUse would not name. Without it the catalog grows with every
-// commit.
+// ForgetVersions deletes the rows of the versions that nobody needs any more: of all but each model's current version, the one before it,
+// those that were current at or after since, the pinned ones, and those that unfinished rollbacks go back to.
 func (c *Catalog) ForgetVersions(ctx context.Context, since time.Time, pinned []store.Pin) error {
 	pins, err := encodePins(pinned)
 	if err != nil {

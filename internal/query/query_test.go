@@ -53,22 +53,27 @@ func (w *world) CurrentVersion(_ context.Context, id string) (store.Version, err
 	return w.version, nil
 }
 
-func (w *world) ForgetVersions(context.Context, time.Time, []store.Pin) error { return nil }
+func (w *world) ForgetVersions(_ context.Context, _ time.Time, pinned []store.Pin) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for number := range w.kept {
+		if number != w.version.Number && !slices.Contains(pinned, store.Pin{Model: modelID, Number: number}) {
+			delete(w.kept, number)
+		}
+	}
+	return nil
+}
 
-func (w *world) FilesInUse(_ context.Context, _ time.Time, pinned []store.Pin) ([]string, error) {
+func (w *world) FilesInUse(context.Context) ([]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var ids []string
-	add := func(v store.Version) {
-		for _, part := range v.Parts {
+	for _, version := range w.kept {
+		for _, part := range version.Parts {
 			for _, file := range part.Files {
 				ids = append(ids, file.ID)
 			}
 		}
-	}
-	add(w.version)
-	for _, pin := range pinned {
-		add(w.kept[pin.Number])
 	}
 	return ids, nil
 }

@@ -35,11 +35,11 @@ type Pin struct {
 type versions interface {
 	// CurrentVersion returns the version that readers of the model see now. Every deployed model has one, from its first deployment on.
 	CurrentVersion(ctx context.Context, model string) (Version, error)
-	// FilesInUse returns the ids of files that anything still needs: the parts of each model's current version, of the one before it,
-	// of versions that were current at or after since, and of the pinned ones; and the steps of unfinished operations.
-	FilesInUse(ctx context.Context, since time.Time, pinned []Pin) ([]string, error)
-	// ForgetVersions deletes the rows of the versions whose files FilesInUse does not name.
+	// ForgetVersions deletes the rows of the versions that nobody needs any more: of all but each model's current version, the one before
+	// it, those that were current at or after since, the pinned ones, and those that unfinished rollbacks go back to.
 	ForgetVersions(ctx context.Context, since time.Time, pinned []Pin) error
+	// FilesInUse returns the ids of the files that the versions whose rows are left name, and the steps of unfinished operations.
+	FilesInUse(ctx context.Context) ([]string, error)
 }
 
 // Options are a store's settings.
@@ -367,6 +367,6 @@ func (s *Store) inUse(ctx context.Context) ([]string, error) {
 	if err := s.options.Versions.ForgetVersions(ctx, since, pins); err != nil {
 		return nil, err
 	}
-	named, err := s.options.Versions.FilesInUse(ctx, since, pins)
+	named, err := s.options.Versions.FilesInUse(ctx)
 	return append(files, named...), err
 }

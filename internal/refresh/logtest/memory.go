@@ -107,20 +107,30 @@ func (m *Memory) Versions(ctx context.Context, model string) ([]store.VersionSum
 	return list, nil
 }
 
-// ForgetVersions keeps them all: a log in memory ends with its test.
-func (m *Memory) ForgetVersions(context.Context, time.Time, []store.Pin) error { return nil }
+// ForgetVersions forgets the versions that nobody needs any more.
+func (m *Memory) ForgetVersions(ctx context.Context, since time.Time, pinned []store.Pin) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for model, versions := range m.versions {
+		var kept []store.Version
+		for i, version := range versions {
+			replaced := i+2 < len(versions) && versions[i+1].CommittedAt.Before(since)
+			if !replaced || slices.Contains(pinned, store.Pin{Model: model, Number: version.Number}) || m.wanted(model, version.Number) {
+				kept = append(kept, version)
+			}
+		}
+		m.versions[model] = kept
+	}
+	return nil
+}
 
-// FilesInUse names the files of all versions and of the steps of unfinished operations.
-func (m *Memory) FilesInUse(ctx context.Context, since time.Time, pinned []store.Pin) ([]string, error) {
+// FilesInUse names the files of all versions that are left and of the steps of unfinished operations.
+func (m *Memory) FilesInUse(ctx context.Context) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var ids []string
-	for model, versions := range m.versions {
-		for i, version := range versions {
-			replaced := i+2 < len(versions) && versions[i+1].CommittedAt.Before(since)
-			if replaced && !slices.Contains(pinned, store.Pin{Model: model, Number: version.Number}) && !m.wanted(model, version.Number) {
-				continue
-			}
+	for _, versions := range m.versions {
+		for _, version := range versions {
 			for _, part := range version.Parts {
 				for _, file := range part.Files {
 					ids = append(ids, file.ID)

@@ -20,7 +20,8 @@ type Subject interface {
 	refresh.Log
 	RefreshDefinition(ctx context.Context, model string) (refresh.Definition, error)
 	CurrentVersion(ctx context.Context, model string) (store.Version, error)
-	FilesInUse(ctx context.Context, since time.Time, pinned []store.Pin) ([]string, error)
+	FilesInUse(ctx context.Context) ([]string, error)
+	ForgetVersions(ctx context.Context, since time.Time, pinned []store.Pin) error
 	// Deploy stores a model's definition as the given revision and makes a version by the change.
 	Deploy(definition refresh.Definition, change store.Change) error
 }
@@ -461,7 +462,7 @@ func forget(t *testing.T, b *bench) {
 		Steps: []int{1}, Change: store.Change{Put: []store.Part{part(step)}}, Attempt: &refresh.Attempt{Number: 1, EndedAt: noon}})
 	b.must(err)
 	sales := []string{lease.Operation, ended(Sales), ended(Sales), ended(Sales), ended(Sales)}
-	files, err := b.FilesInUse(b.ctx, noon, nil)
+	files, err := b.FilesInUse(b.ctx)
 	b.must(err)
 
 	before := b.get(sales[3]).AcceptedAt
@@ -505,7 +506,7 @@ func forget(t *testing.T, b *bench) {
 	if version := b.version(Sales, 2); version.Operation != lease.Operation {
 		t.Fatalf("version: %+v", version)
 	}
-	after, err := b.FilesInUse(b.ctx, noon, nil)
+	after, err := b.FilesInUse(b.ctx)
 	b.must(err)
 	equal(t, after, files)
 	_, next := b.submit(Sales, refresh.ViaEnhancedAPI)
@@ -918,7 +919,9 @@ func cancelAgainstCommit(t *testing.T, b *bench) {
 	}
 }
 
-func filesInUse(t *testing.T, b *bench) {
+// threeVersions makes version 2 of Sales at 13:00 with file-1, 3 at 14:00 with file-2, and 4 at 15:00 with file-3.
+func (b *bench) threeVersions() {
+	b.t.Helper()
 	for i := 1; i <= 3; i++ {
 		lease := b.running(Sales)
 		step := b.planned(lease, fmt.Sprint("file-", i))
@@ -926,23 +929,29 @@ func filesInUse(t *testing.T, b *bench) {
 		_, err := b.Commit(b.ctx, lease, refresh.Commit{From: refresh.Committing, To: refresh.Completed, At: noon.Add(time.Duration(i) * time.Hour), ModelRevision: 1, Base: int64(i), Steps: []int{1}, Change: store.Change{Put: []store.Part{part(step)}}})
 		b.must(err)
 	}
+}
+
+// keeps forgets what nobody needs and checks which files are in use then.
+func (b *bench) keeps(since time.Time, pinned []store.Pin, want ...string) {
+	b.t.Helper()
+	b.must(b.ForgetVersions(b.ctx, since, pinned))
+	got, err := b.FilesInUse(b.ctx)
+	b.must(err)
+	slices.Sort(got)
+	equal(b.t, slices.Compact(got), want)
+}
+
+func filesInUse(t *testing.T, b *bench) {
+	b.threeVersions()
 	unfinished := b.running(Sales)
 	b.planned(unfinished, "file-4")
 	failed := b.running(Budget)
 	b.planned(failed, "file-5")
 	b.move(failed, refresh.Running, refresh.Failed)
 
-	check := func(since time.Time, pinned []store.Pin, want ...string) {
-		t.Helper()
-		got, err := b.FilesInUse(b.ctx, since, pinned)
-		b.must(err)
-		slices.Sort(got)
-		equal(t, slices.Compact(got), want)
-	}
-	// Version 2 has file-1 and was current from 13:00 to 14:00, version 3 file-2 until 15:00, version 4 file-3.
-	check(noon.Add(10*time.Hour), nil, "file-2", "file-3", "file-4")
-	check(noon.Add(10*time.Hour), []store.Pin{{Model: Sales, Number: 2}}, "file-1", "file-2", "file-3", "file-4")
-	check(noon.Add(90*time.Minute), nil, "file-1", "file-2", "file-3", "file-4")
+	b.keeps(noon.Add(90*time.Minute), nil, "file-1", "file-2", "file-3", "file-4")
+	b.keeps(noon.Add(10*time.Hour), []store.Pin{{Model: Sales, Number: 2}}, "file-1", "file-2", "file-3", "file-4")
+	b.keeps(noon.Add(10*time.Hour), nil, "file-2", "file-3", "file-4")
 }
 
 // rollback is an operation that goes back to a version.
@@ -977,32 +986,23 @@ func rollbackMeetsUnfinished(t *testing.T, b *bench) {
 
 // The version of a rollback must be there when it is accepted, and stays until it has ended.
 func rollbackKeepsItsVersion(t *testing.T, b *bench) {
-	for i := 1; i <= 3; i++ {
-		lease := b.running(Sales)
-		step := b.planned(lease, fmt.Sprint("file-", i))
-		b.move(lease, refresh.Running, refresh.Committing)
-		_, err := b.Commit(b.ctx, lease, refresh.Commit{From: refresh.Committing, To: refresh.Completed, At: noon.Add(time.Duration(i) * time.Hour), ModelRevision: 1, Base: int64(i), Steps: []int{1}, Change: store.Change{Put: []store.Part{part(step)}}})
-		b.must(err)
-	}
+	b.threeVersions()
 	_, _, err := b.Submit(b.ctx, b.rollback(Sales, 5), refresh.Quota{}, nil)
 	if fault.KindOf(err) != fault.Invalid || fault.CodeOf(err) != refresh.CodeVersion {
 		t.Fatalf("of an unknown version: %v", err)
 	}
-	check := func(want ...string) {
-		t.Helper()
-		got, err := b.FilesInUse(b.ctx, noon.Add(10*time.Hour), nil)
-		b.must(err)
-		slices.Sort(got)
-		equal(t, slices.Compact(got), want)
-	}
-	check("file-2", "file-3")
 	rollback := b.rollback(Sales, 2)
 	_, _, err = b.Submit(b.ctx, rollback, refresh.Quota{}, nil)
 	b.must(err)
-	check("file-1", "file-2", "file-3")
+	late := noon.Add(10 * time.Hour)
+	b.keeps(late, nil, "file-1", "file-2", "file-3")
 	_, err = b.Cancel(b.ctx, rollback.ID, noon)
 	b.must(err)
-	check("file-2", "file-3")
+	b.keeps(late, nil, "file-2", "file-3")
+	_, _, err = b.Submit(b.ctx, b.rollback(Sales, 2), refresh.Quota{}, nil)
+	if fault.CodeOf(err) != refresh.CodeVersion {
+		t.Fatalf("of a version that is forgotten: %v", err)
+	}
 }
 
 // A commit of a whole version leaves nothing else; with a definition, that is the model's next revision.
