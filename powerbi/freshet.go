@@ -123,6 +123,31 @@ func (c *Client) Rollback(ctx context.Context, datasetID string, request Rollbac
 	return c.post(ctx, own("datasets", datasetID, "rollback"), request, options)
 }
 
+// Verification is what the data files of a model's kept versions turned out to be.
+type Verification struct {
+	Files   int           `json:"files"`
+	Bytes   int64         `json:"bytes"`
+	Damaged []DamagedFile `json:"damaged"`
+}
+
+// DamagedFile is a data file that is missing, or not what was written.
+type DamagedFile struct {
+	Table     string  `json:"table"`
+	Partition string  `json:"partition"`
+	File      string  `json:"file"`              // its id
+	Versions  []int64 `json:"versions"`          // that hold it, newest first
+	Current   bool    `json:"current,omitempty"` // one of them is what readers see
+	Problem   string  `json:"problem"`
+	Advice    string  `json:"advice"`
+}
+
+// Verify (Freshet) reads every file of the versions of a model's data that are kept, and compares it with its checksum.
+func (c *Client) Verify(ctx context.Context, datasetID string) (Verification, error) {
+	var found Verification
+	_, err := c.call(ctx, http.MethodPost, own("datasets", datasetID, "verify"), nil, nil, nil, &found)
+	return found, err
+}
+
 // Explanation is what one partition asks of its source.
 type Explanation struct {
 	Table      string               `json:"table"`

@@ -56,14 +56,16 @@ func TestPanicInAnAnswer(t *testing.T) {
 	}
 }
 
-// F4: what failed inside is not told, what to do about it is.
+// F4: what failed inside is not told, what to do about it is. A damaged data file is named: who calls can mend it.
 func TestInnerErrors(t *testing.T) {
-	damaged := fault.New(fault.Internal, "DataFileDamaged", "cannot use data file /srv/1.parquet").WithHint("Refresh the table.")
+	damaged := fault.New(fault.Internal, "DataFileDamaged", "cannot use data file 1.parquet").WithHint("Refresh the table.")
+	broken := fault.New(fault.Internal, "CatalogDamaged", "cannot read /srv/catalog.db").WithHint("Restore it.")
 	for _, test := range []struct {
 		err           error
 		code, message string
 	}{
-		{damaged, "DataFileDamaged", "cannot answer: something failed inside the server, whose log tells more under RequestId id. Refresh the table."},
+		{damaged, "DataFileDamaged", "cannot use data file 1.parquet. Refresh the table."},
+		{broken, "CatalogDamaged", "cannot answer: something failed inside the server, whose log tells more under RequestId id. Restore it."},
 		{errors.New("cannot open /srv/1"), "InternalError", "cannot answer: something failed inside the server, whose log tells more under RequestId id"},
 	} {
 		if got := describe(test.err, "id"); got.Code != test.code || got.Message != test.message {

@@ -124,7 +124,8 @@ func describe(err error, requestID string) powerbi.ErrorDetail {
 	code := fault.CodeOf(err)
 	var known *fault.Error
 	errors.As(err, &known) // a status other than 500 comes of a fault
-	if status(err) == http.StatusInternalServerError {
+	// A damaged data file is the one failure inside that a caller can mend.
+	if status(err) == http.StatusInternalServerError && code != fault.CodeDamaged {
 		if code == "" {
 			code = codeInternal
 		}

@@ -58,6 +58,7 @@ func routes() []route {
 		{"GET", "/v1.0/freshet/datasets/{datasetId}/refreshes/{refreshId}", read, contributor, false, (*call).getAnyRefresh},
 		{"DELETE", "/v1.0/freshet/datasets/{datasetId}/refreshes/{refreshId}", write, contributor, false, (*call).cancelAnyRefresh},
 		{"GET", "/v1.0/freshet/datasets/{datasetId}/versions", read, contributor, false, (*call).listVersions},
+		{"POST", "/v1.0/freshet/datasets/{datasetId}/verify", read, contributor, false, (*call).verify},
 		{"POST", "/v1.0/freshet/datasets/{datasetId}/rollback", write, contributor, false, (*call).rollback},
 	}
 	// Power BI has these twice: below a workspace, and without one.

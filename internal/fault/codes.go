@@ -43,6 +43,10 @@ const (
 	// Do: free space there, or let fewer partitions load at once (maxParallelism).
 	CodeDiskFull = "DiskFull"
 
+	// Internal: a file of the data directory is missing, or not what was written.
+	// Do: refresh the table that the text names with type full, or restore the file from a backup.
+	CodeDamaged = "DataFileDamaged"
+
 	// Unavailable: the server is stopping.
 	// Do: send the request again when it is up; unfinished refreshes go on by themselves then.
 	CodeClosing = "ServerClosing"

@@ -59,12 +59,14 @@ type Engine struct {
 	uses      int64 // counts the uses of instances, as a clock
 }
 
-// instance shows one version. Its door and grant are guarded by turn.
+// instance shows one version. What stands below turn is guarded by it.
 type instance struct {
 	version  store.Pin
-	capacity *capacity.Capacity
-	shared   bool          // its workspace is on no capacity, and so heeds no pause
 	turn     chan struct{} // holds one token
+	model    string        // its name
+	files    []held        // that the door reads
+	capacity *capacity.Capacity
+	shared   bool // its workspace is on no capacity, and so heeds no pause
 	door     *duck.Select
 	grant    *capacity.Grant
 
@@ -212,6 +214,8 @@ func (e *Engine) ready(ctx context.Context, in *instance, version store.Version)
 		if err := e.open(ctx, in, version); err != nil {
 			return err
 		}
+	} else if err := e.check(ctx, in); err != nil {
+		return err
 	}
 	if err := in.refuse(); err != nil {
 		return err
@@ -246,7 +250,7 @@ func (e *Engine) open(ctx context.Context, in *instance, version store.Version) 
 	if err := refuseRoles(definition); err != nil {
 		return err
 	}
-	in.capacity, in.shared = e.options.Capacities[0], name == ""
+	in.capacity, in.shared, in.model = e.options.Capacities[0], name == "", definition.Name
 	for _, c := range e.options.Capacities {
 		if c.Name() == name {
 			in.capacity = c
@@ -255,7 +259,7 @@ func (e *Engine) open(ctx context.Context, in *instance, version store.Version) 
 	if err := in.refuse(); err != nil {
 		return err
 	}
-	tables, err := e.tables(ctx, definition, version)
+	tables, err := e.tables(ctx, in, definition, version)
 	if err != nil {
 		return err
 	}

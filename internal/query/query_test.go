@@ -474,7 +474,7 @@ func TestDamagedFile(t *testing.T) {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.refuses(`FROM "New"`, fault.Internal, store.CodeDamaged, file.ID)
+	w.refuses(`FROM "New"`, fault.Internal, fault.CodeDamaged, file.ID)
 	content[len(content)/2] ^= 1
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)

@@ -29,7 +29,8 @@ func refuseRoles(m *model.Model) error {
 const verifyAtOnce = 4
 
 // tables describes what a version holds as duck shows it.
-func (e *Engine) tables(ctx context.Context, m *model.Model, version store.Version) ([]duck.Table, error) {
+func (e *Engine) tables(ctx context.Context, in *instance, m *model.Model, version store.Version) ([]duck.Table, error) {
+	in.files = nil
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(verifyAtOnce)
 	tables := make([]duck.Table, 0, len(m.Tables))
@@ -40,10 +41,11 @@ func (e *Engine) tables(ctx context.Context, m *model.Model, version store.Versi
 		}
 		if shown.Refused == nil {
 			files := filesOf(table, version)
+			in.files = append(in.files, files...)
 			shown.Files = make([]string, len(files))
 			for i, file := range files {
 				group.Go(func() (err error) {
-					shown.Files[i], err = e.options.Store.Path(ctx, file)
+					shown.Files[i], err = e.path(ctx, in.model, file)
 					return err
 				})
 			}
@@ -53,15 +55,44 @@ func (e *Engine) tables(ctx context.Context, m *model.Model, version store.Versi
 	return tables, group.Wait()
 }
 
+// held is a file and whose rows it holds.
+type held struct {
+	store.File
+	of store.Key
+}
+
 // filesOf returns the files of a table's rows, in the order of its partitions.
-func filesOf(table *model.Table, version store.Version) []store.File {
-	var files []store.File
+func filesOf(table *model.Table, version store.Version) []held {
+	var files []held
 	for _, partition := range table.Partitions {
 		if part := version.Part(table.Name, partition.Name); part != nil {
-			files = append(files, part.Files...)
+			for _, file := range part.Files {
+				files = append(files, held{file, store.Key{Table: table.Name, Partition: partition.Name}})
+			}
 		}
 	}
 	return files
+}
+
+// check looks whether the files of an open instance are still those that were verified.
+func (e *Engine) check(ctx context.Context, in *instance) error {
+	for _, file := range in.files {
+		if _, err := e.path(ctx, in.model, file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// path returns where a file is; one that is damaged is refused by the name of its model, table and partition.
+func (e *Engine) path(ctx context.Context, model string, file held) (string, error) {
+	path, err := e.options.Store.Path(ctx, file.File)
+	if fault.CodeOf(err) == fault.CodeDamaged {
+		damage := fault.New(fault.Internal, fault.CodeDamaged, "cannot query model '%s': %w", model, err)
+		damage.Where = fault.Where{Table: file.of.Table, Partition: file.of.Partition}
+		return "", damage
+	}
+	return path, err
 }
 
 // unreadable says why a table cannot be read; nil when it can.

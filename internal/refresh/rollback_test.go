@@ -219,7 +219,7 @@ func TestF7RollbackToADamagedVersion(t *testing.T) {
 	p.must(err)
 	operation, err = p.Wait(t.Context(), operation.ID)
 	p.must(err)
-	if operation.State != refresh.Failed || operation.Failure.Code != store.CodeDamaged || operation.Failure.Where.Partition != "2024" {
+	if operation.State != refresh.Failed || operation.Failure.Code != fault.CodeDamaged || operation.Failure.Where.Partition != "2024" {
 		t.Fatalf("%s, %+v", operation.State, operation.Failure)
 	}
 	want(t, p.rows("Sales", "2024", "Id"), "2 \n")

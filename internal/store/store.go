@@ -13,15 +13,13 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"freshet.dev/internal/fault"
 )
 
 // The codes of this room.
 const (
-	// Internal: a file of the data directory is missing, or not what was written.
-	// Do: refresh the table that the text names with type full, or restore the file from a backup.
-	CodeDamaged = "DataFileDamaged"
-
 	CodeStorage = fault.CodeStorage
 )
 
@@ -73,10 +71,18 @@ type pinned struct {
 	files   []string // ids
 }
 
-// identity tells cheaply that a file is still the one that was verified.
+// identity tells cheaply that a file is still the one that was verified. The system sets the time of change itself, whoever writes to
+// the file, exchanges it, or sets its other times.
 type identity struct {
-	size     int64
-	modified time.Time
+	size              int64
+	inode             uint64
+	modified, changed int64 // Unix nanoseconds
+}
+
+func identityOf(path string) (identity, error) {
+	var stat unix.Stat_t
+	err := unix.Stat(path, &stat)
+	return identity{size: stat.Size, inode: stat.Ino, modified: unix.TimespecToNsec(stat.Mtim), changed: unix.TimespecToNsec(stat.Ctim)}, err
 }
 
 const (
@@ -216,15 +222,14 @@ func checksum(ctx context.Context, file io.Reader) (sum string, size int64, err 
 	}
 }
 
-// Path returns where a file is. At its first use in this process its checksum is verified, and again when its size or time changed.
-// A file that is missing or not what was written is an Internal error with CodeDamaged.
+// Path returns where a file is. At its first use in this process its checksum is verified, and again when its identity has changed.
+// A file that is missing or not what was written is an Internal error with fault.CodeDamaged.
 func (s *Store) Path(ctx context.Context, file File) (string, error) {
 	path := s.path(file.ID)
-	info, err := os.Stat(path)
+	found, err := identityOf(path)
 	if err != nil {
 		return "", damaged(file, err)
 	}
-	found := identity{info.Size(), info.ModTime()}
 	s.mu.Lock()
 	known := s.verified[file.ID] == found
 	s.mu.Unlock()
@@ -240,8 +245,18 @@ func (s *Store) Path(ctx context.Context, file File) (string, error) {
 	return path, nil
 }
 
-// Verify reads a file anew and compares it with its checksum.
+// Verify reads a file anew and compares it with its checksum. What it finds damaged, Path reads anew.
 func (s *Store) Verify(ctx context.Context, file File) error {
+	err := s.compare(ctx, file)
+	if fault.CodeOf(err) == fault.CodeDamaged {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.verified, file.ID)
+	}
+	return err
+}
+
+func (s *Store) compare(ctx context.Context, file File) error {
 	opened, err := os.Open(s.path(file.ID))
 	if err != nil {
 		return damaged(file, err)
@@ -265,7 +280,11 @@ func damaged(file File, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = errors.New("it does not exist")
 	}
-	return fault.New(fault.Internal, CodeDamaged, "cannot use data file %s: %w", file.ID+suffix, err).
+	var named *fs.PathError
+	if errors.As(err, &named) {
+		err = named.Err // where the files lie is not the caller's affair
+	}
+	return fault.New(fault.Internal, fault.CodeDamaged, "cannot use data file %s: %w", file.ID+suffix, err).
 		WithHint("Refresh the table that it belongs to with type full, or restore the file from a backup.")
 }
 

@@ -172,10 +172,10 @@ func TestDamageIsFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := b.Path(t.Context(), file)
-			if fault.CodeOf(err) != CodeDamaged || !strings.Contains(err.Error(), "file-1.parquet") {
+			if fault.CodeOf(err) != fault.CodeDamaged || !strings.Contains(err.Error(), "file-1.parquet") {
 				t.Fatalf("Path: %v", err)
 			}
-			if err := b.Verify(t.Context(), file); fault.CodeOf(err) != CodeDamaged {
+			if err := b.Verify(t.Context(), file); fault.CodeOf(err) != fault.CodeDamaged {
 				t.Fatalf("Verify: %v", err)
 			}
 		})
