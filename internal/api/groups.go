@@ -29,13 +29,10 @@ func scheme(r *http.Request) string {
 	return "http"
 }
 
-// capacityNamespace makes GUIDs of the names of capacities, which have no other.
-var capacityNamespace = uuid.MustParse("6f1f8b1e-6b58-4b1e-9a53-2d8e0d6d2f70")
-
 func asGroup(w workspace.Workspace) powerbi.Group {
 	group := powerbi.Group{ID: w.ID, Name: w.Name, Type: "Workspace", IsOnDedicatedCapacity: !w.Shared(), DefaultDatasetStorageFormat: "Small"}
 	if !w.Shared() {
-		group.CapacityID = strings.ToUpper(uuid.NewSHA1(capacityNamespace, []byte(strings.ToLower(w.Capacity))).String())
+		group.CapacityID = capacityID(w.Capacity)
 	}
 	if w.Overflow != workspace.Drop {
 		group.Freshet = &powerbi.GroupSettings{Overflow: w.Overflow.String()}

@@ -25,6 +25,8 @@ func routes() []route {
 		writeWorkspace = []string{auth.ScopeWorkspaceReadWrite}
 		read           = []string{auth.ScopeDatasetRead, auth.ScopeDatasetReadWrite}
 		write          = []string{auth.ScopeDatasetReadWrite}
+		readCapacity   = []string{auth.ScopeCapacityRead, auth.ScopeCapacityReadWrite}
+		writeCapacity  = []string{auth.ScopeCapacityReadWrite}
 		none           = workspace.NoRole // the handler's call of the workspace room checks
 		viewer         = workspace.Viewer
 		contributor    = workspace.Contributor
@@ -48,6 +50,8 @@ func routes() []route {
 		{"POST", "/v1.0/myorg/groups", writeWorkspace, none, false, (*call).createGroup},
 		{"GET", "/v1.0/myorg/groups/{groupId}", readWorkspace, none, false, (*call).getGroup},
 		{"DELETE", "/v1.0/myorg/groups/{groupId}", writeWorkspace, none, false, (*call).deleteGroup},
+
+		{"GET", "/v1.0/myorg/capacities", readCapacity, none, false, (*call).listCapacities},
 
 		{"PATCH", "/v1.0/freshet/groups/{groupId}", writeWorkspace, none, false, (*call).changeGroup},
 		{"POST", "/v1.0/freshet/datasets", write, none, false, (*call).deploy},
@@ -75,6 +79,7 @@ func routes() []route {
 			route{"DELETE", below + "/datasets/{datasetId}/refreshes/{refreshId}", write, contributor, false, (*call).cancelRefresh},
 		)
 	}
+	table = append(table, azureRoutes(readCapacity, writeCapacity)...)
 	return append(table, unserved()...)
 }
 

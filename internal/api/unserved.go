@@ -81,7 +81,6 @@ func unserved() []route {
 		{"POST", "/groups/{groupId}/users", "Groups_AddGroupUser"},
 		{"PUT", "/groups/{groupId}/users", "Groups_UpdateGroupUser"},
 		{"DELETE", "/groups/{groupId}/users/{user}", "Groups_DeleteUserInGroup"},
-		{"GET", "/capacities", "Capacities_GetCapacities"},
 		{"GET", "/capacities/{capacityId}/Workloads", "Capacities_GetWorkloads"},
 		{"GET", "/capacities/{capacityId}/Workloads/{workloadName}", "Capacities_GetWorkload"},
 		{"PATCH", "/capacities/{capacityId}/Workloads/{workloadName}", "Capacities_PatchWorkload"},

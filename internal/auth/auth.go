@@ -59,6 +59,8 @@ const (
 	ScopeDatasetReadWrite   = "Dataset.ReadWrite.All"
 	ScopeWorkspaceRead      = "Workspace.Read.All"
 	ScopeWorkspaceReadWrite = "Workspace.ReadWrite.All"
+	ScopeCapacityRead       = "Capacity.Read.All"
+	ScopeCapacityReadWrite  = "Capacity.ReadWrite.All"
 )
 
 // Principal is who calls.
@@ -67,6 +69,7 @@ type Principal struct {
 	Name    string // for people; the ID when the token names nobody
 	App     bool   // an application (service principal), which has no scopes and is judged by its grants alone
 	Owner   bool   // the owner of this machine: Admin of every workspace
+	Tenant  bool   // an application that its tenant has made an administrator of Power BI
 	Scopes  []string
 	Expires time.Time
 }
@@ -80,6 +83,12 @@ func (p Principal) Allows(scopes ...string) bool {
 	return slices.ContainsFunc(scopes, func(scope string) bool { return slices.Contains(p.Scopes, scope) })
 }
 
+// roleAdministrator is the role by which a tenant makes an application an administrator of Power BI.
+const roleAdministrator = "Tenant.ReadWrite.All"
+
+// Administrator tells whether the principal may do what concerns the whole server.
+func (p Principal) Administrator() bool { return p.Owner || p.Tenant }
+
 // MachineOwner is the principal of mode "none", which the server allows on loopback only.
 func MachineOwner() Principal {
 	return Principal{ID: ownerID, Name: "owner", Owner: true, Scopes: AllScopes()}
@@ -87,7 +96,7 @@ func MachineOwner() Principal {
 
 // AllScopes lists every scope, for a token that may do all that its owner may.
 func AllScopes() []string {
-	return []string{ScopeDatasetRead, ScopeDatasetReadWrite, ScopeWorkspaceRead, ScopeWorkspaceReadWrite}
+	return []string{ScopeDatasetRead, ScopeDatasetReadWrite, ScopeWorkspaceRead, ScopeWorkspaceReadWrite, ScopeCapacityRead, ScopeCapacityReadWrite}
 }
 
 const ownerID = "00000000-0000-0000-0000-000000000001"

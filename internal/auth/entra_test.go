@@ -140,6 +140,12 @@ func appClaims(issuer string) map[string]any {
 		"sub": "bb22", "oid": "BB22", "tid": tenant, "azp": "client-of-v2", "roles": []string{"Tenant.Read.All"}, "ver": "2.0"}
 }
 
+// with returns the claims with one more, or another.
+func with(claims map[string]any, name string, value any) map[string]any {
+	claims[name] = value
+	return claims
+}
+
 func TestR3EntraTokens(t *testing.T) {
 	now := noon
 	a := newAuthority(t)
@@ -158,6 +164,10 @@ func TestR3EntraTokens(t *testing.T) {
 			Principal{ID: "aa11", Name: "ana@example.org", Scopes: []string{"Dataset.ReadWrite.All", "Workspace.Read.All"}, Expires: noon.Add(time.Hour)}},
 		{"application", a.sign(t, "k2", jwa.ES256(), appClaims(a.URL+"/"+tenant+"/v2.0")),
 			Principal{ID: "bb22", Name: "client-of-v2", App: true, Scopes: []string{}, Expires: noon.Add(time.Hour)}},
+		{"administrator", a.sign(t, "k2", jwa.ES256(), with(appClaims(a.URL+"/"+tenant+"/v2.0"), "roles", []string{"Tenant.Read.All", "Tenant.ReadWrite.All"})),
+			Principal{ID: "bb22", Name: "client-of-v2", App: true, Tenant: true, Scopes: []string{}, Expires: noon.Add(time.Hour)}},
+		{"user who has the role", a.sign(t, "k1", jwa.RS256(), with(userClaims(), "roles", []string{"Tenant.ReadWrite.All"})),
+			Principal{ID: "aa11", Name: "ana@example.org", Scopes: []string{"Dataset.ReadWrite.All", "Workspace.Read.All"}, Expires: noon.Add(time.Hour)}},
 	} {
 		got, err := entra.Verify(context.Background(), c.bearer)
 		if err != nil {
@@ -170,14 +180,10 @@ func TestR3EntraTokens(t *testing.T) {
 		}
 	}
 	if asks := a.asks.Load(); asks != 1 {
-		t.Errorf("the keys were asked for %d times for two tokens", asks)
+		t.Errorf("the keys were asked for %d times for four tokens", asks)
 	}
 
-	change := func(name string, value any) map[string]any {
-		claims := userClaims()
-		claims[name] = value
-		return claims
-	}
+	change := func(name string, value any) map[string]any { return with(userClaims(), name, value) }
 	stranger := newAuthority(t)
 	stranger.addRSA(t, "k1")
 	for _, c := range []struct{ name, bearer, code string }{

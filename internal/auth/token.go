@@ -115,6 +115,8 @@ func principal(token jwt.Token) (Principal, error) {
 	}
 	// idtyp is a claim that a tenant may leave out; a user's token always has scopes then.
 	p.App = text("idtyp") == "app" || len(p.Scopes) == 0 && text("appid", "azp") != ""
+	var roles []any
+	p.Tenant = p.App && token.Get("roles", &roles) == nil && slices.Contains(roles, any(roleAdministrator))
 	if p.ID == "" {
 		return Principal{}, bad("it names no subject")
 	}

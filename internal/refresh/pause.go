@@ -26,6 +26,15 @@ func (e *Engine) Capacities() []CapacityState {
 	return list
 }
 
+// Capacity returns the capacity of a name, in any letter case. An unknown one is NotFound with capacity.CodeUnknown.
+func (e *Engine) Capacity(name string) (CapacityState, error) {
+	found, err := capacity.Find(e.options.Capacities, name)
+	if err != nil {
+		return CapacityState{}, err
+	}
+	return e.stateOf(found, found.Status()), nil
+}
+
 // SetCapacity pauses or resumes a capacity, in whose name by asks. When it returns, the state is durable: no refresh begins on a paused
 // capacity, those that run have been told to stop, and those that waited for the resumption go on. In that state already, nothing changes.
 // An unknown capacity is NotFound with capacity.CodeUnknown.
