@@ -99,12 +99,7 @@ func BenchmarkHistory(b *testing.B) {
 			path := filepath.Join(b.TempDir(), "catalog.db")
 			c := openAt(b, path)
 			definition := deployEmpty(b, c, 1, 1)
-			execRaw(b, path, fmt.Sprintf(`
-				WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
-				INSERT INTO operations (id, model, model_revision, trigger_kind, request, requested_by, accepted_at, started_at, ended_at, state, epoch, owner, planned, version)
-				SELECT 'op-' || i, '%s', 1, 'ViaEnhancedApi', '{}', 'ana', i * 1000000000, i * 1000000000, i * 1000000000, 'Completed', 1, 'owner', 1, 0 FROM n`,
-				length, definition.ID))
-			execRaw(b, path, `INSERT INTO attempts (operation, number, started_at, ended_at, worked) SELECT seq, 1, started_at, ended_at, 1000 FROM operations`)
+			fillHistory(b, path, definition.ID, length)
 			for b.Loop() {
 				list, err := c.List(ctx, refresh.Filter{Model: definition.ID, Top: 1})
 				if err != nil || len(list) != 1 || list[0].ID != fmt.Sprint("op-", length) || len(list[0].Attempts) != 1 {

@@ -136,6 +136,16 @@ func execRaw(t testing.TB, path, statement string) {
 	}
 }
 
+// fillHistory gives a model so many operations that have ended, one a second from 1970 on, with an attempt each.
+func fillHistory(t testing.TB, path, model string, length int) {
+	t.Helper()
+	execRaw(t, path, fmt.Sprintf(`
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+		INSERT INTO operations (id, model, model_revision, trigger_kind, request, requested_by, accepted_at, started_at, ended_at, state, epoch, owner, planned, version)
+		SELECT 'op-' || i, '%s', 1, 'ViaEnhancedApi', '{}', 'ana', i * 1000000000, i * 1000000000, i * 1000000000, 'Completed', 1, 'owner', 1, 0 FROM n`, length, model))
+	execRaw(t, path, `INSERT INTO attempts (operation, number, started_at, ended_at, worked) SELECT seq, 1, started_at, ended_at, 1000 FROM operations`)
+}
+
 func TestOtherCatalogsAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	newer := filepath.Join(dir, "newer.db")
@@ -494,6 +504,44 @@ func TestF12HistoryIsReadByIndex(t *testing.T) {
 		text := strings.Join(plan, "\n")
 		if !strings.Contains(text, tt.index) || strings.Contains(text, "TEMP B-TREE") {
 			t.Errorf("%s\n%s", tt.statement, text)
+		}
+	}
+}
+
+// F12: operations of many steps are forgotten a few at a time, since others wait to write; nothing of them is left.
+func TestF12ForgetInPieces(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "catalog.db")
+	c := openAt(t, path)
+	definition := deployEmpty(t, c, 1, 1)
+	fillHistory(t, path, definition.ID, 6)
+	execRaw(t, path, `
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)
+		INSERT INTO steps (operation, number, kind, table_name, partition, state, attempt, file_id, rows, bytes, sha256, bookmark, fingerprint, note)
+		SELECT seq, i, 'Load', 'Sales', 'p' || i, 'Committed', 1, '', 0, 0, '', '', '', '' FROM operations, n`)
+	execRaw(t, path, `INSERT INTO messages (operation, at, type, code, text, place) SELECT operation, 1, 'Warning', 'C', 'careful', '{}' FROM steps`)
+	var pieces []int
+	for {
+		n, err := c.Forget(t.Context(), noon, 1, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+		pieces = append(pieces, n)
+	}
+	if want := []int{2, 2, 1}; !slices.Equal(pieces, want) { // 1,200 rows each
+		t.Errorf("deleted in pieces of %d, want %d", pieces, want)
+	}
+	db, err := sql.Open("sqlite3", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for table, want := range map[string]int{"operations": 1, "attempts": 1, "steps": 600, "messages": 600} {
+		var left int
+		if err := db.QueryRow(`SELECT count(*) FROM ` + table).Scan(&left); err != nil || left != want {
+			t.Errorf("%d rows of %s are left, %v, want %d", left, table, err, want)
 		}
 	}
 }

@@ -362,12 +362,12 @@ func (e *Engine) History(ctx context.Context, model string, top int) ([]Operatio
 // ForgetHistory deletes the operations that ended and were accepted longer ago than KeepHistory, but of each model none of the newest 60 and
 // nothing of the last 3 days (F12). It returns how many it has deleted.
 func (e *Engine) ForgetHistory(ctx context.Context) (deleted int, err error) {
-	const most = 50 // an operation may have thousands of steps, and who wants to write waits for the transaction
+	const most = 100 // who wants to write waits for a transaction's end
 	before := e.options.Now().Add(-max(e.options.KeepHistory, leastKeptTime))
 	for {
 		n, err := e.options.Log.Forget(ctx, before, leastKept, most)
 		deleted += n
-		if err != nil || n < most {
+		if err != nil || n == 0 {
 			return deleted, err
 		}
 	}

@@ -41,8 +41,8 @@ type Log interface {
 	Messages(ctx context.Context, id string) ([]Message, error)
 
 	// Forget deletes in one transaction, with all that belongs to them, at most so many of the operations that have ended, were accepted before
-	// the given time and are not among the newest keep (1 or more) of their model; the oldest of a model first. It returns how many it has deleted.
-	// Versions stay, and go on naming the operation that made them.
+	// the given time and are not among the newest keep (1 or more) of their model; the oldest of a model first. It may delete fewer, so as not to be in
+	// the way of other writes, and returns how many: 0 when there are none left. Versions stay, and go on naming the operation that made them.
 	Forget(ctx context.Context, before time.Time, keep, most int) (int, error)
 
 	// Claim makes owner the owner of an unfinished operation that is not Queued and whose epoch is still the given one: the epoch grows
