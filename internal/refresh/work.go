@@ -161,16 +161,21 @@ func (w *work) place(base, ctx context.Context) (release func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	limited, stop := ctx, context.CancelFunc(func() {})
-	if w.operation.State == Accepted {
-		limited, stop = context.WithTimeoutCause(ctx, placeLimit, errAttempt)
-	}
+	limited, stop := context.WithTimeoutCause(ctx, w.operation.AcceptedAt.Add(totalLimit).Sub(w.now()), errTotal)
 	defer stop()
-	release, err = found.Place(limited)
-	if err != nil && ctx.Err() == nil {
-		return nil, w.fail(base, Failed, placeTimeout())
+	if w.operation.State == Accepted { // what has begun already waits longer for a place to go on
+		var stop context.CancelFunc
+		limited, stop = context.WithTimeoutCause(limited, placeLimit, errAttempt)
+		defer stop()
 	}
-	return release, err
+	release, err = found.Place(limited)
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return release, err
+	case errors.Is(context.Cause(limited), errTotal):
+		return nil, w.fail(base, TimedOut, totalTimeout())
+	}
+	return nil, w.fail(base, Failed, placeTimeout())
 }
 
 // plan stores the steps unless that was done before, and brings those of an earlier owner to a state to go on from.
