@@ -51,7 +51,9 @@ func (w *work) try(base, ctx context.Context) error {
 			}
 		}
 		w.log.Warn("attempt failed; another one follows", "attempt", w.attempt.Number, "failure", failure.text())
-		if err := w.pauseBeforeRetry(base, ctx, failure, backoff); err != nil {
+		if err := w.pauseBeforeRetry(base, ctx, failure, backoff); errors.Is(err, errTotal) {
+			return w.fail(base, TimedOut, totalTimeout())
+		} else if err != nil {
 			return err
 		}
 	}
@@ -74,7 +76,7 @@ func (w *work) lastAttempt() *Attempt {
 	return nil
 }
 
-// pauseBeforeRetry ends the attempt and waits.
+// pauseBeforeRetry ends the attempt and waits. The error is errTotal when the operation's limit comes first.
 func (w *work) pauseBeforeRetry(base, ctx context.Context, failure *Failure, backoff pauses) error {
 	if err := w.endAttempt(base, failure); err != nil {
 		return err
@@ -84,9 +86,7 @@ func (w *work) pauseBeforeRetry(base, ctx context.Context, failure *Failure, bac
 	}
 	ctx, stop := context.WithTimeoutCause(ctx, w.operation.AcceptedAt.Add(totalLimit).Sub(w.now()), errTotal)
 	defer stop()
-	if err := backoff.wait(ctx, w.attempt.Number); errors.Is(err, errTotal) {
-		return w.fail(base, TimedOut, totalTimeout())
-	} else if err != nil {
+	if err := backoff.wait(ctx, w.attempt.Number); err != nil {
 		return err
 	}
 	return w.move(base, Running)
