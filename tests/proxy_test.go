@@ -102,17 +102,20 @@ func (p *proxy) on(when string, after int, how fate, times int) {
 
 // trouble makes the only trouble there is from now on; heal ends it, with the connections.
 func (p *proxy) trouble(when string, after int, how fate) {
-	p.mu.Lock()
-	p.troubles = nil
-	p.mu.Unlock()
+	p.troubleEnds()
 	p.on(when, after, how, -1)
 }
 
 func (p *proxy) heal() {
-	p.mu.Lock()
-	p.troubles = nil
-	p.mu.Unlock()
+	p.troubleEnds()
 	p.cut(reset)
+}
+
+// troubleEnds lets connections be that are not in trouble yet.
+func (p *proxy) troubleEnds() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.troubles = nil
 }
 
 // troubled returns how many connections are in trouble.
