@@ -65,7 +65,8 @@ func (w *work) commitStep(base context.Context, step Step) error {
 	return nil
 }
 
-// commit makes the steps' results visible, unless guards refuse it: then the error is guarded, and nothing has changed. Commits of one operation wait for each other, since each builds on the version before.
+// commit makes the steps' results visible, or the version that a rollback goes back to. Where guards refuse it the error is guarded, and
+// nothing has changed. Commits of one operation wait for each other, since each builds on the version before.
 func (w *work) commit(base context.Context, commit Commit, steps []Step) error {
 	w.commits.Lock()
 	defer w.commits.Unlock()

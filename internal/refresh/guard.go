@@ -98,21 +98,19 @@ func (g guarded) failure(at time.Time) (*Failure, []Message) {
 	return failure, messages
 }
 
-// guards lists the tables that would lose too many rows if the steps, and so the change, were committed on base. What a partialBatch has
-// committed before counts with them: a table is compared with what it held before the refresh.
+// guards lists the tables that would lose too many rows if the steps, and so the change, were committed on base. A table is compared with
+// what it held before the refresh: what a partialBatch has committed of it already counts with the rest.
 func (w *work) guards(base store.Version, change store.Change, steps []Step) guarded {
-	before := map[store.Key]int64{} // rows of the partitions that this refresh has committed
+	held := map[store.Key]int64{} // when the refresh was planned
 	w.mu.Lock()
 	for _, step := range w.steps {
-		if step.State == StepCommitted {
-			before[key(step.Table, step.Partition)] = step.Held
-		}
+		held[key(step.Table, step.Partition)] = step.Held
 	}
 	w.mu.Unlock()
 	had, has := map[string]int64{}, map[string]int64{}
 	for _, part := range base.Parts {
-		rows, committed := before[key(part.Table, part.Partition)]
-		if !committed {
+		rows, planned := held[key(part.Table, part.Partition)]
+		if !planned {
 			rows = part.Rows()
 		}
 		had[model.NameKey(part.Table)] += rows

@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,14 +38,11 @@ func (e *Engine) rollbackRequest(ctx context.Context, definition Definition, wis
 		return Request{}, fault.New(fault.Invalid, CodeVersion, format, args...).WithHint("The versions of the model are %s.", numbers(versions))
 	}
 	if wish.Version == 0 {
-		for _, version := range versions { // newest first
-			if wish.Version == 0 && !version.Current {
-				wish.Version = version.Number
-			}
-		}
-		if wish.Version == 0 {
+		before := slices.IndexFunc(versions, func(v store.VersionSummary) bool { return !v.Current }) // they are newest first
+		if before < 0 {
 			return refuse("cannot roll back model '%s': no version before the current one is kept", definition.Name)
 		}
+		wish.Version = versions[before].Number
 	}
 	for _, version := range versions {
 		switch {

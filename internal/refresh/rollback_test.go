@@ -224,3 +224,48 @@ func TestF7RollbackToADamagedVersion(t *testing.T) {
 	}
 	want(t, p.rows("Sales", "2024", "Id"), "2 \n")
 }
+
+// F7: guards, their warnings and rollbacks stay right when the catalog does not answer, or only its replies are lost.
+func TestF7OverALogOutage(t *testing.T) {
+	for _, lose := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, sales("1", "2", "3"))
+			guard := refresh.Guard{LeastShareOfRows: 0.9}
+			b.guard(guard, nil, map[string]int64{"1": 100, "2": 100, "3": 100})
+			b.refresh(full(), refresh.Completed) // version 2
+			outage := func() {
+				b.stop()
+				b.options.Log = &unsteady{Log: b.log, calls: map[string]int{}, lose: lose}
+				b.start()
+			}
+			b.reads(func(_ context.Context, l refresh.Loading) (int64, error) {
+				return map[string]int64{"1": 80, "2": 120, "3": 70}[l.Step.Partition], nil
+			})
+			outage()
+			b.refresh(refresh.Params{Type: ptr("full"), CommitMode: ptr("partialBatch"), MaxParallelism: ptr[int64](1)}, refresh.Completed)
+			want(t, b.rows(), "1:80 2:120 3:70")
+			want(t, b.version().Number, 5)
+
+			b.gives(10)
+			outage()
+			forced, _, err := b.Submit(t.Context(), refresh.Submission{Model: modelID, Params: full(), Force: true})
+			b.must(err)
+			b.ends(forced.ID, refresh.Completed)
+			want(t, len(b.detail(forced.ID).Messages), 1)
+			outage()
+			same := b.refresh(full(), refresh.Completed) // as many rows as before
+			want(t, len(b.detail(same.ID).Messages), 0)
+			b.gives(0)
+			outage()
+			b.refresh(full(), refresh.Failed)
+			want(t, b.version().Number, 7)
+
+			outage()
+			operation := b.rolledBack(refresh.Rollback{Version: 2})
+			want(t, operation.Version, 8)
+			want(t, b.version().Number, 8)
+			want(t, b.rows(), "1:100 2:100 3:100")
+			want(t, len(b.detail(operation.ID).Messages), 1)
+		})
+	}
+}
