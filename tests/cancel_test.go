@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -114,4 +115,73 @@ func TestR30CancelOfAWaitingRefresh(t *testing.T) {
 		t.Errorf("the first one ended as %s: %+v", detail.Status, detail.Messages)
 	}
 	h.completed(t, second, `{"type":"full"}`)
+}
+
+// TestR30CancelOfWhatDescribes: a statement that hangs before its first row, since another session has locked its table, ends within a second;
+// eight callers who cancel at once are all told that it is, or was, done.
+func TestR30CancelOfWhatDescribes(t *testing.T) {
+	p := newPostgres(t, "CREATE TABLE subject AS SELECT 1::bigint AS id")
+	h := startHost(t, configured(t, p.source()))
+	ref := h.deploy(t, "Locked", modelOf(t, "Locked", tableOf("T", "id int64", reads("T", p.from("subject")))))
+	h.completed(t, ref, `{"type":"full"}`)
+	p.run(t, "BEGIN")
+	p.run(t, "LOCK TABLE subject IN ACCESS EXCLUSIVE MODE")
+	id := h.post(t, ref, `{"type":"full"}`)
+	const waiting = "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'freshet' AND wait_event_type = 'Lock'"
+	eventually(t, "the server waits for the lock", func() bool {
+		p.run(t, "SELECT pg_stat_clear_snapshot()") // within a transaction the view stands still
+		return p.text(t, waiting) == "1"
+	})
+	asked := time.Now()
+	answers := make(chan error, 8)
+	for range cap(answers) {
+		go func() { answers <- h.CancelRefresh(t.Context(), ref, id) }()
+	}
+	for range cap(answers) {
+		var refused *powerbi.Error
+		if err := <-answers; err != nil && (!errors.As(err, &refused) || refused.Status != http.StatusConflict) {
+			t.Errorf("a cancel: %v", err)
+		}
+	}
+	eventually(t, "nobody waits for the lock", func() bool {
+		p.run(t, "SELECT pg_stat_clear_snapshot()")
+		return p.text(t, waiting) == "0"
+	})
+	if took := time.Since(asked); took > time.Second {
+		t.Errorf("the statement went on for %s", took)
+	}
+	if detail := h.ended(t, ref, id); detail.Status != powerbi.Cancelled {
+		t.Errorf("it ended as %s: %+v", detail.Status, detail.Messages)
+	}
+	p.run(t, "ROLLBACK")
+	if rows := h.values(t, ref, "SELECT id FROM T"); rows != "1" {
+		t.Errorf("the rows are %s", rows)
+	}
+}
+
+// TestR30CancelBetweenAttempts: R30. A refresh that waits for its next attempt is cancelled at once, and no session is left.
+func TestR30CancelBetweenAttempts(t *testing.T) {
+	p := newPostgres(t, "CREATE TABLE subject AS SELECT 1::bigint AS id")
+	through := newProxy(t, p.server())
+	h := startHost(t, configured(t, through.source(p)))
+	ref := h.deploy(t, "Fails", modelOf(t, "Fails", tableOf("T", "id int64", reads("T", through.from(p, "subject")))))
+	h.completed(t, ref, `{"type":"full"}`)
+	through.cut(reset)
+	through.refuse(true)
+	id := h.post(t, ref, `{"type":"full","retryCount":100}`)
+	eventually(t, "two attempts have failed: the pause is 2 s at least", func() bool {
+		detail, err := h.RefreshDetail(t.Context(), ref, id)
+		return err == nil && len(detail.RefreshAttempts) >= 2 && !detail.RefreshAttempts[1].EndTime.IsZero()
+	})
+	asked := time.Now()
+	if err := h.CancelRefresh(t.Context(), ref, id); err != nil {
+		t.Fatal(err)
+	}
+	if detail := h.ended(t, ref, id); detail.Status != powerbi.Cancelled {
+		t.Errorf("it ended as %s: %+v", detail.Status, detail.Messages)
+	}
+	if took := time.Since(asked); took > time.Second {
+		t.Errorf("it took %s", took)
+	}
+	h.leavesNoSession(t, p, asked)
 }
