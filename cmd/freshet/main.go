@@ -51,6 +51,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if code == exitRefresh && errors.As(err, &refused) {
 		return code
 	}
+	var client clientError // which has told what is wrong itself
+	if errors.As(err, &client) {
+		return client.code
+	}
 	fmt.Fprintln(stderr, "freshet: "+strings.TrimPrefix(failureText(err), "freshet: "))
 	if hint := nextStep(err, a.host); hint != "" {
 		fmt.Fprintln(stderr, hint)
@@ -151,7 +155,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the refresh failed, 4 the wait ti
 	root.PersistentFlags().StringVar(&a.host, "host", "", "server to talk to, such as http://127.0.0.1:8480 or https://api.powerbi.com")
 	root.PersistentFlags().StringVar(&a.data, "data", "", "data directory of the server of this machine")
 	root.AddCommand(a.serve(), a.demo(), a.deploy(), a.models(), a.workspaces(), a.workspace(), a.refresh(), a.refreshes(), a.show(), a.cancel(), a.schedule(), a.capacity(),
-		a.versions(), a.rollback(), a.verify(), a.explain(), a.query(), a.token(), a.approve(), a.secret(), a.delete())
+		a.versions(), a.rollback(), a.verify(), a.explain(), a.query(), a.token(), a.approve(), a.secret(), a.exec(), a.inside(), a.delete())
 	return root
 }
 

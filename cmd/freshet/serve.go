@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) serve() *cobra.Command {
-	var configPath, listen, level string
+	var configPath, listen, tlsListen, level string
 	cmd := &cobra.Command{
 		Use:   "serve [--config freshet.yaml] [--data DIR] [--listen HOST:PORT]",
 		Short: "Run the server until it is interrupted",
@@ -39,6 +39,9 @@ do not end in time go on at the next start.`,
 			if listen != "" {
 				config.Listen = listen
 			}
+			if tlsListen != "" {
+				config.TLSListen = tlsListen
+			}
 			logger, err := newLogger(level)
 			if err != nil {
 				return usageError{err}
@@ -51,6 +54,9 @@ do not end in time go on at the next start.`,
 				return err
 			}
 			fmt.Fprintf(a.err, "Freshet serves %s, data in %s\n", s.Address().URL, s.Address().Data)
+			if s.Address().TLS != "" {
+				fmt.Fprintf(a.err, "and https://%s\n", s.Address().TLS)
+			}
 			err = s.Run(cmd.Context())
 			if closeErr := s.Close(); err == nil {
 				err = closeErr
@@ -60,6 +66,7 @@ do not end in time go on at the next start.`,
 	}
 	cmd.Flags().StringVar(&configPath, "config", "", "configuration file")
 	cmd.Flags().StringVar(&listen, "listen", "", "address to listen on (default "+server.DefaultListen+")")
+	cmd.Flags().StringVar(&tlsListen, "tls-listen", "", "address to listen on by TLS too (default: none)")
 	cmd.Flags().StringVar(&level, "log", "info", "least level that is logged: debug, info, warn, error")
 	return cmd
 }

@@ -54,6 +54,8 @@ func routes() []route {
 		{"GET", "/v1.0/myorg/capacities", readCapacity, none, false, (*call).listCapacities},
 
 		{"PATCH", "/v1.0/freshet/groups/{groupId}", writeWorkspace, none, false, (*call).changeGroup},
+		{"GET", "/v1.0/myorg/groups/{groupId}/dataflows", []string{auth.ScopeDataflowRead, auth.ScopeDataflowReadWrite}, none, false, (*call).listDataflows},
+
 		{"POST", "/v1.0/freshet/datasets", write, none, false, (*call).deploy},
 		{"GET", "/v1.0/freshet/datasets", read, none, false, (*call).listAll},
 		{"POST", "/v1.0/freshet/datasets/{datasetId}/query", read, viewer, false, (*call).query},

@@ -60,7 +60,6 @@ func unserved() []route {
 		{"PATCH", "/groups/{groupId}/dataflows/{dataflowId}", "Dataflows_UpdateDataflow"},
 		{"POST", "/groups/{groupId}/dataflows/{dataflowId}/refreshes", "Dataflows_RefreshDataflow"},
 		{"GET", "/groups/{groupId}/dataflows/{dataflowId}/datasources", "Dataflows_GetDataflowDataSources"},
-		{"GET", "/groups/{groupId}/dataflows", "Dataflows_GetDataflows"},
 		{"GET", "/groups/{groupId}/dataflows/{dataflowId}/upstreamDataflows", "Dataflows_GetUpstreamDataflowsInGroup"},
 		{"PATCH", "/groups/{groupId}/dataflows/{dataflowId}/refreshSchedule", "Dataflows_UpdateRefreshSchedule"},
 		{"GET", "/groups/{groupId}/dataflows/{dataflowId}/transactions", "Dataflows_GetDataflowTransactions"},

@@ -57,6 +57,8 @@ const DefaultAudience = "https://api.powerbi.com"
 const (
 	ScopeDatasetRead        = "Dataset.Read.All"
 	ScopeDatasetReadWrite   = "Dataset.ReadWrite.All"
+	ScopeDataflowRead       = "Dataflow.Read.All"
+	ScopeDataflowReadWrite  = "Dataflow.ReadWrite.All"
 	ScopeWorkspaceRead      = "Workspace.Read.All"
 	ScopeWorkspaceReadWrite = "Workspace.ReadWrite.All"
 	ScopeCapacityRead       = "Capacity.Read.All"
@@ -96,7 +98,7 @@ func MachineOwner() Principal {
 
 // AllScopes lists every scope, for a token that may do all that its owner may.
 func AllScopes() []string {
-	return []string{ScopeDatasetRead, ScopeDatasetReadWrite, ScopeWorkspaceRead, ScopeWorkspaceReadWrite, ScopeCapacityRead, ScopeCapacityReadWrite}
+	return []string{ScopeDatasetRead, ScopeDatasetReadWrite, ScopeDataflowRead, ScopeDataflowReadWrite, ScopeWorkspaceRead, ScopeWorkspaceReadWrite, ScopeCapacityRead, ScopeCapacityReadWrite}
 }
 
 const ownerID = "00000000-0000-0000-0000-000000000001"

@@ -43,6 +43,8 @@ const (
 // Config is the configuration file. freshet.example.yaml documents every key.
 type Config struct {
 	Listen          string       `yaml:"listen"`
+	TLSListen       string       `yaml:"tlsListen"`
+	TLS             TLS          `yaml:"tls"`
 	Hosts           []string     `yaml:"hosts"`
 	Data            string       `yaml:"data"`
 	Auth            Auth         `yaml:"auth"`
@@ -68,6 +70,12 @@ type Limits struct {
 
 // DataSource is one entry of dataSources: what models may read, and as whom.
 type DataSource = source.Setting
+
+// TLS names the certificate of tlsListen. Without one the server has a private authority.
+type TLS struct {
+	Certificate string `yaml:"certificate"` // files in PEM form
+	Key         string `yaml:"key"`
+}
 
 // Auth says how callers are told apart.
 type Auth struct {
@@ -169,6 +177,7 @@ func decodeConfig(content []byte, folder string, lookupEnv func(string) (string,
 		}
 	}
 	config.Data = absolute(folder, config.Data)
+	config.TLS.Certificate, config.TLS.Key = absolute(folder, config.TLS.Certificate), absolute(folder, config.TLS.Key)
 	return config, config.check()
 }
 
@@ -181,19 +190,22 @@ func absolute(folder, path string) string {
 
 // check finds what decodes and cannot work.
 func (c Config) check() error {
-	host, _, err := net.SplitHostPort(c.Listen)
-	if err != nil {
-		return fmt.Errorf("listen: %q is not HOST:PORT", c.Listen)
+	if err := c.checkListen("listen", c.Listen); err != nil {
+		return err
+	}
+	if c.TLSListen != "" {
+		if err := c.checkListen("tlsListen", c.TLSListen); err != nil {
+			return err
+		}
+	}
+	if c.TLSListen == "" && c.TLS != (TLS{}) || (c.TLS.Certificate == "") != (c.TLS.Key == "") {
+		return errors.New("tls: certificate and key go together, with tlsListen")
 	}
 	switch c.Auth.Mode {
-	case AuthLocal:
+	case AuthLocal, AuthNone:
 	case AuthEntra:
 		if c.Auth.Tenant == "" {
 			return errors.New("auth.mode entra needs auth.tenant, the id of the tenant")
-		}
-	case AuthNone:
-		if !loopback(host) {
-			return fmt.Errorf("auth.mode none lets everybody in, and listen %q is not a loopback address: use 127.0.0.1, or auth.mode local", c.Listen)
 		}
 	default:
 		return fmt.Errorf("auth.mode: there is no mode %q: the modes are local, entra and none", c.Auth.Mode)
@@ -273,6 +285,17 @@ func (c Config) checkModels() error {
 func checkShare(share float64) error {
 	if !(share >= 0 && share <= 1) {
 		return fmt.Errorf("leastShareOfRows %g is not a share from 0 to 1, such as 0.8", share)
+	}
+	return nil
+}
+
+func (c Config) checkListen(key, address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%s: %q is not HOST:PORT", key, address)
+	}
+	if c.Auth.Mode == AuthNone && !loopback(host) {
+		return fmt.Errorf("auth.mode none lets everybody in, and %s %q is not a loopback address: use 127.0.0.1, or auth.mode local", key, address)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,8 +51,10 @@ const (
 // Address is where a server is reached.
 type Address struct {
 	URL  string `json:"url"`
-	Data string `json:"data"` // its data directory, absolute
-	Open bool   `json:"open"` // without sign-in
+	Data string `json:"data"`          // its data directory, absolute
+	Open bool   `json:"open"`          // without sign-in
+	TLS  string `json:"tls,omitempty"` // HOST:PORT of the door with TLS; "" = none
+	CA   string `json:"ca,omitempty"`  // the file of the private authority's certificate; "" = the certificate is one of the configuration
 }
 
 // Server is a Freshet server with everything that belongs to it.
@@ -60,6 +63,7 @@ type Server struct {
 	logger   *slog.Logger
 	address  Address
 	listener net.Listener
+	tls      net.Listener // nil: no TLS
 	http     *http.Server
 	stopping chan struct{} // closed when the server has been told to stop
 	engine   *refresh.Engine
@@ -135,7 +139,7 @@ func (s *Server) open(ctx context.Context) error {
 			_, err := rows.Workspaces(ctx)
 			return err
 		},
-		Hosts: s.config.Hosts, StandardDetails: s.config.StandardDetails, Limits: api.Limits(s.config.Limits), Now: time.Now, Stopping: s.stopping, NewID: uuid.NewString, Logger: s.logger,
+		Hosts: s.config.hosts(), StandardDetails: s.config.StandardDetails, Limits: api.Limits(s.config.Limits), Now: time.Now, Stopping: s.stopping, NewID: uuid.NewString, Logger: s.logger,
 	}
 	switch s.config.Auth.Mode {
 	case AuthLocal:
@@ -161,6 +165,14 @@ func (s *Server) issuer() (*auth.Local, *auth.SignIn, error) {
 	}
 	signIn, err := auth.NewSignIn(local, clients, time.Now)
 	return local, signIn, err
+}
+
+// hosts are the names by which callers may reach the server.
+func (c Config) hosts() []string {
+	if c.TLSListen == "" {
+		return c.Hosts
+	}
+	return append(StandsFor(), c.Hosts...)
 }
 
 // roles are those that the configuration gives to clients.
@@ -252,29 +264,19 @@ func (s *Server) capacities(ctx context.Context, book capacity.Book) ([]*capacit
 func (s *Server) listen(handler http.Handler) error {
 	listener, err := net.Listen("tcp", s.config.Listen)
 	if err != nil {
-		return fault.New(fault.Unavailable, codeAddress, "cannot listen on %s: %w", s.config.Listen, err).
-			WithHint("Another program may use that address; choose one with --listen HOST:PORT.")
+		return inUse(s.config.Listen, "--listen", err)
 	}
 	s.listener = listener
-	s.later(func() error {
-		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
-			return err
-		}
-		return nil
-	})
+	s.later(closing(listener))
 	s.http = &http.Server{
 		Handler: handler, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
 		// Answers have no limit of their own: a query streams as long as its reader reads, and sets a limit for each piece.
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
-	host, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		return fault.New(fault.Internal, codeAddress, "cannot tell the address that was listened on: %w", err)
+	s.address = Address{URL: "http://" + reachable(listener), Data: s.config.Data, Open: s.config.Auth.Mode == AuthNone}
+	if err := s.listenTLS(); err != nil {
+		return err
 	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	s.address = Address{URL: "http://" + net.JoinHostPort(host, port), Data: s.config.Data, Open: s.config.Auth.Mode == AuthNone}
 	content, err := json.Marshal(s.address)
 	if err != nil {
 		return err
@@ -285,6 +287,31 @@ func (s *Server) listen(handler http.Handler) error {
 	}
 	s.later(func() error { return os.Remove(path) })
 	return nil
+}
+
+func inUse(address, flag string, err error) error {
+	return fault.New(fault.Unavailable, codeAddress, "cannot listen on %s: %w", address, err).
+		WithHint("Another program may use that address; choose one with %s HOST:PORT.", flag)
+}
+
+// closing closes a listener that its server may have closed before.
+func closing(listener net.Listener) func() error {
+	return func() error {
+		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+// reachable is the HOST:PORT at which this machine reaches a listener.
+func reachable(listener net.Listener) string {
+	address := listener.Addr().(*net.TCPAddr)
+	host := address.IP.String()
+	if address.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(address.Port))
 }
 
 // Address returns where the server is reached, from Open on.
@@ -305,6 +332,14 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		return nil
 	})
+	if s.tls != nil {
+		group.Go(func() error {
+			if err := s.http.ServeTLS(s.tls, "", ""); !errors.Is(err, http.ErrServerClosed) {
+				return fault.New(fault.Unavailable, "", "cannot serve %s: %w", s.address.TLS, err)
+			}
+			return nil
+		})
+	}
 	group.Go(func() error { return s.engine.Run(work) })
 	group.Go(func() error { return s.sweep(work) })
 	group.Go(func() error {

@@ -1,0 +1,131 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"freshet.dev/internal/fault"
+)
+
+// trusting is a client that trusts a CA file alone and reaches every host at one address.
+func trusting(t *testing.T, caFile, address string) *http.Client {
+	t.Helper()
+	content, err := os.ReadFile(caFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(content) {
+		t.Fatal("no certificate in " + caFile)
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}
+	dialer := &net.Dialer{}
+	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return dialer.DialContext(ctx, network, address)
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func TestTLS(t *testing.T) {
+	data, files := t.TempDir(), t.TempDir()
+	withTLS := func(c *Config) { c.TLSListen, c.Hosts = "127.0.0.1:0", []string{"freshet.example"} }
+	r := start(t, data, files, withTLS)
+	address := r.server.Address()
+	if address.TLS == "" || address.CA == "" {
+		t.Fatalf("address %+v", address)
+	}
+	client := trusting(t, address.CA, address.TLS)
+	for host, want := range map[string]int{"api.powerbi.com": 401, "login.microsoftonline.com": 401, "freshet.example": 401, "localhost": 401, "127.0.0.1": 401} {
+		response, err := client.Get("https://" + host + "/v1.0/myorg/groups")
+		if err != nil {
+			t.Errorf("%s: %v", host, err)
+			continue
+		}
+		response.Body.Close()
+		if response.StatusCode != want || response.ProtoMajor != 2 {
+			t.Errorf("%s: %s %s", host, response.Proto, response.Status)
+		}
+	}
+	var wrongName x509.HostnameError
+	if _, err := client.Get("https://www.example.org/"); !errors.As(err, &wrongName) {
+		t.Errorf("a host that the server does not stand for: %v", err)
+	}
+	key, err := os.Stat(filepath.Join(data, "tls", "ca-key.pem"))
+	if err != nil || key.Mode().Perm() != 0o600 {
+		t.Errorf("key: %v, %v", key.Mode(), err)
+	}
+	r.stop()
+
+	before, err := os.ReadFile(address.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, data, files, withTLS).stop()
+	same, err := os.ReadFile(address.CA)
+	if err != nil || string(same) != string(before) {
+		t.Errorf("a second start made another authority: %v", err)
+	}
+	r = start(t, data, files, func(c *Config) { withTLS(c); c.Hosts = append(c.Hosts, "second.example") })
+	response, err := trusting(t, address.CA, r.server.Address().TLS).Get("https://second.example/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+}
+
+// The authority cannot certify what it does not stand for, whoever holds its key.
+func TestAuthorityIsConstrained(t *testing.T) {
+	private, err := openAuthority(t.TempDir(), nil, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private.hosts = append(private.hosts, "bank.example")
+	leaf, err := private.certify(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(private.certificate)
+	var invalid x509.CertificateInvalidError
+	if _, err := leaf.Leaf.Verify(x509.VerifyOptions{DNSName: "bank.example", Roots: pool}); !errors.As(err, &invalid) {
+		t.Errorf("bank.example: %v", err)
+	}
+	now := time.Now()
+	private, err = openAuthority(t.TempDir(), nil, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := private.certify(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(leafLife - leafRenew - time.Minute)
+	if again, err := private.certify(nil); err != nil || again != first {
+		t.Errorf("renewed too early: %v", err)
+	}
+	now = now.Add(2 * time.Minute)
+	if again, err := private.certify(nil); err != nil || again == first {
+		t.Errorf("not renewed: %v", err)
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "tls"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ca.pem", "ca-key.pem"} {
+		if err := os.WriteFile(filepath.Join(dir, "tls", name), []byte("no PEM"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := openAuthority(dir, nil, time.Now); fault.CodeOf(err) != CodeTLS {
+		t.Errorf("a broken authority: %v", err)
+	}
+}
