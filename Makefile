@@ -4,7 +4,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -tags=duckdb_arrow)
 # What is fuzzed, and for how long each.
 FUZZTIME ?= 20s
 
-.PHONY: help tools build demo test check bench fuzz clean
+.PHONY: help tools build demo test clients check bench fuzz clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -20,6 +20,9 @@ demo: build ## start Freshet with sample data, refresh it, print what to try
 
 test: tools ## run all tests, with real servers on loopback
 	FRESHET_REQUIRE_SERVERS=1 scripts/servers run go test -timeout 20m ./...
+
+clients: build ## run real, unmodified clients against a started server
+	FRESHET_BIN=$(CURDIR)/bin/freshet FRESHET_REQUIRE_CLIENTS=1 scripts/servers clients go test -count=1 -timeout 10m ./tests/clients
 
 check: tools ## formatting, vet, staticcheck, layers, generated files
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }

@@ -47,6 +47,7 @@ var layers = map[string][]string{
 	"internal/fault/catalogue":   {},
 	"tests":                      {"internal/server", "powerbi"},
 	"tests/bench":                {"powerbi"},
+	"tests/clients":              {"internal/server", "powerbi"},
 }
 
 func TestLayers(t *testing.T) {

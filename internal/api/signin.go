@@ -97,7 +97,7 @@ func (c *call) token() (reply, error) {
 			answer.ClientInfo = granted.ClientInfo()
 		}
 		if len(granted.Scopes) > 0 {
-			answer.Scope = granted.Audience + "/" + strings.Join(granted.Scopes, " "+granted.Audience+"/")
+			answer.Scope = granted.Audience + "/" + strings.Join(append(granted.Scopes, ".default"), " "+granted.Audience+"/")
 		}
 		return answer, nil
 	})

@@ -177,6 +177,7 @@ func (l *Local) sign(builder *jwt.Builder) (string, error) {
 	if err != nil {
 		return "", fault.New(fault.Internal, codeSigningKey, "cannot build a token: %w", err)
 	}
+	token.Options().Enable(jwt.FlattenAudience) // one audience as a text: Microsoft's libraries read no list
 	l.mu.RLock()
 	key := l.keys[l.newest]
 	l.mu.RUnlock()

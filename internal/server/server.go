@@ -335,7 +335,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.tls != nil {
 		group.Go(func() error {
 			if err := s.http.ServeTLS(s.tls, "", ""); !errors.Is(err, http.ErrServerClosed) {
-				return fault.New(fault.Unavailable, "", "cannot serve %s: %w", s.address.TLS, err)
+				return fault.New(fault.Unavailable, codeAddress, "cannot serve %s: %w", s.address.TLS, err)
 			}
 			return nil
 		})

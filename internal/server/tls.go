@@ -21,7 +21,8 @@ import (
 	"freshet.dev/internal/fault"
 )
 
-// CodeTLS is the code of certificates and keys that cannot be used.
+// Internal: the private certificate authority of the data directory cannot be used.
+// Do: delete the folder tls of the data directory; a new one is made, which clients have to trust again.
 const CodeTLS = "CertificateInvalid"
 
 // StandsFor lists the hosts of Microsoft's that a server stands for towards clients which know no others: Power BI's interface and the sign-in.
