@@ -248,4 +248,15 @@ type ObjectProgress struct {
 	ExpectedEnd   Time   `json:"expectedEnd,omitzero"`
 	Note          string `json:"note,omitempty"`  // why nothing was done
 	Error         string `json:"error,omitempty"` // why it failed
+
+	Failure *ObjectFailure `json:"failure,omitempty"` // the same in its parts
+}
+
+// ObjectFailure is why a partition failed.
+type ObjectFailure struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Column  string `json:"column,omitempty"`
+	Row     int64  `json:"row,omitempty"`  // 1 is the first row that the partition's expression gives; 0 is unknown
+	Hint    string `json:"hint,omitempty"` // what to do
 }

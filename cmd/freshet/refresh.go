@@ -157,7 +157,7 @@ func (a *app) printResult(result powerbi.Result) {
 		line += fmt.Sprintf(": %s, %s", rowCount(progress.Rows), size(progress.Bytes))
 	}
 	fmt.Fprintln(a.out, line)
-	for _, message := range detail.Messages {
+	for _, message := range a.printFailures(a.err, detail) {
 		text := message.Message
 		if message.Code != "" {
 			text = message.Code + ": " + text

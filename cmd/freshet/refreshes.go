@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -102,7 +104,10 @@ func (a *app) show() *cobra.Command {
 			}
 			return list(a, partitions(observed.Detail), []string{"Table", "Partition", "Status", "Rows", "Bytes", "Took", "Note"}, func(o powerbi.ObjectProgress) []string {
 				note := o.Note
-				if o.Error != "" {
+				switch {
+				case o.Failure != nil && a.format == formatTable:
+					note = o.Failure.Code // the rest stands above
+				case o.Error != "":
 					note = o.Error
 				}
 				return []string{o.Table, o.Partition, string(o.Status), count(o.Rows), size(o.Bytes), length(o.StartTime.Time, o.EndTime.Time), note}
@@ -132,9 +137,40 @@ func (a *app) printDetail(id string, observed powerbi.Observed) {
 		fmt.Fprintf(a.out, ", took %s", took)
 	}
 	fmt.Fprintln(a.out)
-	for _, message := range detail.Messages {
+	for _, message := range a.printFailures(a.out, detail) {
 		fmt.Fprintf(a.out, "%s: %s %s\n", message.Type, message.Code, printable(message.Message))
 	}
+}
+
+// printFailures tells of each partition that failed where, what, and what to do, and returns the messages that tell something else.
+func (a *app) printFailures(out io.Writer, detail powerbi.RefreshDetail) []powerbi.RefreshMessage {
+	told := map[string]bool{}
+	for _, o := range partitions(detail) {
+		if o.Failure == nil {
+			continue
+		}
+		told[o.Error] = true
+		where := place{o.Table, o.Partition}.String()
+		if o.Failure.Column != "" {
+			where += ", column " + o.Failure.Column
+		}
+		if o.Failure.Row > 0 {
+			where += ", row " + count(o.Failure.Row)
+		}
+		fmt.Fprintf(out, "%s: %s\n", printable(where), printable(o.Failure.Code))
+		for _, text := range []string{o.Failure.Message, o.Failure.Hint} {
+			for line := range strings.Lines(text) {
+				fmt.Fprintf(out, "    %s\n", printable(strings.TrimSuffix(line, "\n")))
+			}
+		}
+	}
+	var others []powerbi.RefreshMessage
+	for _, message := range detail.Messages {
+		if !told[message.Message] {
+			others = append(others, message)
+		}
+	}
+	return others
 }
 
 func (a *app) cancel() *cobra.Command {

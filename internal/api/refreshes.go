@@ -231,6 +231,9 @@ func asProgress(detail refresh.Detail) *powerbi.Progress {
 		}
 		if object.Failure != nil {
 			o.Error = object.Failure.Message
+			if failure := object.Failure; failure.Cause != "" {
+				o.Failure = &powerbi.ObjectFailure{Code: failure.Code, Message: failure.Cause, Column: failure.Where.Column, Row: failure.Where.Row, Hint: failure.Hint}
+			}
 		}
 		progress.Rows += o.Rows
 		progress.Bytes += o.Bytes

@@ -263,13 +263,19 @@ func report(err error) error {
 	message := f.message
 	switch f.detail.(type) {
 	case text, number, logical, date, timeOfDay, datetime, datetimezone, duration:
-		message += " Details: " + display(f.detail)
+		message = strings.TrimSuffix(message, ".") + ". Details: " + display(f.detail)
 	}
 	reason := f.reason
 	if reason == "" {
 		reason = CodeExpression
 	}
-	final := fault.New(fault.Invalid, reason, "cannot evaluate %s: [%s] %s", place, reason, strings.TrimSuffix(message, "."))
+	code := reason
+	switch reason {
+	case CodeExpression, codeDataFormat, CodeSyntax:
+	default:
+		code = CodeExpression // the author's own reason stands in the text
+	}
+	final := fault.New(fault.Invalid, code, "cannot evaluate %s: [%s] %s", place, reason, strings.TrimSuffix(message, "."))
 	final.Hint, final.Err = f.hint, f.cause
 	return final
 }

@@ -98,6 +98,23 @@ func (op *navigation) begin(ev *evaluation, _ *step) (rows, error) {
 	return allRows(held), nil
 }
 
+// advice tells what to do when no table has the key that was asked for.
+func (op *navigation) advice(ev *evaluation, match *record) string {
+	names := make([]string, len(op.tables))
+	for i, t := range op.tables {
+		names[i] = t.Name
+	}
+	for i, column := range match.shape.names {
+		asked, err := forceRaw(ev, match.values[i])
+		if name, isText := asked.(text); err == nil && isText && (column == "Item" || column == "Name") {
+			if near := fault.Nearest(string(name), names); near != "" && near != string(name) {
+				return "The nearest table or view is '" + near + "'"
+			}
+		}
+	}
+	return "Check the name, and that the user of the data source may read it: tables that it may not read are not listed"
+}
+
 func (*navigation) fold(*folding, *step, []*query) (*query, error) {
 	return nil, refuse("the list of tables is no table of the database")
 }

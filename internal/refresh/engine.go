@@ -212,8 +212,13 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 		if since.IsZero() {
 			since = stored.AcceptedAt
 		}
-		return Operation{}, "", invalid("Invalid dataset refresh request. Another refresh request is already executing: %s, since %s",
-			stored.ID, since.UTC().Format(time.RFC3339)).WithHint("Wait for its end or cancel it.")
+		by := ""
+		if stored.RequestedBy != "" {
+			by = ", started by " + stored.RequestedBy
+		}
+		return Operation{}, "", invalid("Invalid dataset refresh request. Another refresh request is already executing: %s, since %s%s",
+			stored.ID, since.UTC().Format(time.RFC3339), by).
+			WithHint("Wait for its end (freshet show), or cancel it (freshet cancel; over REST DELETE of that refresh).")
 	case OutcomeDropped:
 		e.options.Logger.Info("refresh dropped: one runs and one is queued", "model", definition.ID, "refresh", operation.ID, "running", stored.ID)
 		return operation, outcome, nil

@@ -85,7 +85,11 @@ func failureOf(err error) *Failure {
 	if code == "" {
 		code = CodeProcessing
 	}
-	return &Failure{Code: code, Message: known.Error(), Where: known.Where}
+	text := known.Message
+	// A panic inside the engine has its stack behind it: that is for the log alone.
+	text, _, _ = strings.Cut(text, "\ngoroutine ")
+	told := fault.Error{Message: text, Hint: known.Hint, Where: known.Where}
+	return &Failure{Code: code, Message: told.Error(), Where: known.Where, Cause: text, Hint: known.Hint}
 }
 
 // message tells the failure to the reader of the operation.

@@ -60,6 +60,8 @@ type Failure struct {
 	Code    string // Power BI's where it has one
 	Message string // what went wrong, where, and what to do
 	Where   fault.Where
+	Cause   string `json:",omitempty"` // the part of Message that tells what went wrong; "" where it has no other part
+	Hint    string `json:",omitempty"` // the part that tells what to do
 }
 
 // JSON is the failure in the form of serviceExceptionJson.

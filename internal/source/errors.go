@@ -20,9 +20,11 @@ func FileError(path string, err error) error {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fault.New(fault.NotFound, CodeNotFound, "cannot open '%s': there is no such file or folder", path)
+		return fault.New(fault.NotFound, CodeNotFound, "cannot open '%s': there is no such file or folder", path).
+			WithHint("Check the path, as the machine that runs Freshet sees it, and that what writes the file has run.")
 	case errors.Is(err, fs.ErrPermission):
-		return fault.New(fault.Denied, CodeCredentials, "cannot open '%s': the user that runs Freshet may not read it", path)
+		return fault.New(fault.Denied, CodeCredentials, "cannot open '%s': the user that runs Freshet may not read it", path).
+			WithHint("Give that user the right to read the file and to enter the folders above it.")
 	}
 	return fault.New(fault.Unavailable, CodeUnavailable, "cannot read '%s': %w", path, err)
 }

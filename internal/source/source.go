@@ -32,8 +32,8 @@ const (
 	// Do: see that it is up and can be reached from the server; set retryCount so that a refresh tries again by itself.
 	CodeUnavailable = "DataSourceUnavailable"
 
-	// Denied: the source does not let the configured user in, or not at this object.
-	// Do: correct username and password of the entry of dataSources, or give the user the right at the source.
+	// Denied: the source does not let the configured user in, not at this object, or not over this kind of connection.
+	// Do: correct username, password or options of the entry of dataSources, or give the user the right at the source.
 	CodeCredentials = "DataSourceCredentials"
 
 	// Invalid: the source refuses the statement; the text has its own words.

@@ -100,7 +100,8 @@ func (c conn) Content(context.Context) (source.Content, error) {
 		return source.Content{}, source.FileError(c.path, err)
 	}
 	if info.IsDir() {
-		return source.Content{}, fault.New(fault.Invalid, source.CodePath, "cannot read '%s': it is a folder, not a file", c.path)
+		return source.Content{}, fault.New(fault.Invalid, source.CodePath, "cannot read '%s': it is a folder, not a file", c.path).
+			WithHint("Name a file in it, or list its files with Folder.Files.")
 	}
 	if !info.Mode().IsRegular() {
 		// A pipe or a device could block for ever, or never end.

@@ -71,7 +71,8 @@ func (s *scan) failure(err error) error {
 	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fault.New(fault.Invalid, source.CodeData, "cannot read %s as Parquet: %w", s.name(), err)
+	return fault.New(fault.Invalid, source.CodeData, "cannot read %s as Parquet: %w", s.name(), err).
+		WithHint("See that the file is whole, and that it is Parquet.")
 }
 
 // counted counts the bytes that are read.

@@ -166,7 +166,7 @@ func TestErrorsTellTheStep(t *testing.T) {
 		{server.Path, "BEGIN", fault.Invalid, "it gives no columns"},
 		{server.Path, "SELECT 1; SELECT 2", fault.Invalid, "cannot insert multiple commands"},
 		{server.Server + ";nowhere", "SELECT 1", fault.NotFound, `database "nowhere" does not exist`},
-		{"127.0.0.1:1;sales", "SELECT 1", fault.Unavailable, "cannot connect to PostgreSQL '127.0.0.1:1;sales': connect: connection refused. Is the server up"},
+		{"127.0.0.1:1;sales", "SELECT 1", fault.Unavailable, "cannot connect to PostgreSQL '127.0.0.1:1;sales': connect: connection refused. See that the server is up"},
 	} {
 		database, err := r.Database(t.Context(), source.Ref{Kind: "PostgreSQL", Path: c.path})
 		if err != nil {

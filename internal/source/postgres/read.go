@@ -323,6 +323,9 @@ func (d *decoder) append(row []byte) error {
 		if err := c.append(row[:n]); err != nil {
 			failed := fault.New(fault.Invalid, source.CodeData, "cannot read from PostgreSQL '%s': a value of type %s: %w", d.reader.conn.path, c.declared, err)
 			failed.Where = fault.Where{Column: c.name, Row: d.row}
+			if errors.Is(err, errInfinite) {
+				failed.Hint = "Leave the column out, or cast or replace infinite dates in a query or view of the source."
+			}
 			return failed
 		}
 		row = row[n:]
