@@ -43,9 +43,17 @@ func (a *app) workspaces() *cobra.Command {
 func (a *app) workspace() *cobra.Command {
 	parent := &cobra.Command{Use: "workspace", Short: "Create and change workspaces", Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	parent.AddCommand(a.setWorkspace(), &cobra.Command{
-		Use:     "create NAME",
-		Short:   "Create a workspace; you become its Admin",
+	parent.AddCommand(a.createWorkspace(), a.assignWorkspace(), a.grantWorkspace(), a.workspaceUsers(), a.setWorkspace())
+	return parent
+}
+
+func (a *app) createWorkspace() *cobra.Command {
+	var shared bool
+	cmd := &cobra.Command{
+		Use:   "create NAME [--shared]",
+		Short: "Create a workspace; you become its Admin",
+		Long: `Create a workspace, of which you become Admin. It is on the first capacity, or with --shared on none: models there take standard refreshes only,
+eight a day.`,
 		Example: `  freshet workspace create Sales`,
 		Args:    usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,11 +65,128 @@ func (a *app) workspace() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if shared {
+				if err := client.AssignToCapacity(cmd.Context(), group.ID, powerbi.NoCapacity); err != nil {
+					return err
+				}
+			}
 			fmt.Fprintf(a.out, "Created workspace %s (%s)\n", group.Name, group.ID)
 			return nil
 		},
+	}
+	cmd.Flags().BoolVar(&shared, "shared", false, "on no capacity")
+	return cmd
+}
+
+func (a *app) assignWorkspace() *cobra.Command {
+	var shared bool
+	cmd := &cobra.Command{
+		Use:   "assign NAME CAPACITY | NAME --shared",
+		Short: "Put a workspace on a capacity, or on none",
+		Example: `  freshet workspace assign Sales Nightly
+  freshet workspace assign Sales --shared`,
+		Args: usage(cobra.RangeArgs(1, 2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if shared == (len(args) == 2) {
+				return usageError{errors.New("name a capacity, or give --shared")}
+			}
+			client, err := a.connect()
+			if err != nil {
+				return err
+			}
+			group, err := findGroup(cmd.Context(), client, args[0])
+			if err != nil {
+				return err
+			}
+			id, where := powerbi.NoCapacity, "no capacity"
+			if !shared {
+				where = "capacity " + args[1]
+				if id, err = findCapacity(cmd.Context(), client, args[1]); err != nil {
+					return err
+				}
+			}
+			if err := client.AssignToCapacity(cmd.Context(), group.ID, id); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "Workspace %s is on %s\n", group.Name, where)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&shared, "shared", false, "on no capacity")
+	return cmd
+}
+
+// findCapacity finds a capacity's id by its name.
+func findCapacity(ctx context.Context, client *powerbi.Client, name string) (string, error) {
+	capacities, err := client.Capacities(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, capacity := range capacities {
+		if strings.EqualFold(capacity.DisplayName, name) || strings.EqualFold(capacity.ID, name) {
+			return capacity.ID, nil
+		}
+	}
+	return "", fmt.Errorf("cannot find a capacity %q; 'freshet capacity list' lists them", name)
+}
+
+func (a *app) grantWorkspace() *cobra.Command {
+	var app bool
+	cmd := &cobra.Command{
+		Use:   "grant NAME WHO ROLE [--app]",
+		Short: "Give somebody a role in a workspace: Viewer, Contributor, Member, Admin, or None",
+		Long: `Give a person (by the name that tokens have) or an application (by its id, with --app) a role in a workspace, in place of the one it had.
+None takes it away. Viewer reads data; Contributor deploys and refreshes; Member adds others; Admin may do all.`,
+		Example: `  freshet workspace grant Sales ana@example.com Contributor
+  freshet workspace grant Sales 0a1b2c3d-0000-4000-8000-000000000001 Contributor --app`,
+		Args: usage(cobra.ExactArgs(3)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := a.connect()
+			if err != nil {
+				return err
+			}
+			group, err := findGroup(cmd.Context(), client, args[0])
+			if err != nil {
+				return err
+			}
+			user := powerbi.GroupUser{Identifier: args[1], AccessRight: args[2], PrincipalType: "User"}
+			if app {
+				user.PrincipalType = "App"
+			}
+			if err := client.UpdateGroupUser(cmd.Context(), group.ID, user); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "%s in workspace %s: %s\n", args[1], group.Name, args[2])
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&app, "app", false, "WHO is an application")
+	return cmd
+}
+
+func (a *app) workspaceUsers() *cobra.Command {
+	return a.formatted(&cobra.Command{
+		Use:   "users NAME",
+		Short: "List who has a role in a workspace",
+		Args:  usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := a.connect()
+			if err != nil {
+				return err
+			}
+			group, err := findGroup(cmd.Context(), client, args[0])
+			if err != nil {
+				return err
+			}
+			users, err := client.GroupUsers(cmd.Context(), group.ID)
+			if err != nil {
+				return err
+			}
+			return list(a, users, []string{"Who", "Kind", "Role", "Name"}, func(u powerbi.GroupUser) []string {
+				return []string{u.Identifier, u.PrincipalType, u.AccessRight, u.DisplayName}
+			})
+		},
 	})
-	return parent
 }
 
 func (a *app) setWorkspace() *cobra.Command {

@@ -49,6 +49,12 @@ func routes() []route {
 		{"GET", "/v1.0/myorg/groups", readWorkspace, none, false, (*call).listGroups},
 		{"POST", "/v1.0/myorg/groups", writeWorkspace, none, false, (*call).createGroup},
 		{"GET", "/v1.0/myorg/groups/{groupId}", readWorkspace, none, false, (*call).getGroup},
+		{"POST", "/v1.0/myorg/groups/{groupId}/AssignToCapacity", writeWorkspace, none, false, (*call).assignGroup},
+		{"GET", "/v1.0/myorg/groups/{groupId}/CapacityAssignmentStatus", readWorkspace, none, false, (*call).groupAssignment},
+		{"GET", "/v1.0/myorg/groups/{groupId}/users", readWorkspace, none, false, (*call).listGroupUsers},
+		{"POST", "/v1.0/myorg/groups/{groupId}/users", writeWorkspace, none, false, (*call).putGroupUser},
+		{"PUT", "/v1.0/myorg/groups/{groupId}/users", writeWorkspace, none, false, (*call).putGroupUser},
+		{"DELETE", "/v1.0/myorg/groups/{groupId}/users/{user}", writeWorkspace, none, false, (*call).deleteGroupUser},
 		{"DELETE", "/v1.0/myorg/groups/{groupId}", writeWorkspace, none, false, (*call).deleteGroup},
 
 		{"GET", "/v1.0/myorg/capacities", readCapacity, none, false, (*call).listCapacities},

@@ -1,0 +1,126 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/workspace"
+	"freshet.dev/powerbi"
+)
+
+// noCapacity is the id by which Power BI takes a workspace off its capacity.
+const noCapacity = "00000000-0000-0000-0000-000000000000"
+
+// assignGroup puts a workspace on a capacity, or on none (R2).
+func (c *call) assignGroup() (reply, error) {
+	var body struct {
+		CapacityID string `json:"capacityId"`
+	}
+	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
+		return reply{}, err
+	}
+	found, err := c.group(workspace.Admin)
+	if err != nil {
+		return reply{}, err
+	}
+	name := ""
+	if body.CapacityID != noCapacity {
+		if name, err = c.capacityNamed(body.CapacityID); err != nil {
+			return reply{}, err
+		}
+	}
+	assigned, err := c.Workspaces.Assign(c.r.Context(), c.caller(), found.ID, name)
+	if err != nil {
+		return reply{}, err
+	}
+	c.audit("workspace.assign", "workspace", assigned.Name, "workspaceId", assigned.ID, "capacity", assigned.Capacity)
+	return reply{status: http.StatusOK}, nil
+}
+
+// capacityNamed finds the name of a capacity's id.
+func (c *call) capacityNamed(id string) (string, error) {
+	var known []string
+	for _, state := range c.Engine.Capacities() {
+		if strings.EqualFold(capacityID(state.Name), id) {
+			return state.Name, nil
+		}
+		known = append(known, capacityID(state.Name)+" ("+state.Name+")")
+	}
+	return "", fault.New(fault.NotFound, fault.CodeCapacityUnknown, "cannot find the capacity %q", id).
+		WithHint("There are %s; %s stands for none.", strings.Join(known, ", "), noCapacity)
+}
+
+// groupAssignment tells that an assignment is done: it takes no time here.
+func (c *call) groupAssignment() (reply, error) {
+	found, err := c.group(workspace.Viewer)
+	if err != nil {
+		return reply{}, err
+	}
+	answer := powerbi.CapacityAssignment{Status: "CompletedSuccessfully"}
+	if !found.Shared() {
+		answer.CapacityID = capacityID(found.Capacity)
+	}
+	return reply{http.StatusOK, answer}, nil
+}
+
+func (c *call) listGroupUsers() (reply, error) {
+	id, err := guid(c.r.PathValue("groupId"))
+	if err != nil {
+		return reply{}, err
+	}
+	grants, err := c.Workspaces.Grants(c.r.Context(), c.caller(), id)
+	if err != nil {
+		return reply{}, err
+	}
+	users := make([]powerbi.GroupUser, 0, len(grants))
+	for _, grant := range grants {
+		user := powerbi.GroupUser{Identifier: grant.PrincipalID, DisplayName: grant.PrincipalName, PrincipalType: "User", AccessRight: grant.Role.String()}
+		if grant.App {
+			user.PrincipalType = "App"
+		} else if strings.Contains(grant.PrincipalID, "@") {
+			user.EmailAddress = grant.PrincipalID
+		}
+		users = append(users, user)
+	}
+	return reply{http.StatusOK, powerbi.List[powerbi.GroupUser]{Context: c.context("users"), Value: users}}, nil
+}
+
+// putGroupUser gives somebody a role, in place of the one that they had.
+func (c *call) putGroupUser() (reply, error) {
+	var user powerbi.GroupUser
+	if err := c.decodeLenient(maxRefreshBody, &user); err != nil {
+		return reply{}, err
+	}
+	role, err := workspace.ParseRole(user.AccessRight)
+	if err != nil {
+		return reply{}, err
+	}
+	if user.PrincipalType == "Group" {
+		return reply{}, fault.New(fault.Invalid, codeInvalid, "cannot give a role to a group: Freshet knows people and applications").
+			WithHint("Name each of them.")
+	}
+	if user.Identifier == "" {
+		user.Identifier = user.EmailAddress
+	}
+	if user.DisplayName == "" {
+		user.DisplayName = user.Identifier
+	}
+	return c.grant(workspace.Grant{PrincipalID: user.Identifier, PrincipalName: user.DisplayName, App: user.PrincipalType == "App", Role: role})
+}
+
+func (c *call) deleteGroupUser() (reply, error) {
+	return c.grant(workspace.Grant{PrincipalID: c.r.PathValue("user"), Role: workspace.NoRole})
+}
+
+func (c *call) grant(grant workspace.Grant) (reply, error) {
+	id, err := guid(c.r.PathValue("groupId"))
+	if err != nil {
+		return reply{}, err
+	}
+	if err := c.Workspaces.Grant(c.r.Context(), c.caller(), id, grant); err != nil {
+		return reply{}, err
+	}
+	c.audit("workspace.grant", "workspaceId", id, "principal", grant.PrincipalID, "role", grant.Role.String())
+	return reply{status: http.StatusOK}, nil
+}
