@@ -21,6 +21,7 @@ import (
 
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/model"
+	"freshet.dev/internal/notify"
 )
 
 const (
@@ -35,6 +36,7 @@ const (
 type Catalog struct {
 	writer  *writer
 	readers *sql.DB
+	notify  *notify.Service // nil: nobody hears of ends
 
 	models  modelCache
 	decodes singleflight.Group

@@ -554,6 +554,7 @@ func writeUntilKilled(path string) {
 		fmt.Println("error", err)
 		os.Exit(1)
 	}
+	announced(&panicking{}, c)
 	var mu sync.Mutex
 	for model := 1; model <= 2; model++ {
 		go func() {
@@ -602,6 +603,7 @@ func TestF5KilledWriterLosesNothingPromised(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		checkToldAfterKill(t, path)
 		for model, last := range promised {
 			checkAfterKill(t, c, modelID(model), last)
 		}
@@ -681,6 +683,25 @@ func checkAfterKill(t *testing.T, c *catalog.Catalog, model string, promised int
 	}
 	if newest != version.Number {
 		t.Errorf("the newest Completed made version %d, %d is current", newest, version.Number)
+	}
+}
+
+// checkToldAfterKill is F12: all that completed is announced, once, and nothing else is.
+func checkToldAfterKill(t *testing.T, path string) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var told, completed, both int
+	if err := db.QueryRow(`SELECT (SELECT count(*) FROM notifications), (SELECT count(*) FROM operations WHERE state = 'Completed'), (
+		SELECT count(DISTINCT o.id || n.target) FROM operations o JOIN notifications n ON n.operation = o.seq AND n.event ->> '$.data.requestId' = o.id
+		WHERE o.state = 'Completed')`).Scan(&told, &completed, &both); err != nil {
+		t.Fatal(err)
+	}
+	if completed == 0 || both != 2*completed || told != both {
+		t.Errorf("%d refreshes completed, %d notifications of two each, %d of others", completed, both, told-both)
 	}
 }
 

@@ -417,7 +417,7 @@ func (c *Catalog) Transition(ctx context.Context, lease refresh.Lease, change re
 		if op.State != change.From || !change.From.CanBecome(change.To) {
 			return wrongState(op.ID, op.State, change.From)
 		}
-		if err := move(ctx, tx, op, change.To, change.At, change.Failure); err != nil {
+		if err := c.move(ctx, tx, op, change.To, change.At, change.Failure); err != nil {
 			return err
 		}
 		return addMessages(ctx, tx, op.seq, change.Messages)
@@ -435,7 +435,7 @@ func (c *Catalog) Cancel(ctx context.Context, id string, now time.Time) (refresh
 		if err != nil || next == op.State {
 			return err
 		}
-		if err := move(ctx, tx, op, next, now, nil); err != nil {
+		if err := c.move(ctx, tx, op, next, now, nil); err != nil {
 			return err
 		}
 		op, err = operation(ctx, tx, id)
@@ -445,13 +445,16 @@ func (c *Catalog) Cancel(ctx context.Context, id string, now time.Time) (refresh
 }
 
 // move sets an operation's state with all that belongs to it.
-func move(ctx context.Context, tx *sql.Tx, op stored, to refresh.State, at time.Time, failure *refresh.Failure) error {
+func (c *Catalog) move(ctx context.Context, tx *sql.Tx, op stored, to refresh.State, at time.Time, failure *refresh.Failure) error {
 	if !to.Finished() {
 		started := nanos(op.StartedAt)
 		if to == refresh.Running && !started.Valid {
 			started = nanos(at)
 		}
 		_, err := tx.ExecContext(ctx, `UPDATE operations SET state = ?, started_at = ? WHERE seq = ?`, string(to), started, op.seq)
+		return err
+	}
+	if err := c.announce(ctx, tx, op, to, at, failure); err != nil {
 		return err
 	}
 	text, err := encodeFailure(failure)

@@ -218,7 +218,7 @@ func (c *Catalog) Commit(ctx context.Context, lease refresh.Lease, commit refres
 		if err := addMessages(ctx, tx, op.seq, commit.Messages); err != nil {
 			return err
 		}
-		return move(ctx, tx, op, commit.To, commit.At, nil)
+		return c.move(ctx, tx, op, commit.To, commit.At, nil)
 	})
 	if err != nil {
 		return 0, err

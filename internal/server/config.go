@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/notify"
 	"freshet.dev/internal/source"
 	"freshet.dev/internal/workspace"
 )
@@ -59,6 +60,8 @@ type Config struct {
 	StandardDetails bool         `yaml:"standardDetails"`
 	Limits          Limits       `yaml:"limits"`
 	KeepHistory     Duration     `yaml:"keepHistory"`
+
+	Notifications Notifications `yaml:"notifications"`
 }
 
 // Limits are how often one caller may call; see api.Limits.
@@ -113,6 +116,8 @@ type Capacity struct {
 type Model struct {
 	Name   string `yaml:"name"` // WORKSPACE/NAME or a GUID
 	Guards Guards `yaml:"guards"`
+
+	Notifications *notify.Audience `yaml:"notifications"` // nil: the default
 }
 
 // Guards are the guards of one model's tables.
@@ -247,6 +252,9 @@ func (c Config) check() error {
 			return fmt.Errorf("capacities: %q has a negative maxConcurrentRefreshes", capacity.Name)
 		}
 		names[name] = true
+	}
+	if _, err := notify.New(c.notifications(nil)); err != nil {
+		return fmt.Errorf("notifications: %w", err)
 	}
 	return c.checkModels()
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"freshet.dev/internal/notify"
 	"freshet.dev/internal/refresh"
 	"freshet.dev/internal/source"
 )
@@ -15,7 +16,7 @@ import (
 func decode(t *testing.T, text string) (Config, error) {
 	t.Helper()
 	return decodeConfig([]byte(text), "/etc/freshet", func(name string) (string, bool) {
-		value, set := map[string]string{"PGPASSWORD": "s3cret: [x", "EMPTY": ""}[name]
+		value, set := map[string]string{"PGPASSWORD": "s3cret: [x", "EMPTY": "", "HOOKSECRET": "a secret of twenty-four bytes"}[name]
 		return value, set
 	})
 }
@@ -46,7 +47,8 @@ dataSources:
 capacities: [{name: big, memory: 4GiB, maxConcurrentRefreshes: 4}, {name: small, memory: 1.5GB}]
 models:
   - {name: Sales/Retail, guards: {failWhenEmpty: true, leastShareOfRows: 0.8, tables: {Orders: {leastShareOfRows: 1}, Log: {failWhenEmpty: false}}}}
-  - {name: 5B4F1D3E-0000-4000-8000-000000000001}
+  - {name: 5B4F1D3E-0000-4000-8000-000000000001, notifications: {on: completion, webhooks: [ops]}}
+  - {name: Sales/Silent, notifications: {}}
 keepVersions: 90m
 keepFinishedFor: 0s
 minFreeDisk: 200MiB
@@ -54,6 +56,10 @@ retryAll: true
 standardDetails: true
 limits: {requestsPerMinute: 600, refreshesPerHour: 0}
 keepHistory: 30d
+notifications:
+  webhooks: [{name: ops, url: "https://example.com/hook", secret: "${env:HOOKSECRET}", allowHTTP: true, allowPrivate: true}]
+  mail: {host: smtp.example.com, port: 2525, security: tls, username: u, password: "${env:PGPASSWORD}", from: freshet@example.com}
+  default: {on: failure, webhooks: [ops], mailTo: [ana@example.com]}
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -64,9 +70,16 @@ keepHistory: 30d
 			{Kind: "PostgreSQL", Path: "localhost:5432;sales", Username: "etl", Password: "s3cret: [x", MaxConnections: 8, Options: map[string]string{"sslmode": "disable"}}},
 		Capacities: []Capacity{{Name: "big", Memory: 4294967296, MaxConcurrentRefreshes: 4}, {Name: "small", Memory: 1500000000}},
 		Models: []Model{{Name: "Sales/Retail", Guards: Guards{FailWhenEmpty: true, LeastShareOfRows: 0.8, Tables: map[string]Guard{
-			"Orders": {LeastShareOfRows: ptr(1.0)}, "Log": {FailWhenEmpty: ptr(false)}}}}, {Name: "5B4F1D3E-0000-4000-8000-000000000001"}},
+			"Orders": {LeastShareOfRows: ptr(1.0)}, "Log": {FailWhenEmpty: ptr(false)}}}},
+			{Name: "5B4F1D3E-0000-4000-8000-000000000001", Notifications: &notify.Audience{On: notify.OnCompletion, Webhooks: []string{"ops"}}},
+			{Name: "Sales/Silent", Notifications: &notify.Audience{}}},
 		KeepVersions: Duration(90 * time.Minute), MinFreeDisk: 200 << 20, RetryAll: true, StandardDetails: true,
 		KeepHistory: Duration(720 * time.Hour), Limits: Limits{RequestsPerMinute: 600, Burst: 2000},
+		Notifications: Notifications{
+			Webhooks: []notify.Webhook{{Name: "ops", URL: "https://example.com/hook", Secret: "a secret of twenty-four bytes", AllowHTTP: true, AllowPrivate: true}},
+			Mail:     notify.Mail{Host: "smtp.example.com", Port: 2525, Security: notify.TLS, Username: "u", Password: "s3cret: [x", From: "freshet@example.com"},
+			Default:  notify.Audience{On: notify.OnFailure, Webhooks: []string{"ops"}, MailTo: []string{"ana@example.com"}},
+		},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%#v\nwant\n%#v", got, want)
@@ -109,6 +122,9 @@ func TestConfigErrors(t *testing.T) {
 		"models: [{name: a/b, guards: {tables: {T: {leastShareOfRows: -1}}}}]\n": `table "T": leastShareOfRows -1 is not a share`,
 		"models: [{name: a/b, guards: {tables: {T: {}, t: {}}}}]\n":              `guards.tables has`,
 		"models: [{name: a/b, guards: {failWhenEmtpy: true}}]\n":                 `did you mean "failWhenEmpty"?`,
+		"notifications: {webhooks: [{nam: a}]}\n":                                `there is no key "nam"; did you mean "name"?`,
+		"notifications: {default: {webhooks: [a]}}\n":                            `notifications: default: there is no webhook "a"`,
+		"models: [{name: a/b, notifications: {on: success}}]\n":                  `notifications: of model "a/b": on is failure or completion, not "success"`,
 		"data: \"\"\n":             "must be named",
 		"limits: {burst: -1}\n":    "limits: none may be negative",
 		"auth: {mode: kerberos}\n": `there is no mode "kerberos"`,
@@ -162,7 +178,7 @@ func TestExampleDocumentsEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	example, err := decodeConfig(content, "/etc/freshet", func(string) (string, bool) { return "x", true })
+	example, err := decodeConfig(content, "/etc/freshet", func(string) (string, bool) { return strings.Repeat("x", 24), true })
 	if err != nil {
 		t.Fatal(err)
 	}

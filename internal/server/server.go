@@ -25,6 +25,7 @@ import (
 	"freshet.dev/internal/capacity"
 	"freshet.dev/internal/catalog"
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/notify"
 	"freshet.dev/internal/query"
 	"freshet.dev/internal/refresh"
 	"freshet.dev/internal/schedule"
@@ -69,6 +70,7 @@ type Server struct {
 	engine   *refresh.Engine
 	rows     *catalog.Catalog
 	store    *store.Store
+	notify   *notify.Service
 	closers  []func() error // in the order of opening
 }
 
@@ -102,6 +104,10 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	s.rows = rows
 	s.later(rows.Close)
+	if s.notify, err = notify.New(s.config.notifications(s.logger)); err != nil {
+		return err
+	}
+	rows.Notify(s.notify)
 	if s.store, err = store.Open(store.Options{
 		Dir: filepath.Join(s.config.Data, storeFolder), Versions: rows, Keep: time.Duration(s.config.KeepVersions), Now: time.Now, NewID: uuid.NewString,
 	}); err != nil {
@@ -342,6 +348,10 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { return s.engine.Run(work) })
 	group.Go(func() error { return s.sweep(work) })
+	group.Go(func() error {
+		s.notify.Run(work, s.rows)
+		return nil
+	})
 	group.Go(func() error {
 		schedule.Run(work, schedule.Options{Store: s.rows, Refreshes: s.engine, Now: time.Now, Logger: s.logger})
 		return nil
