@@ -101,17 +101,17 @@ func TestWaitersThatGiveUpLeaveNothingTaken(t *testing.T) {
 func TestRefreshesLeaveMemoryToQueries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, Options{Memory: 2048 << 20})
-		first, err := c.GrantRefresh(t.Context(), 192<<20, 1024<<20)
+		first, err := c.GrantRefresh(t.Context(), 192<<20, 1024<<20, func() {})
 		if err != nil || first.Bytes() != 1024<<20 {
 			t.Fatalf("first: %v, %v", first, err)
 		}
-		second, err := c.GrantRefresh(t.Context(), 192<<20, 1920<<20)
+		second, err := c.GrantRefresh(t.Context(), 192<<20, 1920<<20, func() {})
 		if err != nil || second.Bytes() != 512<<20 {
 			t.Fatalf("second: %v, %v", second, err)
 		}
 		third := make(chan int64, 1)
 		go func() {
-			if grant, err := c.GrantRefresh(t.Context(), 192<<20, 192<<20); err == nil {
+			if grant, err := c.GrantRefresh(t.Context(), 192<<20, 192<<20, func() {}); err == nil {
 				third <- grant.Bytes()
 			}
 		}()
@@ -136,7 +136,7 @@ func TestRefreshesLeaveMemoryToQueries(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		failed := make(chan error, 1)
-		go func() { _, err := c.GrantRefresh(ctx, 192<<20, 192<<20); failed <- err }()
+		go func() { _, err := c.GrantRefresh(ctx, 192<<20, 192<<20, func() {}); failed <- err }()
 		synctest.Wait()
 		cancel()
 		if err := <-failed; !errors.Is(err, context.Canceled) {

@@ -414,6 +414,17 @@ func TestOutOfMemoryIsRetryable(t *testing.T) {
 	if fault.CodeOf(err) != "OutOfMemory" || !fault.Retryable(err) {
 		t.Errorf("%v %v", fault.CodeOf(err), err)
 	}
+	var engine *Error
+	if !errors.As(err, &engine) || engine.Needed() < 20<<20 || engine.Needed() > 20<<30 {
+		t.Errorf("it needed %d bytes: %v", engine.Needed(), err)
+	}
+	for text, want := range map[string]int64{
+		"failed to allocate data of size 8.0 MiB (256.0 KiB/4.0 MiB used)": 8<<20 + 256<<10, "could not allocate block of size 1.5 GiB (12 bytes/1.0 GiB used)": 3<<29 + 12, "full": 0,
+	} {
+		if got := (&Error{Text: text}).Needed(); got != want {
+			t.Errorf("%s: %d, want %d", text, got, want)
+		}
+	}
 }
 
 // spills needs about twice the 64 MiB that the tests give it.

@@ -12,7 +12,8 @@ import (
 
 // The codes of the engine.
 const (
-	// Unavailable: a load or a query needs more memory than it was granted, and could not spill.
+	// Unavailable or Invalid or Failure: a load or a query needs more memory than it was granted, and could not spill. Of a load the text tells what it
+	// had and what its limit was.
 	// Do: give the capacity more memory, let fewer partitions load at once (maxParallelism), or split the partition.
 	CodeMemory = "OutOfMemory"
 
@@ -44,6 +45,24 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return e.Text }
+
+// shortPattern finds the sizes in what DuckDB says when memory runs out: "of size 8.0 MiB (190.7 MiB/192.0 MiB used)".
+var shortPattern = regexp.MustCompile(`of size ([0-9.]+) (\w+) \(([0-9.]+) (\w+)/`)
+
+// Needed is how much memory, in bytes, would have been in use had there been enough; 0 when DuckDB does not say.
+func (e *Error) Needed() int64 {
+	units := map[string]float64{"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+	match := shortPattern.FindStringSubmatch(e.Text)
+	if match == nil {
+		return 0
+	}
+	asked, err1 := strconv.ParseFloat(match[1], 64)
+	used, err2 := strconv.ParseFloat(match[3], 64)
+	if err1 != nil || err2 != nil {
+		return 0
+	}
+	return int64(asked*units[match[2]] + used*units[match[4]])
+}
 
 const interrupted = "INTERRUPT"
 

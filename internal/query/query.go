@@ -1,7 +1,8 @@
 // Package query runs SQL over one pinned version of a model.
 //
 // A query sees the version that was current when it began to its end, whatever is committed meanwhile. Instances of DuckDB that show a
-// version are kept for the next query, the recently used ones; their memory is granted by the model's capacity while queries run.
+// version are kept for the next query, the recently used ones, in memory that the model's capacity has granted: it takes it back from those that
+// nobody uses, the least recently used first, when somebody waits for memory.
 package query
 
 import (
@@ -164,11 +165,7 @@ func (e *Engine) leave(in *instance) {
 	if in.users > 0 {
 		return
 	}
-	if in.grant != nil {
-		in.grant.Release()
-		in.grant = nil
-	}
-	if in.old || in.door == nil {
+	if in.old || in.grant == nil || !in.grant.Lend(func() { e.evict(in) }) {
 		e.closeUnused(in)
 		return
 	}
@@ -185,15 +182,20 @@ func (e *Engine) leave(in *instance) {
 	}
 }
 
-// closeUnused closes an instance that has no users. DuckDB has nothing to write at its end, so nothing can fail that matters.
+// evict closes an instance whose memory others need, unless somebody has begun to use it: who does so finds that its grant is taken.
+func (e *Engine) evict(in *instance) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closeUnused(in)
+}
+
+// closeUnused closes an instance that has no users, if that was not done before.
 func (e *Engine) closeUnused(in *instance) {
-	if in.users > 0 {
+	if in.users > 0 || e.instances[in.version] != in {
 		return
 	}
 	delete(e.instances, in.version)
-	if in.door != nil {
-		_ = in.door.Close()
-	}
+	in.close()
 	_ = os.RemoveAll(e.tempDir(in.version)) // what stays is removed at the next start
 }
 
@@ -202,7 +204,7 @@ func (e *Engine) tempDir(version store.Pin) string {
 	return filepath.Join(e.options.TempDir, version.Model+"-"+strconv.FormatInt(version.Number, 10))
 }
 
-// ready opens the instance, and takes its memory, unless another user has.
+// ready opens the instance unless another user has, and makes its memory one that is needed.
 func (e *Engine) ready(ctx context.Context, in *instance, version store.Version) error {
 	select {
 	case <-in.turn:
@@ -210,25 +212,28 @@ func (e *Engine) ready(ctx context.Context, in *instance, version store.Version)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	if in.grant != nil && !in.grant.Recall() {
+		in.close() // others take its memory
+	}
 	if in.door == nil {
-		if err := e.open(ctx, in, version); err != nil {
-			return err
-		}
-	} else if err := e.check(ctx, in); err != nil {
-		return err
+		return e.open(ctx, in, version)
 	}
 	if err := in.refuse(); err != nil {
 		return err
 	}
-	if in.grant == nil {
-		memory := e.memory(in.capacity)
-		grant, err := in.capacity.Grant(ctx, memory, memory)
-		if err != nil {
-			return err
-		}
-		in.grant = grant
+	return e.check(ctx, in)
+}
+
+// close ends the instance and then gives its memory back. DuckDB has nothing to write at its end, so nothing can fail that matters.
+func (in *instance) close() {
+	if in.door != nil {
+		_ = in.door.Close()
+		in.door = nil
 	}
-	return nil
+	if in.grant != nil {
+		in.grant.Release()
+		in.grant = nil
+	}
 }
 
 // refuse is the error of a query on a paused capacity. Those that run go on.
@@ -263,11 +268,18 @@ func (e *Engine) open(ctx context.Context, in *instance, version store.Version) 
 	if err != nil {
 		return err
 	}
+	memory := e.memory(in.capacity)
+	if in.grant, err = in.capacity.Grant(ctx, memory, memory); err != nil {
+		return err
+	}
 	in.door, err = duck.OpenSelect(ctx, duck.Options{
-		MemoryLimit: e.memory(in.capacity),
+		MemoryLimit: memory,
 		TempDir:     e.tempDir(in.version),
 		TempLimit:   e.options.Disk.Spill(),
 	}, tables)
+	if err != nil {
+		in.close()
+	}
 	return err
 }
 

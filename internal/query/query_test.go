@@ -601,3 +601,94 @@ func TestR34NoQueryOnAPausedCapacity(t *testing.T) {
 	set(capacity.Active)
 	w.want("SELECT 1", "[1]")
 }
+
+// Versions that nobody queries keep memory only as long as nobody waits for it: a refresh takes it from the one that was used least recently. One
+// that is queried keeps it.
+func TestIdleVersionsGiveTheirMemory(t *testing.T) {
+	w := newSales(t)
+	w.engine.options.Memory = 100 << 20 // of 512 MiB
+	open := func() (numbers []int64) {
+		w.engine.mu.Lock()
+		defer w.engine.mu.Unlock()
+		for pin := range w.engine.instances {
+			numbers = append(numbers, pin.Number)
+		}
+		slices.Sort(numbers)
+		return numbers
+	}
+	first := w.version.Number
+	var old []*Result
+	for range 3 { // a reader of each version, so that it stays open
+		result, err := w.engine.Query(t.Context(), modelID, "FROM range(1000000)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		old = append(old, result)
+		w.commit(1, store.Change{})
+	}
+	if got := w.capacity.Usage().MemoryGranted; got != 300<<20 {
+		t.Errorf("%d bytes are granted to three versions in use", got)
+	}
+	asked := make(chan *capacity.Grant, 1)
+	go func() {
+		if grant, err := w.capacity.GrantRefresh(context.Background(), 256<<20, 256<<20, func() { t.Error("the refresh was evicted") }); err == nil {
+			asked <- grant
+		}
+	}()
+	for w.capacity.Usage().MemoryWaiters == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if got := open(); !slices.Equal(got, []int64{first, first + 1, first + 2}) {
+		t.Errorf("versions %v are open: memory in use was taken", got)
+	}
+	old[1].Close()
+	refresh := <-asked
+	if got := open(); !slices.Equal(got, []int64{first, first + 2}) {
+		t.Errorf("versions %v are open after the end of a reader", got)
+	}
+	old[0].Close()
+	old[2].Close()
+	refresh.Release()
+
+	// The current version is kept when its reader ends, without an owner but in its memory.
+	w.want("SELECT 1", "[1]")
+	if got := w.capacity.Usage().MemoryGranted; got != 100<<20 || len(open()) != 1 {
+		t.Errorf("%d bytes are granted, versions %v are open", got, open())
+	}
+	all, err := w.capacity.Grant(t.Context(), 512<<20, 512<<20)
+	if err != nil || len(open()) != 0 {
+		t.Fatalf("versions %v are open, %v", open(), err)
+	}
+	all.Release()
+	w.want("SELECT 1", "[1]")
+}
+
+// Readers that come while their version is being evicted for others open it again; nothing is lost and nothing granted twice.
+func TestEvictionAgainstReaders(t *testing.T) {
+	w := newSales(t)
+	w.engine.options.Memory = 200 << 20
+	var group errgroup.Group
+	for range 4 {
+		group.Go(func() error {
+			for range 25 {
+				if got, err := w.rows("SELECT 1"); err != nil || !slices.Equal(got, []string{"[1]"}) {
+					return fmt.Errorf("%q, %w", got, err)
+				}
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		for range 25 {
+			grant, err := w.capacity.Grant(t.Context(), 400<<20, 400<<20)
+			if err != nil {
+				return err
+			}
+			grant.Release()
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+}

@@ -21,7 +21,7 @@ func (w *work) try(base, ctx context.Context) error {
 	backoff := pauses{least: 2 * time.Second, most: 2 * time.Minute, random: w.engine.options.Random}
 	for {
 		if last := w.lastAttempt(); last != nil && !last.EndedAt.IsZero() {
-			if last.Number > w.operation.Request.RetryCount && !w.settled() {
+			if w.left() <= 0 && !w.settled() {
 				return w.giveUp(base, last.Failure) // an earlier owner came to the end of the last attempt, but not of the operation
 			}
 			if err := w.replanFailed(base); err != nil {
@@ -32,7 +32,7 @@ func (w *work) try(base, ctx context.Context) error {
 			return err
 		}
 		failure, verdict, err := w.runAttempt(base, ctx)
-		left := w.operation.Request.RetryCount + 1 - w.attempt.Number
+		left := w.left()
 		switch {
 		case err != nil:
 			return err
@@ -40,12 +40,15 @@ func (w *work) try(base, ctx context.Context) error {
 			return w.finish(base)
 		case verdict == expired:
 			return w.fail(base, TimedOut, totalTimeout())
+		case verdict == evicted && w.engine.options.EvictedRetry: // another attempt, which costs none
+		case verdict == evicted && left <= 0:
+			return w.fail(base, Failed, failure)
 		case verdict == timedOut && left <= 0:
 			return w.fail(base, TimedOut, failure)
 		case verdict == failed || left <= 0:
 			return w.end(base, Failed, failure, nil)
 		}
-		if verdict == timedOut {
+		if verdict == timedOut || verdict == evicted {
 			if err := w.tell(base, failure.message(WarningMessage, w.now())); err != nil {
 				return err
 			}
@@ -66,6 +69,17 @@ func (w *work) giveUp(base context.Context, failure *Failure) error {
 		state = TimedOut
 	}
 	return w.end(base, state, failure, nil)
+}
+
+// left is how many attempts may follow the one that runs, or ran last.
+func (w *work) left() int {
+	left := w.operation.Request.RetryCount + 1
+	for _, attempt := range w.operation.Attempts {
+		if free := w.engine.options.EvictedRetry && attempt.Failure != nil && attempt.Failure.Code == CodeEvicted; !free {
+			left--
+		}
+	}
+	return left
 }
 
 // lastAttempt is the one with the highest number, or nil.
@@ -139,7 +153,9 @@ func (w *work) runAttempt(base, ctx context.Context) (*Failure, verdict, error) 
 	case expired:
 		return nil, expired, nil
 	case timedOut:
-		return attemptTimeout(limit, w.operation.Request.RetryCount+1-w.attempt.Number), timedOut, nil
+		return attemptTimeout(limit, w.left()), timedOut, nil
+	case evicted:
+		return evictedFailure(), evicted, nil
 	}
 	failures, hopeless := w.failures()
 	if len(failures) == 0 {
@@ -188,6 +204,7 @@ type attempt struct {
 	stopSiblings context.CancelCauseFunc
 
 	grant    *capacity.Grant
+	all      bool // the grant is all that a refresh of the capacity can have, for one load
 	mu       sync.Mutex
 	instance *duck.DB
 }
@@ -252,15 +269,48 @@ func (a *attempt) steps(base, ctx context.Context) error {
 
 // memory waits for the memory of the attempt's steps and returns how many of them it is enough for.
 func (a *attempt) memory(ctx context.Context, parallel int) (int, error) {
-	capacity, err := a.work.engine.capacityOf(a.work.definition)
+	w := a.work
+	capacity, err := w.engine.capacityOf(w.definition)
 	if err != nil {
 		return 0, err
 	}
-	each := a.work.engine.options.StepMemory
-	if a.grant, err = capacity.GrantRefresh(ctx, each, each*int64(parallel)); err != nil {
+	each := w.engine.options.StepMemory
+	most := each * int64(parallel)
+	if w.short {
+		most, parallel = capacity.RefreshMemory(), 1
+	}
+	if a.grant, err = capacity.GrantRefresh(ctx, each, most, func() { a.stopSiblings(errEvicted) }); err != nil {
 		return 0, err
 	}
-	return max(1, min(parallel, int(a.grant.Bytes()/each))), nil
+	parallel = max(1, min(parallel, int(a.grant.Bytes()/each)))
+	a.all = parallel == 1 && a.grant.Bytes() >= capacity.RefreshMemory()
+	return parallel, nil
+}
+
+// governed words the error of a load that ran out of memory as Power BI does. No retry can mend it when the load was alone with all memory that
+// refreshes may have; else the next attempt is.
+func (a *attempt) governed(err error) error {
+	var engine *duck.Error
+	if a.grant == nil || fault.CodeOf(err) != duck.CodeMemory || !errors.As(err, &engine) {
+		return err
+	}
+	const mb = 1 << 20 // what Power BI calls one
+	limit := a.grant.Bytes()
+	consumed := max(limit, engine.Needed())
+	kind, advice := fault.Unavailable, "Another attempt (retryCount) asks for all memory that refreshes of the capacity may have, for one partition at a time. "
+	if a.all {
+		kind, advice = fault.Invalid, ""
+	}
+	governed := fault.New(kind, duck.CodeMemory, "Resource Governing: This operation was canceled because there wasn't enough memory to finish running it. "+
+		"Either increase the memory of the capacity where this semantic model is hosted or reduce the memory footprint of your semantic model by doing "+
+		"things like limiting the amount of imported data. More details: consumed memory %d MB, memory limit %d MB",
+		(consumed+mb-1)/mb, limit/mb).
+		WithHint("%sThe memory is capacities[].memory in the configuration; a smaller maxParallelism leaves more of it to each partition, and a split partition needs less. "+
+			"Upstream: %v", advice, engine)
+	a.work.mu.Lock()
+	a.work.short = true
+	a.work.mu.Unlock()
+	return governed
 }
 
 // step does one step and stores its outcome.
@@ -283,6 +333,7 @@ func (a *attempt) step(base, ctx context.Context, i int) error {
 	if made.release != nil {
 		defer made.release()
 	}
+	err = a.governed(err)
 	verdict := judge(ctx, err, w.engine.options.RetryAll)
 	step.EndedAt = w.now()
 	switch verdict {
@@ -316,7 +367,7 @@ func (a *attempt) fail(base context.Context, i int, step Step, err error, verdic
 	w := a.work
 	step.State = StepFailed
 	step.Failure = failureOf(fault.At(err, CodeProcessing, fault.Where{Table: step.Table, Partition: step.Partition}))
-	last := w.attempt.Number > w.operation.Request.RetryCount
+	last := w.left() <= 0
 	kind := ErrorMessage
 	if verdict == retry && !last {
 		kind = WarningMessage

@@ -60,6 +60,7 @@ type Options struct {
 	KeepFinishedFor time.Duration  // F2: how long ago a step may have finished reading and still be kept; 0 = 6 h
 	Guards          []Guards       // of models that may not exist yet
 	KeepHistory     time.Duration  // F12: how long operations that have ended are kept; below 3 days = 3 days
+	EvictedRetry    bool           // R35: a refresh that a reader has evicted is tried again, which costs no attempt
 	RetryAll        bool           // R33: also try errors again that no retry can mend
 	StepMemory      int64          // what one load needs at least; 0 = 192 MiB
 	Random          func() float64 // from 0 to 1, for the jitter of pauses; nil = math/rand/v2

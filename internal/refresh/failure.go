@@ -15,6 +15,7 @@ var (
 	errShutdown  = errors.New("the service stops")
 	errCancelled = errors.New("the refresh was cancelled")
 	errStale     = errors.New("another owner has taken the refresh over")
+	errEvicted   = errors.New("a reader needs the memory of the refresh")
 	errPaused    = errors.New("the capacity is paused")
 	errSibling   = errors.New("another step of the refresh has failed")
 	errAttempt   = errors.New("the attempt reached its limit of time")
@@ -35,6 +36,7 @@ const (
 	done      verdict = iota
 	retry             // the next attempt may succeed
 	failed            // no retry can mend it
+	evicted           // a reader needed its memory; the next attempt may have it
 	timedOut          // the attempt's limit; the next attempt has its own
 	expired           // the operation's limit
 	cancelled         // somebody asked for it
@@ -53,6 +55,8 @@ func judge(ctx context.Context, err error, retryAll bool) verdict {
 			return cancelled
 		case errors.Is(cause, errStale), errors.Is(cause, errShutdown), errors.Is(cause, errPaused):
 			return abandoned
+		case errors.Is(cause, errEvicted):
+			return evicted
 		case errors.Is(cause, errAttempt):
 			return timedOut
 		case errors.Is(cause, errTotal):
@@ -127,6 +131,11 @@ func downTimeout(since time.Time, paused bool) *Failure {
 	}
 	return &Failure{Code: CodeTimeout, Message: fmt.Sprintf("cannot go on with the refresh: %s since %s, 6 hours or longer. Send the request again.",
 		cause, since.UTC().Format(time.RFC3339))}
+}
+
+// evictedFailure has Power BI's words (R35).
+func evictedFailure() *Failure {
+	return &Failure{Code: CodeEvicted, Message: "Session cancelled because it is connected to a database that has been evicted to free up memory for other operations"}
 }
 
 func placeTimeout() *Failure {

@@ -41,15 +41,21 @@ type plant struct {
 
 func newPlant(t *testing.T, m *model.Model, sources *source.Registry) *plant {
 	t.Helper()
+	return newPlantOf(t, m, sources, 512<<20, 0)
+}
+
+// newPlantOf is one whose capacity has so much memory, of which a load needs at least stepMemory.
+func newPlantOf(t *testing.T, m *model.Model, sources *source.Registry, memory, stepMemory int64) *plant {
+	t.Helper()
 	p := &plant{t: t, log: logtest.NewMemory(), dir: t.TempDir(), temp: filepath.Join(t.TempDir(), "spill")}
 	var err error
 	p.store, err = store.Open(store.Options{Dir: p.dir, Versions: p.log, Keep: time.Hour, Now: time.Now, NewID: uuid.NewString})
 	p.must(err)
-	shared, err := capacity.New(capacity.Options{Name: "default", Memory: 512 << 20})
+	shared, err := capacity.New(capacity.Options{Name: "default", Memory: memory})
 	p.must(err)
 	p.Engine, err = refresh.New(refresh.Options{
 		Log: p.log, Models: p.log, Store: p.store, Sources: sources, Capacities: []*capacity.Capacity{shared}, TempDir: p.temp, Owner: "test",
-		Now: time.Now, NewID: uuid.NewString, Logger: slog.New(slog.DiscardHandler),
+		Now: time.Now, NewID: uuid.NewString, Logger: slog.New(slog.DiscardHandler), StepMemory: stepMemory,
 	})
 	p.must(err)
 	var change store.Change
@@ -344,5 +350,43 @@ func TestR30CancelOfARunningLoad(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(p.dir, "*", "*.parquet"))
 	if err != nil || len(left) > 0 {
 		t.Fatalf("files are left: %v, %v", left, err)
+	}
+}
+
+// A load that is over the limit by itself fails in Power BI's words, which name what it used and what it could have, and what to do. With less than
+// its capacity gives one, another attempt gets more; with all of it no retry is made.
+func TestOverTheMemoryLimit(t *testing.T) {
+	for _, c := range []struct {
+		memory, step int64
+		attempts     int
+		limit        string
+	}{
+		{8 << 20, 4 << 20, 1, "memory limit 4 MB"},  // all that refreshes may have, half of the capacity
+		{16 << 20, 3 << 20, 2, "memory limit 8 MB"}, // 3 MB, then all
+	} {
+		t.Run(c.limit, func(t *testing.T) {
+			var text strings.Builder
+			text.WriteString("Id,Day,Amount,Note\n")
+			for i := range 60_000 {
+				fmt.Fprintf(&text, "%d,2024-03-01,1,%s %d\n", i, strings.Repeat("x", 400), i*7919%60_000)
+			}
+			m, sources, _ := csvSales(t, map[string]string{"2024": text.String()})
+			p := newPlantOf(t, m, sources, c.memory, c.step)
+			p.run()
+			operation := p.refresh(refresh.Params{Type: ptr("full"), RetryCount: ptr[int64](5)}, refresh.Failed)
+			want(t, len(operation.Attempts), c.attempts)
+			for _, part := range []string{"Resource Governing: This operation was canceled because there wasn't enough memory to finish running it.", "More details: consumed memory ", c.limit,
+				"(table 'Sales', partition '2024')", "capacities[].memory", "maxParallelism"} {
+				if !strings.Contains(operation.Failure.Message, part) {
+					t.Errorf("%q lacks %q", operation.Failure.Message, part)
+				}
+			}
+			detail, err := p.Detail(t.Context(), modelID, operation.ID, refresh.EnhancedOnly)
+			p.must(err)
+			if last := detail.Messages[len(detail.Messages)-1]; last.Type != refresh.ErrorMessage || last.Code != duck.CodeMemory {
+				t.Errorf("message %+v", last)
+			}
+			t.Log(operation.Failure.Message)
+		})
 	}
 }

@@ -152,6 +152,10 @@ const (
 	// Do: look at it again (freshet show).
 	CodeState = "RefreshStateChanged"
 
+	// Failure or Warning, Power BI's: queries needed the memory that the refresh held.
+	// Do: run the refresh again, or let evictedRetry in the configuration do it; give the capacity more memory.
+	CodeEvicted = "0xC11C0020"
+
 	// Failure: a limit of time was reached; the text says which.
 	// Do: read less data from the source, refresh one table a request, use commitMode partialBatch, raise timeout, or set retryCount.
 	CodeTimeout = "RefreshTimeout"

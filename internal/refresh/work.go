@@ -30,6 +30,7 @@ type work struct {
 	mu       sync.Mutex   // guards the rest
 	steps    []Step       // by number
 	hopeless map[int]bool // the numbers of failed steps that no retry can mend
+	short    bool         // a step ran out of memory
 	attempt  Attempt      // the one that runs; zero before this owner works on one
 	resumed  time.Time    // when this owner began to work on it
 

@@ -57,6 +57,7 @@ type Config struct {
 	KeepFinishedFor Duration     `yaml:"keepFinishedFor"`
 	MinFreeDisk     Size         `yaml:"minFreeDisk"`
 	RetryAll        bool         `yaml:"retryAll"`
+	EvictedRetry    bool         `yaml:"evictedRetry"`
 	StandardDetails bool         `yaml:"standardDetails"`
 	Limits          Limits       `yaml:"limits"`
 	KeepHistory     Duration     `yaml:"keepHistory"`
@@ -107,9 +108,10 @@ const (
 
 // Capacity is a share of the machine.
 type Capacity struct {
-	Name                   string `yaml:"name"`
-	Memory                 Size   `yaml:"memory"`
-	MaxConcurrentRefreshes int    `yaml:"maxConcurrentRefreshes"`
+	Name                   string   `yaml:"name"`
+	Memory                 Size     `yaml:"memory"`
+	MaxConcurrentRefreshes int      `yaml:"maxConcurrentRefreshes"`
+	EvictAfter             Duration `yaml:"evictAfter"`
 }
 
 // Model is what holds for one model, which may be deployed later.

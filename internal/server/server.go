@@ -128,7 +128,7 @@ func (s *Server) open(ctx context.Context) error {
 	if s.engine, err = refresh.New(refresh.Options{
 		Log: rows, Models: rows, Store: s.store, Sources: sources, Capacities: capacities, TempDir: filepath.Join(temp, "refresh"),
 		Owner: owner(), Now: time.Now, NewID: uuid.NewString, Logger: s.logger,
-		KeepHistory: time.Duration(s.config.KeepHistory), KeepFinishedFor: time.Duration(s.config.KeepFinishedFor), RetryAll: s.config.RetryAll, Disk: disk, Guards: s.config.guards(),
+		KeepHistory: time.Duration(s.config.KeepHistory), KeepFinishedFor: time.Duration(s.config.KeepFinishedFor), RetryAll: s.config.RetryAll, EvictedRetry: s.config.EvictedRetry, Disk: disk, Guards: s.config.guards(),
 	}); err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ func (s *Server) capacities(ctx context.Context, book capacity.Book) ([]*capacit
 	for _, c := range s.config.Capacities {
 		opened, err := capacity.New(capacity.Options{
 			Name: c.Name, Memory: int64(c.Memory), MaxConcurrentRefreshes: c.MaxConcurrentRefreshes,
-			Status: statuses[strings.ToLower(c.Name)], Book: book,
+			Status: statuses[strings.ToLower(c.Name)], Book: book, EvictAfter: time.Duration(c.EvictAfter),
 		})
 		if err != nil {
 			return nil, nil, err
