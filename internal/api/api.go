@@ -61,6 +61,7 @@ type face struct {
 	mux       *http.ServeMux
 	requests  *throttle
 	refreshes *throttle
+	signIns   *throttle // of the routes that give tokens, by the caller's address
 }
 
 // New returns the handler of all routes.
@@ -69,6 +70,7 @@ func New(options Options) http.Handler {
 		Options: options, mux: http.NewServeMux(),
 		requests:  newThrottle(options.Limits.RequestsPerMinute, time.Minute, options.Limits.Burst),
 		refreshes: newThrottle(options.Limits.RefreshesPerHour, time.Hour, 0),
+		signIns:   newThrottle(signInsPerMinute, time.Minute, 0),
 	}
 	for _, route := range routes() {
 		f.mux.Handle(route.method+" "+route.pattern, f.serve(route))
@@ -197,7 +199,7 @@ func (c *call) run(route route) (answer reply, err error) {
 		if err := c.signIn(route); err != nil {
 			return reply{}, err
 		}
-		if err := c.limit(c.requests); err != nil {
+		if err := c.limit(c.requests, c.principal.ID); err != nil {
 			return reply{}, err
 		}
 	}

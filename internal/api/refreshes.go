@@ -30,7 +30,7 @@ func (c *call) startRefresh() (reply, error) {
 
 // submit hands a wish to the engine and answers with where to look for it, below a path (R4).
 func (c *call) submit(wish refresh.Submission, action, below string) (reply, error) {
-	if err := c.limit(c.refreshes); err != nil {
+	if err := c.limit(c.refreshes, c.principal.ID); err != nil {
 		return reply{}, err
 	}
 	wish.Model, wish.RequestedBy = c.item.ID, c.principal.Name

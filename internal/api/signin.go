@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -15,7 +16,10 @@ import (
 // The sign-in of Microsoft's libraries, as far as they call it: contract, section 2.7, and OAuth 2.0 (RFC 6749, 8628). Its answers have forms of
 // their own, Entra's.
 
-const maxForm = 64 << 10
+const (
+	maxForm          = 64 << 10
+	signInsPerMinute = 120 // from one address: a device code is asked for 12 times a minute, and a secret is not to be guessed
+)
 
 // oauthError is Entra's body of a refused sign-in.
 type oauthError struct {
@@ -37,6 +41,10 @@ var entraCodes = map[string]int{
 func (c *call) oauth(answer func(form url.Values) (any, error)) (reply, error) {
 	if c.SignIn == nil {
 		return reply{}, fault.New(fault.NotFound, codeNoRoute, "cannot sign anybody in: this server's auth.mode is not local")
+	}
+	address, _, _ := net.SplitHostPort(c.r.RemoteAddr)
+	if err := c.limit(c.signIns, address); err != nil {
+		return reply{}, err
 	}
 	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxForm)
 	err := c.r.ParseForm()

@@ -65,8 +65,8 @@ func (t *throttle) take(caller string, now time.Time) (wait time.Duration) {
 }
 
 // limit refuses a call that exceeds a throttle, in the words of the service [contract §3.2].
-func (c *call) limit(t *throttle) error {
-	wait := t.take(c.principal.ID, c.Now())
+func (c *call) limit(t *throttle, caller string) error {
+	wait := t.take(caller, c.Now())
 	if wait <= 0 {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -139,6 +140,43 @@ func TestThrottledAnswer(t *testing.T) {
 	now = now.Add(30 * time.Second)
 	if answer := ask(handler, "ana", served); answer.Code != http.StatusNotImplemented {
 		t.Errorf("after the wait: %d %s", answer.Code, answer.Body)
+	}
+}
+
+// Secrets are not to be guessed: whoever signs in from one address too often has to wait, and no other address with it.
+func TestSignInIsThrottled(t *testing.T) {
+	now := noon
+	local, err := auth.NewLocal(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	signIn, err := auth.NewSignIn(local, nil, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := New(Options{SignIn: signIn, Now: func() time.Time { return now }, NewID: func() string { return "id" }, Logger: slog.New(slog.DiscardHandler)})
+	guess := func(from string) int {
+		request := httptest.NewRequest(http.MethodPost, "http://localhost/t/oauth2/v2.0/token", strings.NewReader("grant_type=client_credentials&client_id=x&client_secret=y"))
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		request.RemoteAddr = from + ":1234"
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, request)
+		return answer.Code
+	}
+	for range signInsPerMinute {
+		if code := guess("192.0.2.1"); code != http.StatusUnauthorized {
+			t.Fatal(code)
+		}
+	}
+	if code := guess("192.0.2.1"); code != http.StatusTooManyRequests {
+		t.Error(code)
+	}
+	if code := guess("192.0.2.2"); code != http.StatusUnauthorized {
+		t.Error(code)
+	}
+	now = now.Add(time.Second)
+	if code := guess("192.0.2.1"); code != http.StatusUnauthorized {
+		t.Error(code)
 	}
 }
 
