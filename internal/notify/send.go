@@ -137,10 +137,14 @@ func (s *Service) send(ctx context.Context, outbox outbox, n Notification) {
 		s.store(ctx, log, func(ctx context.Context) error { return outbox.Settle(ctx, n.ID, now, "") })
 	case errors.Is(err, errFinal) || next.Sub(n.Event.Timestamp) > giveUp:
 		log.Warn("notification given up", "error", err)
-		warning := fmt.Sprintf("cannot notify %s of the end of the refresh, tried %d times: %s", n.Recipient, n.Tries+1, err)
+		warning := fmt.Sprintf("cannot notify %s of the end of the refresh (try %d): %s", n.Recipient, n.Tries+1, err)
 		s.store(ctx, log, func(ctx context.Context) error { return outbox.Settle(ctx, n.ID, now, warning) })
 	default:
-		log.Debug("notification put off", "until", next, "error", err)
+		level := slog.LevelDebug
+		if n.Tries == 0 {
+			level = slog.LevelInfo // once: the end of the tries may be a day away
+		}
+		log.Log(ctx, level, "notification put off", "until", next, "error", err)
 		s.store(ctx, log, func(ctx context.Context) error { return outbox.PutOff(ctx, n.ID, next) })
 	}
 }

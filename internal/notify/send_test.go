@@ -69,8 +69,11 @@ func TestF12RetriesUntilGivenUp(t *testing.T) {
 		if last := tries[len(tries)-1]; last < 23*time.Hour || last > 24*time.Hour {
 			t.Errorf("the last try was after %s", last)
 		}
-		if b.left() != "" || len(b.warnings) != 1 || b.warnings[0] != fmt.Sprintf("cannot notify webhook 'a' of the end of the refresh, tried %d times: connection refused", len(tries)) {
+		if b.left() != "" || len(b.warnings) != 1 || b.warnings[0] != fmt.Sprintf("cannot notify webhook 'a' of the end of the refresh (try %d): connection refused", len(tries)) {
 			t.Errorf("left %q, warnings %q", b.left(), b.warnings)
+		}
+		if n := strings.Count(log.String(), "level=INFO"); n != 1 {
+			t.Errorf("%d lines of the log tell that it was put off\n%s", n, log)
 		}
 		if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "target=a") {
 			t.Errorf("%d warnings in the log\n%s", n, log)

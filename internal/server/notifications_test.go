@@ -61,7 +61,7 @@ func TestF12WebhookOverARestart(t *testing.T) {
 	first := took()
 	answers <- false
 	r.stop()
-	r = start(t, data, files, webhookTo(receiver.URL))
+	start(t, data, files, webhookTo(receiver.URL))
 	second := took()
 	answers <- true
 	if first.id != second.id || first.event != second.event || first.event.Data.Dataset.ID != ref.DatasetID || first.event.Data.Workspace.Name != "Shop" ||
