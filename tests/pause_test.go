@@ -12,11 +12,7 @@ import (
 // TestR34PauseOverRest: a pause takes a refresh's statement from the database at once, keeps what is finished over a restart, refuses what is new,
 // and the resumption lets the refresh go on by itself.
 func TestR34PauseOverRest(t *testing.T) {
-	p := newPostgres(t)
-	h := startHost(t, configured(t, p.source()))
-	ref := h.deploy(t, "Interrupted", interrupted(t, p))
-	id := h.post(t, ref, `{"type":"full"}`)
-	half(t, h.running, p, ref, id)
+	h, p, ref, id := halfDone(t)
 	p.run(t, "UPDATE quick SET id = 100")
 
 	begin := time.Now()
@@ -75,11 +71,7 @@ func TestR34PauseOverRest(t *testing.T) {
 
 // TestR30CancelWhilePausedOverRest: it ends at once, and the rows are those of before.
 func TestR30CancelWhilePausedOverRest(t *testing.T) {
-	p := newPostgres(t)
-	h := startHost(t, configured(t, p.source()))
-	ref := h.deploy(t, "Interrupted", interrupted(t, p))
-	id := h.post(t, ref, `{"type":"full"}`)
-	half(t, h.running, p, ref, id)
+	h, _, ref, id := halfDone(t)
 	if err := h.SuspendCapacity(t.Context(), powerbi.AzureGroup{}, "default"); err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,17 @@ func half(t *testing.T, r running, p postgres, ref powerbi.Ref, id string) {
 	})
 }
 
+// halfDone starts a server and a full refresh of interrupted, and waits until half of it is done.
+func halfDone(t *testing.T) (h *host, p postgres, ref powerbi.Ref, id string) {
+	t.Helper()
+	p = newPostgres(t)
+	h = startHost(t, configured(t, p.source()))
+	ref = h.deploy(t, "Interrupted", interrupted(t, p))
+	id = h.post(t, ref, `{"type":"full"}`)
+	half(t, h.running, p, ref, id)
+	return h, p, ref, id
+}
+
 // finishes is what must be true after the restart: the refresh goes on by itself, keeps what it had read, and completes (F2, F5).
 func finishes(t *testing.T, r running, p postgres, ref powerbi.Ref, id string) {
 	t.Helper()
@@ -49,11 +60,7 @@ func finishes(t *testing.T, r running, p postgres, ref powerbi.Ref, id string) {
 
 // TestRestartDuringRefresh: a server that is told to stop during a refresh takes it up again when it starts on the same data directory.
 func TestRestartDuringRefresh(t *testing.T) {
-	p := newPostgres(t)
-	h := startHost(t, configured(t, p.source()))
-	ref := h.deploy(t, "Interrupted", interrupted(t, p))
-	id := h.post(t, ref, `{"type":"full"}`)
-	half(t, h.running, p, ref, id)
+	h, p, ref, id := halfDone(t)
 	p.run(t, "UPDATE quick SET id = 100")
 	begin := time.Now()
 	h.stop()

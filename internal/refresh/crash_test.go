@@ -96,16 +96,19 @@ func TestR34DownForSixHours(t *testing.T) {
 	}
 }
 
+// fails2025Once is a source whose partition 2025 can be read by the second attempt.
+func fails2025Once(_ context.Context, l refresh.Loading) (int64, error) {
+	if l.Step.Partition == "2025" && l.Step.Attempt == 1 {
+		return 0, errDown
+	}
+	return 5, nil
+}
+
 // A restart between two attempts costs none: the next one does what failed.
 func TestF5ResumeBetweenAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, sales("2024", "2025"))
-		b.reads(func(_ context.Context, l refresh.Loading) (int64, error) {
-			if l.Step.Partition == "2025" && l.Step.Attempt == 1 {
-				return 0, errDown
-			}
-			return 5, nil
-		})
+		b.reads(fails2025Once)
 		operation := b.submit(refresh.Params{Type: ptr("full"), RetryCount: ptr[int64](1)})
 		synctest.Wait()
 		want(t, b.detail(operation.ID).Operation.State, refresh.Backoff)

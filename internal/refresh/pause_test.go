@@ -39,6 +39,14 @@ func (b *bench) free() {
 	}
 }
 
+// slow2025 is a source whose partition 2025 takes an hour.
+func slow2025(ctx context.Context, l refresh.Loading) (int64, error) {
+	if l.Step.Partition == "2025" {
+		return 5, after(ctx, time.Hour)
+	}
+	return 5, nil
+}
+
 // R34: a pause stops what runs at once and keeps what is finished; within 6 h the refresh goes on by itself from there, at 6 h it ends, also
 // while still paused, and nobody needs to ask.
 func TestR34Pause(t *testing.T) {
@@ -174,12 +182,7 @@ func TestR34PauseOfAWaitingRefresh(t *testing.T) {
 func TestR34PauseBetweenAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, sales("2024", "2025"))
-		b.reads(func(_ context.Context, l refresh.Loading) (int64, error) {
-			if l.Step.Partition == "2025" && l.Step.Attempt == 1 {
-				return 0, errDown
-			}
-			return 5, nil
-		})
+		b.reads(fails2025Once)
 		operation := b.submit(refresh.Params{Type: ptr("full"), RetryCount: ptr[int64](1)})
 		synctest.Wait()
 		want(t, b.state(operation.ID), refresh.Backoff)
@@ -360,12 +363,7 @@ func TestR34RestartWhilePaused(t *testing.T) {
 	for total, end := range map[time.Duration]refresh.State{5*time.Hour + 59*time.Minute: refresh.Completed, 6*time.Hour + time.Minute: refresh.TimedOut} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t, sales("2024", "2025"))
-			b.reads(func(ctx context.Context, l refresh.Loading) (int64, error) {
-				if l.Step.Partition == "2024" {
-					return 5, nil
-				}
-				return 5, after(ctx, time.Hour)
-			})
+			b.reads(slow2025)
 			operation := b.submit(full())
 			synctest.Wait()
 			b.set(capacity.Paused)
@@ -391,12 +389,7 @@ func TestR34RestartWhilePaused(t *testing.T) {
 func TestR34KilledWhilePausing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, sales("2024", "2025"))
-		b.reads(func(ctx context.Context, l refresh.Loading) (int64, error) {
-			if l.Step.Partition == "2024" {
-				return 5, nil
-			}
-			return 5, after(ctx, time.Hour)
-		})
+		b.reads(slow2025)
 		operation := b.submit(full())
 		synctest.Wait()
 		b.stop()
