@@ -202,8 +202,10 @@ func (c *Capacity) take(ctx context.Context, least, most int64, reader bool) (in
 		case bytes := <-w.granted:
 			return bytes, nil
 		case <-impatient:
-			c.memory.first(w) // what the refresh gives is for who has evicted it
-			if evict := c.youngestRefresh(); evict != nil {
+			if c.memory.first(w) { // what was free was held back for others
+				continue
+			}
+			if evict := c.youngestRefresh(); evict != nil { // what it gives is for who stands first
 				evict()
 			}
 		case <-ctx.Done():
@@ -305,14 +307,15 @@ func (p *pool) ask(least, most int64) *waiter {
 	return w
 }
 
-// first puts a waiter before all others.
-func (p *pool) first(w *waiter) {
+// first puts a waiter before all others, and tells whether it has been granted its wish.
+func (p *pool) first(w *waiter) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if i := slices.Index(p.waiters, w); i >= 0 {
 		p.waiters = slices.Insert(slices.Delete(p.waiters, i, i+1), 0, w)
 		p.serve()
 	}
+	return !slices.Contains(p.waiters, w)
 }
 
 // withdraw ends a wish, granted or not.

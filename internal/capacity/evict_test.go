@@ -168,3 +168,36 @@ func TestR35ReadersEvictRefreshes(t *testing.T) {
 		}
 	})
 }
+
+// R35: no refresh is evicted for a reader who only stands behind a larger wish: it goes first.
+func TestR35ImpatientReaderGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, Options{Memory: 100})
+		refresh, err := c.GrantRefresh(t.Context(), 10, 10, func() { t.Error("the refresh was evicted") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader, err := c.Grant(t.Context(), 60, 60)
+		if err != nil {
+			t.Fatal(err)
+		}
+		large := make(chan int64, 1)
+		go func() {
+			if grant, err := c.GrantRefresh(t.Context(), 40, 40, func() { t.Error("the waiting refresh was evicted") }); err == nil {
+				large <- grant.Bytes()
+			}
+		}()
+		synctest.Wait()
+		start := time.Now()
+		small, err := c.Grant(t.Context(), 20, 20) // 30 are free
+		if err != nil || small.Bytes() != 20 || time.Since(start) != 30*time.Second {
+			t.Fatalf("%v, %v after %s", small, err, time.Since(start))
+		}
+		small.Release()
+		reader.Release()
+		if got := <-large; got != 40 {
+			t.Fatalf("the large wish got %d", got)
+		}
+		refresh.Release()
+	})
+}
