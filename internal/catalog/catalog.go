@@ -34,6 +34,7 @@ const (
 
 // Catalog is an open catalog. It is safe for concurrent use.
 type Catalog struct {
+	options Options
 	writer  *writer
 	readers *sql.DB
 	notify  *notify.Service // nil: nobody hears of ends
@@ -42,9 +43,19 @@ type Catalog struct {
 	decodes singleflight.Group
 }
 
-// Open opens the catalog in a file, which it creates with its folder if need be, readable by their owner only. An older catalog is
+// Options are a catalog's settings.
+type Options struct {
+	// Failpoint is for tests: it is called at each named point inside a transaction, and its error undoes what the call has written.
+	// nil = none
+	Failpoint func(ctx context.Context, point string) error
+}
+
+// Open is OpenWith the zero Options.
+func Open(ctx context.Context, path string) (*Catalog, error) { return OpenWith(ctx, path, Options{}) }
+
+// OpenWith opens the catalog in a file, which it creates with its folder if need be, readable by their owner only. An older catalog is
 // migrated; one of a newer Freshet is refused.
-func Open(ctx context.Context, path string) (*Catalog, error) {
+func OpenWith(ctx context.Context, path string, options Options) (*Catalog, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, failed("find the catalog", err)
@@ -71,7 +82,7 @@ func Open(ctx context.Context, path string) (*Catalog, error) {
 	}
 	readable.SetMaxOpenConns(readers)
 	readable.SetMaxIdleConns(readers)
-	return &Catalog{writer: newWriter(writable), readers: readable}, nil
+	return &Catalog{options: options, writer: newWriter(writable), readers: readable}, nil
 }
 
 // Close ends after the writes that have begun.
@@ -123,6 +134,14 @@ func (c *Catalog) read(ctx context.Context, what string, run func(*sql.Tx) error
 // the context's end. Its error undoes what it did, and nothing of the others.
 func (c *Catalog) write(ctx context.Context, what string, run func(context.Context, *sql.Tx) error) error {
 	return failed(what, c.writer.do(ctx, run))
+}
+
+// at is where a test may let a transaction fail, wait, or the process end.
+func (c *Catalog) at(ctx context.Context, point string) error {
+	if c.options.Failpoint == nil {
+		return nil
+	}
+	return c.options.Failpoint(ctx, point)
 }
 
 // key is how names compare.

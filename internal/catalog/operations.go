@@ -394,8 +394,8 @@ func (c *Catalog) Claim(ctx context.Context, id string, epoch int64, owner strin
 		if op.State.Finished() || op.State == refresh.Queued {
 			return wrongState(id, op.State, "one to work on")
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE operations SET epoch = epoch + 1, owner = ?, heartbeat = ? WHERE seq = ?`,
-			owner, nanos(now), op.seq); err != nil {
+		if err := one(op)(tx.ExecContext(ctx, `UPDATE operations SET epoch = epoch + 1, owner = ?, heartbeat = ? WHERE seq = ? AND epoch = ? AND state = ?`,
+			owner, nanos(now), op.seq, epoch, string(op.State))); err != nil {
 			return err
 		}
 		op, err = operation(ctx, tx, id)
@@ -444,15 +444,15 @@ func (c *Catalog) Cancel(ctx context.Context, id string, now time.Time) (refresh
 	return op.Operation, err
 }
 
-// move sets an operation's state with all that belongs to it.
+// move sets an operation's state with all that belongs to it. The row must be as op says: its state and its epoch.
 func (c *Catalog) move(ctx context.Context, tx *sql.Tx, op stored, to refresh.State, at time.Time, failure *refresh.Failure) error {
 	if !to.Finished() {
 		started := nanos(op.StartedAt)
 		if to == refresh.Running && !started.Valid {
 			started = nanos(at)
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE operations SET state = ?, started_at = ? WHERE seq = ?`, string(to), started, op.seq)
-		return err
+		return one(op)(tx.ExecContext(ctx, `UPDATE operations SET state = ?, started_at = ? WHERE seq = ? AND epoch = ? AND state = ?`,
+			string(to), started, op.seq, op.Epoch, string(op.State)))
 	}
 	if err := c.announce(ctx, tx, op, to, at, failure); err != nil {
 		return err
@@ -461,21 +461,39 @@ func (c *Catalog) move(ctx context.Context, tx *sql.Tx, op stored, to refresh.St
 	if err != nil {
 		return err
 	}
-	for _, statement := range []struct {
-		text string
-		args []any
-	}{
-		{`UPDATE operations SET state = ?, ended_at = ?, failure = ? WHERE seq = ?`, []any{string(to), nanos(at), text, op.seq}},
-		{`UPDATE attempts SET ended_at = ? WHERE operation = ? AND ended_at IS NULL`, []any{nanos(at), op.seq}},
-		{`UPDATE steps SET state = 'Cancelled', ended_at = ? WHERE operation = ? AND state IN ('Planned', 'Running')`, []any{nanos(at), op.seq}},
-		// The queued one starts, unless it is the one that ended while another is still in progress.
-		{`UPDATE operations SET state = 'Accepted' WHERE model = ?1 AND state = 'Queued' AND NOT EXISTS (
-			SELECT 1 FROM operations INDEXED BY operations_one_unfinished
-			WHERE model = ?1 AND state IN ('Accepted', 'Running', 'Backoff', 'Paused', 'Cancelling', 'Committing'))`, []any{op.Model}},
-	} {
-		if _, err := tx.ExecContext(ctx, statement.text, statement.args...); err != nil {
+	if err := one(op)(tx.ExecContext(ctx, `UPDATE operations SET state = ?, ended_at = ?, failure = ? WHERE seq = ? AND epoch = ? AND state = ?`,
+		string(to), nanos(at), text, op.seq, op.Epoch, string(op.State))); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE attempts SET ended_at = ? WHERE operation = ? AND ended_at IS NULL`, nanos(at), op.seq); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE steps SET state = 'Cancelled', ended_at = ? WHERE operation = ? AND state IN ('Planned', 'Running')`,
+		nanos(at), op.seq); err != nil {
+		return err
+	}
+	// The queued one starts, unless it is the one that ended while another is still in progress.
+	promoted, err := tx.ExecContext(ctx, `UPDATE operations SET state = 'Accepted' WHERE model = ?1 AND state = 'Queued' AND NOT EXISTS (
+		SELECT 1 FROM operations INDEXED BY operations_one_unfinished
+		WHERE model = ?1 AND state IN ('Accepted', 'Running', 'Backoff', 'Paused', 'Cancelling', 'Committing'))`, op.Model)
+	if err != nil {
+		return err
+	}
+	if n, err := promoted.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	return c.at(ctx, "queued promoted")
+}
+
+// one checks that a write to an operation's row has found it in the state and with the epoch that the caller has read.
+func one(op stored) func(sql.Result, error) error {
+	return func(result sql.Result, err error) error {
+		if err != nil {
 			return err
 		}
+		if n, err := result.RowsAffected(); err != nil || n == 1 {
+			return err
+		}
+		return wrongState(op.ID, "changed", op.State)
 	}
-	return nil
 }

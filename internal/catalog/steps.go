@@ -28,7 +28,7 @@ func (c *Catalog) Heartbeat(ctx context.Context, lease refresh.Lease, now time.T
 	var state refresh.State
 	err := c.byOwner(ctx, "store the heartbeat", lease, func(ctx context.Context, tx *sql.Tx, op stored) error {
 		state = op.State
-		if _, err := tx.ExecContext(ctx, `UPDATE operations SET heartbeat = ? WHERE seq = ?`, nanos(now), op.seq); err != nil {
+		if err := one(op)(tx.ExecContext(ctx, `UPDATE operations SET heartbeat = ? WHERE seq = ? AND epoch = ?`, nanos(now), op.seq, op.Epoch)); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `UPDATE attempts SET worked = ? WHERE operation = ? AND number = ? AND ended_at IS NULL`,
@@ -44,7 +44,7 @@ func (c *Catalog) Plan(ctx context.Context, lease refresh.Lease, steps []refresh
 		if op.planned {
 			return wrongState(op.ID, "planned", "unplanned")
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE operations SET planned = 1 WHERE seq = ?`, op.seq); err != nil {
+		if err := one(op)(tx.ExecContext(ctx, `UPDATE operations SET planned = 1 WHERE seq = ? AND epoch = ? AND planned = 0`, op.seq, op.Epoch)); err != nil {
 			return err
 		}
 		for _, step := range steps {
@@ -94,9 +94,8 @@ func endAttempt(ctx context.Context, tx *sql.Tx, op stored, attempt refresh.Atte
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE attempts SET ended_at = ?, worked = ?, failure = ? WHERE operation = ? AND number = ?`,
-		nanos(attempt.EndedAt), int64(attempt.Worked), failure, op.seq, attempt.Number)
-	return err
+	return one(op)(tx.ExecContext(ctx, `UPDATE attempts SET ended_at = ?, worked = ?, failure = ? WHERE operation = ? AND number = ? AND ended_at IS NULL`,
+		nanos(attempt.EndedAt), int64(attempt.Worked), failure, op.seq, attempt.Number))
 }
 
 // PutStep replaces a step whose stored state is from.
@@ -211,14 +210,20 @@ func (c *Catalog) Commit(ctx context.Context, lease refresh.Lease, commit refres
 			if err := insertVersion(ctx, tx, next, commit.Change); err != nil {
 				return err
 			}
-			if _, err := tx.ExecContext(ctx, `UPDATE operations SET version = ? WHERE seq = ?`, version, op.seq); err != nil {
+			if err := one(op)(tx.ExecContext(ctx, `UPDATE operations SET version = ? WHERE seq = ? AND epoch = ?`, version, op.seq, op.Epoch)); err != nil {
+				return err
+			}
+			if err := c.at(ctx, "version written"); err != nil {
 				return err
 			}
 		}
 		if err := addMessages(ctx, tx, op.seq, commit.Messages); err != nil {
 			return err
 		}
-		return c.move(ctx, tx, op, commit.To, commit.At, nil)
+		if err := c.move(ctx, tx, op, commit.To, commit.At, nil); err != nil {
+			return err
+		}
+		return c.at(ctx, "commit written")
 	})
 	if err != nil {
 		return 0, err

@@ -48,6 +48,8 @@ type Options struct {
 	Grace    time.Duration // how long a file that nobody names is left alone; 0 = 10 min
 	Now      func() time.Time
 	NewID    func() string // a UUID
+	// Failpoint is for tests: it is called at each named point of doc/refresh-cycle.md, and its error is that of the call. nil = none
+	Failpoint func(ctx context.Context, point string) error
 }
 
 // Store is a folder of immutable files and the pins of its readers. It is safe for concurrent use.
@@ -118,6 +120,14 @@ func diskError(what string, err error) error {
 		WithHint("See that the disk of the data folder is there, writable and not full.")
 }
 
+// at is where a test may let the call fail, wait, or the process end.
+func (s *Store) at(ctx context.Context, point string) error {
+	if s.options.Failpoint == nil {
+		return nil
+	}
+	return s.options.Failpoint(ctx, point)
+}
+
 func (s *Store) path(id string) string { return filepath.Join(s.options.Dir, id+suffix) }
 
 // Draft is a file that is being written.
@@ -143,15 +153,27 @@ func (d *Draft) Path() string { return filepath.Join(d.store.drafts, d.id+suffix
 // Finish makes the written file durable under its id. The order is what counts: the checksum is that of the bytes that were
 // written, they are on the disk before the file has its name, and the name is on the disk before anybody hears of it.
 func (d *Draft) Finish(ctx context.Context, rows int64) (File, error) {
+	if err := d.store.at(ctx, "draft written"); err != nil {
+		return File{}, err
+	}
 	sum, size, err := d.flush(ctx)
 	if err != nil {
+		return File{}, err
+	}
+	if err := d.store.at(ctx, "draft synced"); err != nil {
 		return File{}, err
 	}
 	if err := os.Rename(d.Path(), d.store.path(d.id)); err != nil {
 		return File{}, diskError("name a data file", err)
 	}
 	d.finished = true
+	if err := d.store.at(ctx, "file renamed"); err != nil {
+		return File{}, err
+	}
 	if err := syncFolder(d.store.options.Dir); err != nil {
+		return File{}, err
+	}
+	if err := d.store.at(ctx, "folder synced"); err != nil {
 		return File{}, err
 	}
 	return File{ID: d.id, Rows: rows, Bytes: size, SHA256: sum}, nil
@@ -328,6 +350,9 @@ func (s *Store) Sweep(ctx context.Context) (deleted int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := s.at(ctx, "sweep listed"); err != nil {
+		return 0, err
+	}
 	inUse, err := s.inUse(ctx)
 	if err != nil {
 		return 0, err
@@ -336,6 +361,9 @@ func (s *Store) Sweep(ctx context.Context) (deleted int, err error) {
 		delete(candidates, id)
 	}
 	for id, path := range candidates {
+		if err := s.at(ctx, "sweep deletes"); err != nil {
+			return deleted, err
+		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return deleted, diskError("delete a data file", err)
 		}
