@@ -49,6 +49,7 @@ var layers = map[string][]string{
 	"tests":                      {"internal/server", "powerbi"},
 	"tests/bench":                {"powerbi"},
 	"tests/clients":              {"internal/server", "powerbi"},
+	"tests/crash":                {},
 }
 
 func TestLayers(t *testing.T) {

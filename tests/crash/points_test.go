@@ -1,0 +1,75 @@
+package crash
+
+import "strings"
+
+// points is the one list of the named points at which the suite makes faults, in the order of doc/refresh-cycle.md, whose numbers they
+// have. A point "x, before" is reached when the write x is about to be made, "x, after" when it is durable and nobody knows yet. Those of
+// the log are made by seam, the others by the failpoints of store and catalog.
+var points = []point{
+	{1, "submit, before", onTheWay}, {1, "submit, after", onTheWay},
+	{2, "claim, before", onTheWay}, {2, "claim, after", onTheWay},
+	{3, "running, before", onTheWay}, {3, "running, after", onTheWay},
+	{4, "plan, before", onTheWay}, {4, "plan, after", onTheWay},
+	{5, "attempt begun, before", onTheWay}, {5, "attempt begun, after", onTheWay},
+	{5, "heartbeat, before", onTheWay}, {5, "heartbeat, after", onTheWay},
+	{6, "step running, before", onTheWay}, {6, "step running, after", onTheWay},
+	{7, "draft written", onTheWay}, {7, "draft synced", onTheWay}, {7, "file renamed", onTheWay}, {7, "folder synced", onTheWay},
+	{7, "step finished, before", onTheWay}, {7, "step finished, after", onTheWay},
+	{8, "step failed, before", onFailure}, {8, "step failed, after", onFailure},
+	{9, "attempt ended, before", onFailure}, {9, "attempt ended, after", onFailure},
+	{9, "backoff, before", onFailure}, {9, "backoff, after", onFailure},
+	{9, "running again, before", onFailure}, {9, "running again, after", onFailure},
+	{9, "step planned again, before", onFailure}, {9, "step planned again, after", onFailure},
+	{9, "ended, before", onTheEnd}, {9, "ended, after", onTheEnd},
+	{10, "committing, before", onTheWay}, {10, "committing, after", onTheWay},
+	{11, "commit, before", onTheWay}, {11, "version written", onTheWay}, {11, "queued promoted", onPromotion},
+	{11, "commit written", onTheWay}, {11, "commit, after", onTheWay},
+	{12, "sweep listed", onTheWay}, {12, "sweep deletes", onTheWay},
+}
+
+// point is one place in the order of writes.
+type point struct {
+	step int // the number in doc/refresh-cycle.md; 12 is what it says about deleting
+	name string
+	way  way
+}
+
+// way says what a refresh must meet to come to a point.
+type way uint8
+
+const (
+	onTheWay    way = iota // nothing: every refresh does
+	onFailure              // a failed attempt that is not the last
+	onTheEnd               // a failed last attempt
+	onPromotion            // another standard refresh that is queued
+)
+
+func pointNamed(name string) (point, bool) {
+	for _, p := range points {
+		if p.name == name {
+			return p, true
+		}
+	}
+	return point{}, false
+}
+
+// inTransaction tells whether the catalog's write lock is held at the point, so that nobody can take over meanwhile.
+func (p point) inTransaction() bool {
+	return p.name == "version written" || p.name == "queued promoted" || p.name == "commit written"
+}
+
+// settles tells whether a refresh may have nothing more to write after the point.
+func (p point) settles() bool {
+	return p.inTransaction() || p.step == 1 || p.name == "commit, after" || p.name == "ended, after" || strings.HasPrefix(p.name, "heartbeat")
+}
+
+// impossible says why a point cannot be reached in a mode and a try; "" when it can.
+func (p point) impossible(mode, try string) string {
+	switch {
+	case try == retried && (p.step == 1 || p.step == 3 || p.step == 4):
+		return "it happens once in an operation"
+	case p.way == onPromotion && (mode == partialBatch || try == retried):
+		return "standard refreshes are transactional and not retried"
+	}
+	return ""
+}
