@@ -4,7 +4,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -tags=duckdb_arrow)
 # What is fuzzed, and for how long each.
 FUZZTIME ?= 20s
 
-.PHONY: help tools build demo test clients check bench fuzz clean
+.PHONY: help tools build demo test clients check bench faults fuzz clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -35,6 +35,9 @@ check: tools ## formatting, vet, staticcheck, layers, generated files
 bench: build ## measure against floors on this machine
 	FRESHET_BIN=$(CURDIR)/bin/freshet FRESHET_REQUIRE_SERVERS=1 scripts/servers run go test -run '^$$' -bench . -benchtime 1x -timeout 2h ./tests/bench
 	go test -run '^$$' -bench 'Commit|History' -benchtime 50x ./internal/catalog
+
+faults: ## make a fault at every named point of a refresh, in every mode, with FRESHET_FAULTS_RUNS seeds
+	cd tests/crash && FRESHET_FAULTS_RUNS=$${FRESHET_FAULTS_RUNS:-1} go test -count=1 -timeout 12h -run TestFaults .
 
 fuzz: tools ## fuzz every parser and decoder for FUZZTIME
 	@for package in $$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do \

@@ -65,6 +65,7 @@ func child(dir string) error {
 	if err := i.work(ctx); err != nil {
 		return err
 	}
+	defer i.stop() // what comes after the last write is still to come
 	return i.rest(ctx)
 }
 

@@ -215,7 +215,7 @@ type greedy struct {
 	folder string
 }
 
-func (p greedy) FilesInUse(context.Context, time.Time, []store.Pin) ([]string, error) {
+func (p greedy) FilesInUse(context.Context) ([]string, error) {
 	entries, err := os.ReadDir(p.folder)
 	var ids []string
 	for _, entry := range entries {

@@ -1,6 +1,14 @@
 package crash
 
-import "strings"
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
 
 // points is the one list of the named points at which the suite makes faults, in the order of doc/refresh-cycle.md, whose numbers they
 // have. A point "x, before" is reached when the write x is about to be made, "x, after" when it is durable and nobody knows yet. Those of
@@ -72,4 +80,27 @@ func (p point) impossible(mode, try string) string {
 		return "standard refreshes are transactional and not retried"
 	}
 	return ""
+}
+
+// The table of doc/refresh-cycle.md is the list.
+func TestThePageNamesThePoints(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "doc", "refresh-cycle.md"))
+	must(t, err)
+	var listed []string
+	for _, row := range regexp.MustCompile(`(?m)^\| (\d+|deleting) \| (.*) \|$`).FindAllStringSubmatch(string(page), -1) {
+		for name := range strings.SplitSeq(row[2], "; ") {
+			listed = append(listed, row[1]+" "+name)
+		}
+	}
+	var want []string
+	for _, p := range points {
+		step := strconv.Itoa(p.step)
+		if p.step == 12 {
+			step = "deleting"
+		}
+		want = append(want, step+" "+p.name)
+	}
+	if !slices.Equal(listed, want) {
+		t.Errorf("the page has %q\nthe list is  %q", listed, want)
+	}
 }

@@ -144,6 +144,8 @@ func (s *seam) Transition(ctx context.Context, lease refresh.Lease, change refre
 		name = "ended"
 	case change.To == refresh.Backoff:
 		name = "backoff"
+	case change.To == refresh.Paused:
+		name = "paused" // not in the list: no run pauses a capacity
 	case change.To == refresh.Committing:
 		name = "committing"
 	case change.From == refresh.Accepted && change.To == refresh.Running:

@@ -63,7 +63,7 @@ type planted struct {
 // versions is what a store asks the catalog.
 type versions interface {
 	CurrentVersion(ctx context.Context, model string) (store.Version, error)
-	FilesInUse(ctx context.Context, since time.Time, pinned []store.Pin) ([]string, error)
+	FilesInUse(ctx context.Context) ([]string, error)
 	ForgetVersions(ctx context.Context, since time.Time, pinned []store.Pin) error
 }
 
