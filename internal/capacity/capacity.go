@@ -102,7 +102,34 @@ const (
 )
 
 // Bytes is how much may be used.
-func (g *Grant) Bytes() int64 { return g.bytes }
+func (g *Grant) Bytes() int64 {
+	g.capacity.mu.Lock()
+	defer g.capacity.mu.Unlock()
+	return g.bytes
+}
+
+// Grow takes more for a refresh at once, if so much is free that nobody waits for. It never waits, because its caller holds what others
+// wait for.
+func (g *Grant) Grow(bytes int64) bool {
+	c := g.capacity
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if g.use != working || bytes < 0 || !c.refreshes.tryTake(bytes) {
+		return false
+	}
+	if !c.memory.tryTake(bytes) {
+		c.refreshes.give(bytes)
+		return false
+	}
+	g.bytes += bytes
+	before := g.free
+	g.free = func() {
+		before()
+		c.memory.give(bytes)
+		c.refreshes.give(bytes)
+	}
+	return true
+}
 
 // Release gives the memory back. Further calls do nothing.
 func (g *Grant) Release() {
@@ -328,6 +355,17 @@ func (p *pool) withdraw(w *waiter) {
 		p.taken -= <-w.granted // served at the same moment
 	}
 	p.serve() // who stood behind may fit now
+}
+
+// tryTake takes an amount that is free, unless somebody waits.
+func (p *pool) tryTake(amount int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiters) > 0 || p.size-p.taken < amount {
+		return false
+	}
+	p.taken += amount
+	return true
 }
 
 func (p *pool) give(amount int64) {

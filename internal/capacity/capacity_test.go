@@ -184,3 +184,42 @@ func TestDefaults(t *testing.T) {
 		t.Fatalf("MemTotal %d", got)
 	}
 }
+
+// TestGrow: a grant grows by what is free, in all pools or none, never past who waits, and gives everything back.
+func TestGrow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := New(Options{Name: "test", Memory: 2 << 30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		grant, err := c.GrantRefresh(t.Context(), 256<<20, 256<<20, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !grant.Grow(256<<20) || grant.Bytes() != 512<<20 || c.Usage().MemoryGranted != 512<<20 {
+			t.Errorf("it grew to %d, %+v", grant.Bytes(), c.Usage())
+		}
+		if grant.Grow(1536 << 20) {
+			t.Error("it grew beyond what refreshes may take")
+		}
+		if c.Usage().MemoryGranted != 512<<20 {
+			t.Errorf("a refused growth left %+v", c.Usage())
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		failed := make(chan error)
+		go func() { _, err := c.GrantRefresh(ctx, 1400<<20, 1400<<20, nil); failed <- err }()
+		synctest.Wait()
+		if grant.Grow(1 << 20) {
+			t.Error("it grew before somebody who waits")
+		}
+		stop()
+		if err := <-failed; err == nil {
+			t.Error("the one that waited got what was not there")
+		}
+		grant.Release()
+		grant.Release()
+		if grant.Grow(1) || c.Usage().MemoryGranted != 0 {
+			t.Errorf("after its end: %+v", c.Usage())
+		}
+	})
+}
