@@ -423,6 +423,10 @@ func (c *compiler) call(x *syntax.Call, around *names) (code, error) {
 		}
 	}
 	at := x.Func.Pos()
+	here := &site{in: c.in, at: at}
+	if named, ok := x.Func.(*syntax.Identifier); ok {
+		here.name = named.Name
+	}
 	return func(ev *evaluation, env *scope) (Value, error) {
 		v, err := callee(ev, env)
 		if err != nil {
@@ -438,9 +442,15 @@ func (c *compiler) call(x *syntax.Call, around *names) (code, error) {
 				return nil, err
 			}
 		}
+		around := ev.site
+		ev.site = here
 		v, err = ev.apply(f, values)
+		ev.site = around
 		if err != nil {
 			return nil, c.place(err, at)
+		}
+		if t, ok := v.(*relational); ok && t.plan.site == nil {
+			t.plan.site = here
 		}
 		return v, nil
 	}, nil

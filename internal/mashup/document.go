@@ -76,6 +76,11 @@ type Env struct {
 	Sources *source.Registry // nil: there are none
 	Now     time.Time        // what DateTime.LocalNow answers; its zone is the local one
 	Culture string           // empty is en-US
+
+	Memory     int64                  // estimated bytes of the rows and lists that an evaluation may hold; 0 = 64 MiB
+	MoreMemory func(bytes int64) bool // asks for more when that is not enough; nil: there is none
+	DiskRoom   func() int64           // bytes that may be left on the disk now, 0 = any; nil: any
+	TempDir    string                 // for the rows that are left on the disk, in files that vanish when they are closed; empty = the system's
 }
 
 // session is one evaluation of a document: its shared expressions are computed at most once.
@@ -86,11 +91,12 @@ type session struct {
 	running []string         // members being computed, outermost first
 	random  uint64           // the state of Number.Random
 	reading *reading         // what the tables share while they are read
+	account *account         // of the memory that they take
 }
 
 // newSession begins an evaluation of the document in which bound values replace the shared expressions of their name.
 func newSession(doc *Document, env *Env, bind map[string]Value) *session {
-	s := &session{env: env, doc: doc, shared: make(map[string]Value, len(doc.names)), reading: newReading()}
+	s := &session{env: env, doc: doc, shared: make(map[string]Value, len(doc.names)), reading: newReading(env), account: newAccount(env)}
 	for name, q := range doc.shared {
 		s.shared[name] = &thunk{name: name, compute: func(ev *evaluation) (Value, error) {
 			if err := q.compile(doc); err != nil {

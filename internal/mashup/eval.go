@@ -12,6 +12,7 @@ type evaluation struct {
 	session *session
 	depth   int
 	ticks   uint
+	site    *site // of the innermost call that runs
 }
 
 // poll tells whether the evaluation was cancelled. It is cheap enough for inner loops.

@@ -324,6 +324,38 @@ func csvSource(path string, encoding int) string {
 	return fmt.Sprintf(`Table.PromoteHeaders(Csv.Document(File.Contents(%s), [Delimiter=",", Encoding=%d, QuoteStyle=QuoteStyle.Csv]))`, quoteText(path), encoding)
 }
 
+// TestPlainForms: what a conversion reads in its shorter way is what the library reads, to the representation.
+func TestPlainForms(t *testing.T) {
+	ev := newSession(&Document{}, &Env{}, nil).begin(context.Background())
+	short := 0
+	for _, culture := range []string{"en-US", "de-DE", "pt-BR", "en-GB"} {
+		for _, typ := range []*typeValue{named(kindNumber, "Int64.Type"), simple(kindNumber), named(kindNumber, "Currency.Type"), simple(kindDate), simple(kindDateTime), simple(kindText)} {
+			shortly, err := newConverter(ev, typ, culture)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fully := *shortly
+			fully.shortly = false
+			for _, kind := range []string{"int", "number", "money", "date", "datetime", "text"} {
+				for _, cell := range cells(kind) {
+					made := shortly.plain(cell)
+					if made == nil {
+						continue
+					}
+					short++
+					want, err := fully.convert(ev, text(cell))
+					if err != nil || exact(ev, made) != exact(ev, want) {
+						t.Errorf("%q to %s in %s: shortly %s, by the library %v, %v", cell, typ.title(), culture, exact(ev, made), want, err)
+					}
+				}
+			}
+		}
+	}
+	if short == 0 {
+		t.Error("nothing is read in the shorter way")
+	}
+}
+
 // TestFoldingNeverChangesAResult holds every folded form against the evaluation of the same expression by rows.
 func TestFoldingNeverChangesAResult(t *testing.T) {
 	b := newFoldBench(t, nil, nil)

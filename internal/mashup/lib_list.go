@@ -22,6 +22,39 @@ func forcedEntry(signature string, f func(ev *evaluation, items []Value, args []
 	})
 }
 
+// gatherer computes a value over the items of a list, which come in pieces. The value is the same as of one piece.
+type gatherer interface {
+	add(ev *evaluation, items []Value) error
+	result(ev *evaluation) (Value, error)
+}
+
+// gatheredEntry is a forcedEntry over lists that may be too long to be held.
+func gatheredEntry(signature string, start func(ev *evaluation, args []Value) (gatherer, error)) entry {
+	return listEntry(signature, func(ev *evaluation, l *list, args []Value) (Value, error) {
+		g, err := start(ev, args)
+		if err != nil {
+			return nil, err
+		}
+		var failed error
+		err = l.inPieces(ev, func(items []Value) (err error) {
+			forced := make([]Value, len(items))
+			for i, item := range items {
+				if forced[i], err = force(ev, item); err != nil {
+					return err
+				}
+			}
+			if failed == nil { // an error in an item, wherever it is, comes before one of the function
+				failed = g.add(ev, forced)
+			}
+			return nil
+		})
+		if err = firstOf(err, failed); err != nil {
+			return nil, err
+		}
+		return g.result(ev)
+	})
+}
+
 // rawEntry is a listEntry that needs all items but not their values.
 func rawEntry(signature string, f func(ev *evaluation, items []Value, args []Value) (Value, error)) entry {
 	return listEntry(signature, func(ev *evaluation, l *list, args []Value) (Value, error) {

@@ -2,6 +2,7 @@ package mashup
 
 import (
 	"math"
+	"slices"
 	"sort"
 
 	"freshet.dev/internal/mashup/syntax"
@@ -305,18 +306,14 @@ func listTests() []entry {
 			return logical(!ok), err
 		}),
 		listEntry("List.Count(list as list) as number", func(ev *evaluation, l *list, _ []Value) (Value, error) {
-			n, err := l.len(ev)
+			n := 0
+			err := l.inPieces(ev, func(items []Value) error {
+				n += len(items)
+				return nil
+			})
 			return intNumber(int64(n)), err
 		}),
-		forcedEntry("List.NonNullCount(list as list) as number", func(_ *evaluation, items, _ []Value) (Value, error) {
-			n := 0
-			for _, item := range items {
-				if !isNull(item) {
-					n++
-				}
-			}
-			return intNumber(int64(n)), nil
-		}),
+		gatheredEntry("List.NonNullCount(list as list) as number", func(*evaluation, []Value) (gatherer, error) { return new(presentCount), nil }),
 		rawEntry("List.PositionOf(list as list, value as any, optional occurrence as nullable number, optional equationCriteria as any) as any", func(ev *evaluation, items, args []Value) (Value, error) {
 			return positionsOf(ev, items, newList(args[0]), args[1], args[2])
 		}),
@@ -359,52 +356,96 @@ func present(items []Value) []Value {
 	return out
 }
 
-// sum adds values of one kind; null when there are none.
-func sum(ev *evaluation, items []Value) (Value, error) {
-	items = present(items)
-	if len(items) == 0 {
-		return null, nil
-	}
-	total, err := items[0], error(nil)
-	if total.kind() != kindNumber && total.kind() != kindDuration {
-		return nil, noOperator(syntax.OpAdd, total, total)
-	}
-	for _, item := range items[1:] {
-		if total, err = binaryValue(ev, syntax.OpAdd, total, item); err != nil {
-			return nil, err
-		}
-	}
-	return total, nil
+type presentCount int64
+
+func (c *presentCount) add(_ *evaluation, items []Value) error {
+	*c += presentCount(len(present(items)))
+	return nil
 }
 
-// average is the mean of numbers, durations, dates and times; null when there are none.
-func average(ev *evaluation, items []Value) (Value, error) {
+func (c *presentCount) result(*evaluation) (Value, error) { return intNumber(int64(*c)), nil }
+
+// total adds values of one kind; null when there are none.
+type total struct{ sum Value }
+
+func (t *total) add(ev *evaluation, items []Value) (err error) {
+	for _, item := range present(items) {
+		if t.sum == Value(null) {
+			if t.sum = item; item.kind() != kindNumber && item.kind() != kindDuration {
+				return noOperator(syntax.OpAdd, item, item)
+			}
+			continue
+		}
+		if t.sum, err = binaryValue(ev, syntax.OpAdd, t.sum, item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *total) result(*evaluation) (Value, error) { return t.sum, nil }
+
+// average is the mean of numbers, durations, dates and times; null when there are none. Of points in time it is the mean of the
+// distances from the first.
+type average struct {
+	first Value
+	sum   total
+	count int
+}
+
+func (a *average) add(ev *evaluation, items []Value) error {
 	items = present(items)
 	if len(items) == 0 {
+		return nil
+	}
+	if a.first == nil {
+		a.first, a.sum.sum = items[0], null
+	}
+	a.count += len(items)
+	if !a.ofPoints() {
+		return a.sum.add(ev, items)
+	}
+	for _, item := range items {
+		distance, err := binaryValue(ev, syntax.OpSubtract, item, a.first)
+		if err != nil {
+			return err
+		}
+		if err := a.sum.add(ev, []Value{distance}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *average) ofPoints() bool {
+	k := a.first.kind()
+	return k != kindNumber && k != kindDuration
+}
+
+func (a *average) result(ev *evaluation) (Value, error) {
+	if a.first == nil {
 		return null, nil
 	}
-	count := intNumber(int64(len(items)))
-	if k := items[0].kind(); k == kindNumber || k == kindDuration {
-		total, err := sum(ev, items)
-		if err != nil {
-			return nil, err
-		}
-		return binaryValue(ev, syntax.OpDivide, total, count)
+	if !a.ofPoints() {
+		return binaryValue(ev, syntax.OpDivide, a.sum.sum, intNumber(int64(a.count)))
 	}
-	// Of points in time: the mean of the distances from the first.
-	total := duration(0)
-	for _, item := range items {
-		distance, err := binaryValue(ev, syntax.OpSubtract, item, items[0])
-		if err != nil {
-			return nil, err
-		}
-		total += distance.(duration)
+	distances, ok := a.sum.sum.(duration)
+	if !ok {
+		return nil, cannotConvert(a.first, "Duration")
 	}
-	mean, err := scaled(total, 1/float64(len(items)))
+	mean, err := scaled(distances, 1/float64(a.count))
 	if err != nil {
 		return nil, err
 	}
-	return binaryValue(ev, syntax.OpAdd, items[0], mean)
+	return binaryValue(ev, syntax.OpAdd, a.first, mean)
+}
+
+func averageOf(ev *evaluation, items []Value) (Value, error) {
+	var a average
+	if err := a.add(ev, items); err != nil {
+		return nil, err
+	}
+	return a.result(ev)
 }
 
 // floats are the numbers among the items as doubles.
@@ -430,26 +471,45 @@ func mean(xs []float64) float64 {
 
 // extreme finds the least or greatest item.
 func extreme(signature string, sign int) entry {
-	return forcedEntry(signature, func(ev *evaluation, items, args []Value) (Value, error) {
+	return gatheredEntry(signature, func(ev *evaluation, args []Value) (gatherer, error) {
 		by, err := orderingsOf(ev, args[1])
 		if err != nil {
 			return nil, err
 		}
-		if includeNulls := args[2]; isNull(includeNulls) || !flag(includeNulls) {
-			items = present(items)
-		}
-		if len(items) == 0 {
-			return args[0], nil
-		}
-		ordered, err := sorted(ev, items, by)
-		if err != nil {
-			return nil, err
-		}
-		if sign > 0 {
-			return ordered[len(ordered)-1], nil
-		}
-		return ordered[0], nil
+		nulls := args[2]
+		return &outmost{by: by, nulls: !isNull(nulls) && flag(nulls), sign: sign, fallback: args[0]}, nil
 	})
+}
+
+type outmost struct {
+	by       []ordering
+	nulls    bool // take part
+	sign     int
+	found    []Value // at most one
+	fallback Value
+}
+
+func (o *outmost) add(ev *evaluation, items []Value) error {
+	if !o.nulls {
+		items = present(items)
+	}
+	ordered, err := sorted(ev, slices.Concat(o.found, items), o.by)
+	if err != nil || len(ordered) == 0 {
+		return err
+	}
+	best := ordered[0]
+	if o.sign > 0 {
+		best = ordered[len(ordered)-1]
+	}
+	o.found = []Value{best}
+	return nil
+}
+
+func (o *outmost) result(*evaluation) (Value, error) {
+	if len(o.found) == 0 {
+		return o.fallback, nil
+	}
+	return o.found[0], nil
 }
 
 func extremes(signature string, greatest bool) entry {
@@ -481,10 +541,8 @@ func extremes(signature string, greatest bool) entry {
 
 func listSums() []entry {
 	return []entry{
-		forcedEntry("List.Sum(list as list, optional precision as nullable number) as any", func(ev *evaluation, items, _ []Value) (Value, error) { return sum(ev, items) }),
-		forcedEntry("List.Average(list as list, optional precision as nullable number) as any", func(ev *evaluation, items, _ []Value) (Value, error) {
-			return average(ev, items)
-		}),
+		gatheredEntry("List.Sum(list as list, optional precision as nullable number) as any", func(*evaluation, []Value) (gatherer, error) { return &total{null}, nil }),
+		gatheredEntry("List.Average(list as list, optional precision as nullable number) as any", func(*evaluation, []Value) (gatherer, error) { return new(average), nil }),
 		forcedEntry("List.Product(numbersList as list, optional precision as nullable number) as nullable number", func(_ *evaluation, items, _ []Value) (Value, error) {
 			items = present(items)
 			if len(items) == 0 {
@@ -520,7 +578,7 @@ func listSums() []entry {
 			if k := ordered[middle].kind(); len(ordered)%2 == 1 || k != kindNumber && k != kindDuration && k != kindDate && k != kindDateTime {
 				return ordered[(len(ordered)-1)/2], nil
 			}
-			return average(ev, ordered[middle-1:middle+1])
+			return averageOf(ev, ordered[middle-1:middle+1])
 		}),
 		forcedEntry("List.Mode(list as list, optional equationCriteria as any) as any", func(ev *evaluation, items, args []Value) (Value, error) {
 			modes, err := modesOf(ev, items, args[0])

@@ -186,7 +186,7 @@ func listFolder(ev *evaluation, name string, args []Value, recursive bool) (Valu
 		attributes := newRecord([]string{"Content Type", "Kind", "Size"}, []Value{null, text(kind), intNumber(file.Content.Len())})
 		held[i] = []Value{of, text(file.Name), text(file.Extension), when(file.Accessed), when(file.Modified), when(file.Created), attributes, text(file.Folder)}
 	}
-	return memoryTable(name, folderFields(), held), nil
+	return memoryTable(name, folderFields(), held, nil), nil
 }
 
 // formatsOf are the forms that files may have; none where no source is configured.

@@ -363,9 +363,9 @@ func tableFromValue(ev *evaluation, args []Value) (Value, error) {
 		for i, name := range v.shape.names {
 			held[i] = []Value{text(name), v.values[i]}
 		}
-		return memoryTable("Table.FromValue", []fieldType{{name: "Name", typ: simple(kindText)}, {name: "Value", typ: anyType()}}, held), nil
+		return memoryTable("Table.FromValue", []fieldType{{name: "Name", typ: simple(kindText)}, {name: "Value", typ: anyType()}}, held, nil), nil
 	}
-	return memoryTable("Table.FromValue", []fieldType{{name: name, typ: anyType()}}, [][]Value{{args[0]}}), nil
+	return memoryTable("Table.FromValue", []fieldType{{name: name, typ: anyType()}}, [][]Value{{args[0]}}, nil), nil
 }
 
 // rowList is a lazy list with an item for each row of a table.
@@ -399,7 +399,7 @@ func tableToRows(_ *evaluation, args []Value) (Value, error) {
 
 func tableToColumns(ev *evaluation, args []Value) (Value, error) {
 	t := tableArg(args[0])
-	held, err := readAll(ev, t.plan)
+	held, claim, err := readAll(ev, t.plan, holder{"Table.ToColumns", ev.site})
 	if err != nil {
 		return nil, err
 	}
@@ -409,7 +409,7 @@ func tableToColumns(ev *evaluation, args []Value) (Value, error) {
 		for k, row := range held {
 			cells[k] = row[i]
 		}
-		columns[i] = newList(cells...)
+		columns[i] = &list{items: cells, claim: claim}
 	}
 	return newList(columns...), nil
 }
@@ -626,13 +626,11 @@ func tableTransformRows(_ *evaluation, args []Value) (Value, error) {
 	}), nil
 }
 
+// tableBuffer is the rows as they are now: in memory, or in a file where they are many.
 func tableBuffer(ev *evaluation, args []Value) (Value, error) {
 	t := tableArg(args[0])
-	held, err := readAll(ev, t.plan)
-	if err != nil {
-		return nil, err
-	}
-	for _, cells := range held {
+	by := holder{"Table.Buffer", ev.site}
+	sorter, err := gather(ev, t.plan, by, func(ev *evaluation, cells []Value) ([]byte, error) {
 		for i := range cells {
 			v, err := force(ev, cells[i])
 			switch {
@@ -644,8 +642,47 @@ func tableBuffer(ev *evaluation, args []Value) (Value, error) {
 				return nil, err
 			}
 		}
+		return nil, nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return memoryTable("Table.Buffer", t.typ.fields, held).withMeta(t.metadata), nil
+	if !sorter.writing {
+		held := make([][]Value, len(sorter.held))
+		for i, row := range sorter.held {
+			held[i] = row.cells
+		}
+		return memoryTable("Table.Buffer", t.typ.fields, held, sorter.holding).withMeta(t.metadata), nil
+	}
+	defer sorter.close()
+	m, err := sorter.sorted(ev)
+	if err != nil {
+		return nil, err
+	}
+	defer m.close()
+	file, err := newRowFile(ev, sorter.codec)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		ok, err := m.next()
+		if ok && err == nil {
+			err = file.add(m.row)
+		}
+		if err == nil {
+			err = ev.poll()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+	}
+	if err := file.flush(); err != nil {
+		return nil, err
+	}
+	return newTable(&step{name: "Table.Buffer", cols: t.typ.fields, op: piece{of: file, to: file.at()}}).withMeta(t.metadata), nil
 }
 
 func tableStopFolding(_ *evaluation, args []Value) (Value, error) {

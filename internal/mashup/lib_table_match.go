@@ -153,7 +153,7 @@ func tableMatching() family {
 			for i, name := range r.shape.names {
 				held[i] = []Value{text(name), r.values[i]}
 			}
-			return memoryTable("Record.ToTable", []fieldType{{name: "Name", typ: simple(kindText)}, {name: "Value", typ: anyType()}}, held), nil
+			return memoryTable("Record.ToTable", []fieldType{{name: "Name", typ: simple(kindText)}, {name: "Value", typ: anyType()}}, held, nil), nil
 		}},
 		{signature: "Record.FromTable(table as table) as record", body: recordFromTable},
 	}}
@@ -354,14 +354,14 @@ func tableSplit(ev *evaluation, args []Value) (Value, error) {
 		return nil, fail("The page size must be more than 0.")
 	}
 	t := tableArg(args[0])
-	held, err := readAll(ev, t.plan)
+	held, claim, err := readAll(ev, t.plan, holder{"Table.Split", ev.site})
 	if err != nil {
 		return nil, err
 	}
 	var pages []Value
 	for len(held) > 0 {
 		n := min(size, int64(len(held)))
-		pages = append(pages, memoryTable("Table.Split", t.typ.fields, held[:n]))
+		pages = append(pages, memoryTable("Table.Split", t.typ.fields, held[:n], claim))
 		held = held[n:]
 	}
 	return newList(pages...), nil

@@ -1,6 +1,7 @@
 package mashup
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 )
@@ -97,12 +98,14 @@ func tableFillDown(ev *evaluation, args []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rowWise("Table.FillDown", t, func(ev *evaluation, s *step) (rows, error) {
-		last := make([]Value, len(s.cols))
-		return mapped(ev, s.in[0], func(ev *evaluation, cells []Value) ([]Value, error) {
-			return cells, fill(ev, cells, columns, last)
-		})
-	}), nil
+	return rowWise("Table.FillDown", t, func(ev *evaluation, s *step) (rows, error) { return fillDown(ev, s, columns) }), nil
+}
+
+func fillDown(ev *evaluation, s *step, columns []int) (rows, error) {
+	last := make([]Value, len(s.cols))
+	return mapped(ev, s.in[0], func(ev *evaluation, cells []Value) ([]Value, error) {
+		return cells, fill(ev, cells, columns, last)
+	})
 }
 
 // fill puts the last value that is not null into cells that are.
@@ -135,16 +138,27 @@ func tableAndColumns(ev *evaluation, args []Value) (*relational, []int, error) {
 	return t, columns, err
 }
 
-// whole is a table whose rows need all of the input's first.
+// whole is a table whose rows need all of the input's first, in memory.
 func whole(name string, t *relational, compute func(ev *evaluation, held [][]Value) ([][]Value, error)) *relational {
 	return rowWise(name, t, func(_ *evaluation, s *step) (rows, error) {
-		return afterAll(func(ev *evaluation) ([][]Value, error) {
-			held, err := readAll(ev, s.in[0])
+		return afterAll(func(ev *evaluation) (rows, error) {
+			held, claim, err := readAll(ev, s.in[0], s.holder())
 			if err != nil {
 				return nil, err
 			}
-			return compute(ev, held)
+			made, err := compute(ev, held)
+			return thenRelease(allRows(made), claim), err
 		}), nil
+	})
+}
+
+// fromEnd is a table that a step makes of the rows in reverse: it begins with the last one.
+func fromEnd(name string, t *relational, begin func(ev *evaluation, s *step) (rows, error)) *relational {
+	return rowWise(name, t, func(ev *evaluation, s *step) (rows, error) {
+		along := func(of *step, op operation) *step {
+			return &step{name: name, in: []*step{of}, cols: s.cols, op: op, site: s.site}
+		}
+		return along(along(along(s.in[0], reversed{}), rowsOnly(begin)), reversed{}).open(ev)
 	})
 }
 
@@ -153,63 +167,44 @@ func tableFillUp(ev *evaluation, args []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return whole("Table.FillUp", t, func(ev *evaluation, held [][]Value) ([][]Value, error) {
-		last := make([]Value, len(t.typ.fields))
-		for _, cells := range slices.Backward(held) {
-			if err := fill(ev, cells, columns, last); err != nil {
-				return nil, err
-			}
-		}
-		return held, nil
-	}), nil
+	return fromEnd("Table.FillUp", t, func(ev *evaluation, s *step) (rows, error) { return fillDown(ev, s, columns) }), nil
 }
 
 func tableReverseRows(_ *evaluation, args []Value) (Value, error) {
-	return whole("Table.ReverseRows", tableArg(args[0]), func(_ *evaluation, held [][]Value) ([][]Value, error) {
-		slices.Reverse(held)
-		return held, nil
-	}), nil
+	t := tableArg(args[0])
+	return newTable(&step{name: "Table.ReverseRows", in: []*step{t.plan}, cols: t.typ.fields, op: reversed{}}), nil
 }
 
-// tail counts the rows at the end that a number or a condition takes.
-func tail(ev *evaluation, t *relational, held [][]Value, by Value) (int, error) {
+// atEnd is a table of the rows at the end that a number or a condition takes, or of those before them.
+func atEnd(name string, t *relational, by Value, keep bool) (Value, error) {
 	switch by := by.(type) {
 	case number:
 		n, ok := by.int()
 		if !ok || n < 0 {
-			return 0, fail("The number of rows must be a whole number that is not negative.").with(by)
+			return nil, fail("The number of rows must be a whole number that is not negative.").with(by)
 		}
-		return int(min(n, int64(len(held)))), nil
-	case *function:
-		recorder := newRecorder(t.typ.fields)
-		for n := range held {
-			passes, err := holds(ev, by, recorder.record(held[len(held)-1-n]))
-			if err != nil || !passes {
-				return n, err
+		return fromEnd(name, t, func(ev *evaluation, s *step) (rows, error) {
+			if keep {
+				return limit{take: n}.begin(ev, s)
 			}
-		}
-		return len(held), nil
+			return limit{skip: n, take: -1}.begin(ev, s)
+		}), nil
+	case *function:
+		return fromEnd(name, t, whileTrue{condition: by, skip: !keep}.begin), nil
 	}
-	return 0, fail("The number of rows must be a number or a condition, not %s.", by.kind()).with(by)
+	return nil, fail("The number of rows must be a number or a condition, not %s.", by.kind()).with(by)
 }
 
 func tableLastN(_ *evaluation, args []Value) (Value, error) {
-	t := tableArg(args[0])
-	return whole("Table.LastN", t, func(ev *evaluation, held [][]Value) ([][]Value, error) {
-		n, err := tail(ev, t, held, args[1])
-		return held[len(held)-n:], err
-	}), nil
+	return atEnd("Table.LastN", tableArg(args[0]), args[1], true)
 }
 
 func tableRemoveLastN(_ *evaluation, args []Value) (Value, error) {
-	t, by := tableArg(args[0]), args[1]
+	by := args[1]
 	if by == null {
 		by = intNumber(1)
 	}
-	return whole("Table.RemoveLastN", t, func(ev *evaluation, held [][]Value) ([][]Value, error) {
-		n, err := tail(ev, t, held, by)
-		return held[:len(held)-n], err
-	}), nil
+	return atEnd("Table.RemoveLastN", tableArg(args[0]), by, false)
 }
 
 func rowCountArg(v Value, fallback int64) (int64, error) {
@@ -523,7 +518,7 @@ func tableCombineColumns(ev *evaluation, args []Value) (Value, error) {
 
 func tableTranspose(ev *evaluation, args []Value) (Value, error) {
 	t := tableArg(args[0])
-	held, err := readAll(ev, t.plan)
+	held, claim, err := readAll(ev, t.plan, holder{"Table.Transpose", ev.site})
 	if err != nil {
 		return nil, err
 	}
@@ -541,7 +536,7 @@ func tableTranspose(ev *evaluation, args []Value) (Value, error) {
 			}
 		}
 	}
-	return memoryTable("Table.Transpose", fields, turned), nil
+	return memoryTable("Table.Transpose", fields, turned, claim), nil
 }
 
 func tableUnpivot(ev *evaluation, args []Value) (Value, error) {
@@ -648,62 +643,163 @@ func tablePivot(ev *evaluation, args []Value) (Value, error) {
 	}
 	by, _ := args[4].(*function)
 	return newTable(&step{name: "Table.Pivot", in: []*step{t.plan}, cols: cols, op: rowsOnly(func(_ *evaluation, s *step) (rows, error) {
-		return afterAll(func(ev *evaluation) ([][]Value, error) { return pivotRows(ev, s, keys, at, pivots, by) }), nil
+		return afterAll(func(ev *evaluation) (rows, error) { return pivotRows(ev, s, keys, at, pivots, by) }), nil
 	})}), nil
 }
 
-func pivotRows(ev *evaluation, s *step, keys, at []int, pivots []string, by *function) ([][]Value, error) {
-	held, err := readAll(ev, s.in[0])
+// pivotRows makes a row of those that are equal in the keys. at is the columns of the attribute and the value.
+func pivotRows(ev *evaluation, s *step, keys, at []int, pivots []string, by *function) (rows, error) {
+	sorter, err := gather(ev, s.in[0], s.holder(), func(ev *evaluation, cells []Value) ([]byte, error) {
+		key, err := rowKey(ev, nil, cells, append([]int{}, keys...), nil)
+		if err == nil {
+			cells[at[0]], err = force(ev, cells[at[0]])
+		}
+		return key, err
+	})
 	if err != nil {
 		return nil, err
 	}
-	type pivoted struct {
-		cells  []Value
-		values [][]Value
+	if sorter.writing {
+		return pivotWritten(ev, s, sorter, keys, at, pivots, by)
 	}
 	byKey := map[string]*pivoted{}
 	var order []*pivoted
-	for _, cells := range held {
-		id, err := rowKey(ev, cells, append([]int{}, keys...), nil)
-		if err != nil {
-			return nil, err
-		}
-		row, ok := byKey[id]
+	for _, held := range sorter.held {
+		row, ok := byKey[string(held.key)]
 		if !ok {
-			row = &pivoted{values: make([][]Value, len(pivots))}
-			for _, key := range keys {
-				row.cells = append(row.cells, cells[key])
-			}
-			byKey[id] = row
+			row = newPivoted(held.cells, keys, len(pivots))
+			byKey[string(held.key)] = row
 			order = append(order, row)
 		}
-		attribute, err := force(ev, cells[at[0]])
-		if err != nil {
-			return nil, err
-		}
-		if name, ok := attribute.(text); ok {
-			if i := slices.Index(pivots, string(name)); i >= 0 {
-				row.values[i] = append(row.values[i], cells[at[1]])
-			}
-		}
+		row.add(held.cells, at, pivots)
 	}
 	made := make([][]Value, len(order))
 	for i, row := range order {
-		made[i] = row.cells
+		made[i] = row.made(by)
+	}
+	return thenRelease(allRows(made), sorter.holding), nil
+}
+
+// pivotWritten is pivotRows where the rows are on the disk: they are brought together by their keys, and the rows of those then back
+// into the order in which the keys came.
+func pivotWritten(ev *evaluation, s *step, sorter *sorter, keys, at []int, pivots []string, by *function) (rows, error) {
+	defer sorter.close()
+	m, err := sorter.sorted(ev)
+	if err != nil {
+		return nil, err
+	}
+	defer m.close()
+	order := newSorter(ev, s.holder())
+	claim := ev.claim(s.holder())
+	defer claim.release()
+	var row *pivoted
+	var key []byte
+	place := uint64(0)
+	done := func() error {
+		if row == nil {
+			return nil
+		}
+		cells := row.cells
 		for _, values := range row.values {
-			switch {
-			case by != nil:
-				made[i] = append(made[i], lazy(func(ev *evaluation) (Value, error) { return applyForced(ev, by, newList(values...)) }))
-			case len(values) == 0:
-				made[i] = append(made[i], null)
-			case len(values) == 1:
-				made[i] = append(made[i], values[0])
-			default:
-				made[i] = append(made[i], failed(fail("There were too many elements in the enumeration to complete the operation.")))
+			cells = append(cells, newList(values...))
+		}
+		claim.release()
+		return order.write(ev, placeKey(place), cells)
+	}
+	more, err := m.next()
+	for more && err == nil {
+		if row == nil || !bytes.Equal(m.key, key) {
+			if err = done(); err != nil {
+				break
 			}
+			key, place, row = append(key[:0], m.key...), m.place, nil
+		}
+		var cells []Value
+		if cells, err = sorter.codec.read(m.row); err != nil {
+			break
+		}
+		if row == nil {
+			row = newPivoted(cells, keys, len(pivots))
+		}
+		if value, added := row.add(cells, at, pivots); added {
+			err = claim.grow(40 + sizeOf(value))
+		}
+		if err == nil {
+			more, err = m.next()
+		}
+		if err == nil {
+			err = ev.poll()
 		}
 	}
-	return made, nil
+	if err == nil {
+		err = done()
+	}
+	var written rows
+	if err == nil {
+		written, err = writtenInOrder(ev, order, nil)
+	}
+	if err != nil {
+		order.close()
+		return nil, err
+	}
+	return &rowStream{
+		pull: func(ev *evaluation) ([]Value, bool, error) {
+			cells, ok, err := written.next(ev)
+			if !ok || err != nil {
+				return nil, false, err
+			}
+			row := &pivoted{cells: cells[:len(keys):len(keys)]}
+			for _, values := range cells[len(keys):] {
+				row.values = append(row.values, values.(*list).items)
+			}
+			return row.made(by), true, nil
+		},
+		stop: written.close,
+	}, nil
+}
+
+// pivoted is a row of a pivot: its keys, and the values of each new column.
+type pivoted struct {
+	cells  []Value
+	values [][]Value
+}
+
+func newPivoted(first []Value, keys []int, width int) *pivoted {
+	row := &pivoted{values: make([][]Value, width)}
+	for _, key := range keys {
+		row.cells = append(row.cells, first[key])
+	}
+	return row
+}
+
+func (row *pivoted) add(cells []Value, at []int, pivots []string) (value Value, added bool) {
+	name, ok := cells[at[0]].(text)
+	if !ok {
+		return nil, false
+	}
+	i := slices.Index(pivots, string(name))
+	if i < 0 {
+		return nil, false
+	}
+	row.values[i] = append(row.values[i], cells[at[1]])
+	return cells[at[1]], true
+}
+
+func (row *pivoted) made(by *function) []Value {
+	cells := row.cells
+	for _, values := range row.values {
+		switch {
+		case by != nil:
+			cells = append(cells, lazy(func(ev *evaluation) (Value, error) { return applyForced(ev, by, newList(values...)) }))
+		case len(values) == 0:
+			cells = append(cells, null)
+		case len(values) == 1:
+			cells = append(cells, values[0])
+		default:
+			cells = append(cells, failed(fail("There were too many elements in the enumeration to complete the operation.")))
+		}
+	}
+	return cells
 }
 
 func tableContains(ev *evaluation, args []Value) (Value, error) {
@@ -715,14 +811,14 @@ func tableContains(ev *evaluation, args []Value) (Value, error) {
 	if args[2] != null {
 		return nil, fail("Table.Contains does not support equationCriteria.")
 	}
-	key, err := rowKey(ev, wanted.values, nil, nil)
+	key, err := rowKey(ev, nil, wanted.values, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	found := false
 	err = eachRow(ev, t, func(cells []Value) (bool, error) {
-		other, err := rowKey(ev, cells, columns, nil)
-		found = other == key
+		other, err := rowKey(ev, nil, cells, columns, nil)
+		found = bytes.Equal(other, key)
 		return !found, err
 	})
 	return logical(found), err

@@ -82,20 +82,29 @@ func columnList(ev *evaluation, t table, name string) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	return cellList(one), nil
+}
+
+// cellList is the cells of a table of one column.
+func cellList(one table) *list {
 	var rs rows
-	return &list{next: func(ev *evaluation) (Value, bool, error) {
-		if rs == nil {
-			if rs, err = one.rows(ev); err != nil {
+	return &list{
+		next: func(ev *evaluation) (Value, bool, error) {
+			if rs == nil {
+				var err error
+				if rs, err = one.rows(ev); err != nil {
+					return nil, false, err
+				}
+			}
+			cells, ok, err := rs.next(ev)
+			if err != nil || !ok {
+				rs.close()
 				return nil, false, err
 			}
-		}
-		cells, ok, err := rs.next(ev)
-		if err != nil || !ok {
-			rs.close()
-			return nil, false, err
-		}
-		return cells[0], true, nil
-	}}, nil
+			return cells[0], true, nil
+		},
+		again: func() *list { return cellList(one) },
+	}
 }
 
 // itemOf is v{key}.

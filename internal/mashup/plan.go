@@ -1,6 +1,9 @@
 package mashup
 
 import (
+	"bytes"
+	enc "encoding/binary"
+	"math"
 	"slices"
 )
 
@@ -71,14 +74,48 @@ func attempt(ev *evaluation, cell Value, apply func(ev *evaluation, v Value) (Va
 type converter struct {
 	typ     *typeValue
 	culture *culture
+	shortly bool // reads texts in the plain form of the type in a shorter way; what folding is held against does not
 }
 
 func newConverter(ev *evaluation, typ *typeValue, name string) (*converter, error) {
 	c, err := ev.cultureOf(name)
-	return &converter{typ, c}, err
+	return &converter{typ, c, !ev.session.reading.rowsOnly}, err
+}
+
+// plain is the value of a text in the plain form of the type, in which it means the same in every culture; nil where it is in another.
+func (c *converter) plain(s string) Value {
+	if s == "" {
+		return nil
+	}
+	switch c.typ.of {
+	case kindNumber:
+		if i, ok := digitsOf(s); ok && (c.typ.name == "" || c.typ.name == "Int64.Type") {
+			return intNumber(i)
+		}
+	case kindDate:
+		if micros, ok := dayOf(s); ok && len(s) == 10 {
+			return date(micros/(ticksPerDay/10) + epochDay)
+		}
+	case kindDateTime:
+		micros, ok := dayOf(s)
+		if ok && len(s) > 10 {
+			var clock int64
+			clock, ok = clockOf(s[10:])
+			micros += clock
+		}
+		if ok {
+			return datetime(micros*10 + epochDay*ticksPerDay)
+		}
+	}
+	return nil
 }
 
 func (c *converter) convert(ev *evaluation, v Value) (Value, error) {
+	if s, ok := v.(text); ok && c.shortly {
+		if made := c.plain(string(s)); made != nil {
+			return made, nil
+		}
+	}
 	if file, ok := v.(*contents); ok {
 		if c.typ.of == kindBinary {
 			return v, nil
@@ -332,53 +369,186 @@ type sortKey struct {
 	descending bool
 }
 
-func (op order) begin(ev *evaluation, s *step) (rows, error) {
-	return afterAll(func(ev *evaluation) ([][]Value, error) {
-		held, err := readAll(ev, s.in[0])
-		if err != nil {
-			return nil, err
+func (op order) begin(_ *evaluation, s *step) (rows, error) {
+	if slices.ContainsFunc(op.by, func(by sortKey) bool { return by.compare != nil }) {
+		return afterAll(func(ev *evaluation) (rows, error) { return op.compared(ev, s) }), nil
+	}
+	return afterAll(func(ev *evaluation) (rows, error) {
+		k := &orderKey{kinds: make([]kind, len(op.by))}
+		for _, by := range op.by {
+			k.descending = append(k.descending, by.descending)
 		}
 		recorder := newRecorder(s.cols)
-		keysOf := make([][]Value, len(held))
-		for i, cells := range held {
-			keysOf[i] = make([]Value, len(op.by))
-			for k, by := range op.by {
-				switch {
-				case by.compare != nil:
-					keysOf[i][k] = recorder.record(cells)
-				case by.of != nil:
-					keysOf[i][k], err = applyForced(ev, by.of, recorder.record(cells))
-				default:
-					keysOf[i][k], err = force(ev, cells[by.column])
+		var key []byte
+		sorter, err := gather(ev, s.in[0], s.holder(), func(ev *evaluation, cells []Value) (_ []byte, err error) {
+			key = key[:0]
+			for i, by := range op.by {
+				var v Value
+				if by.of != nil {
+					v, err = applyForced(ev, by.of, recorder.record(cells))
+				} else {
+					v, err = force(ev, cells[by.column])
 				}
 				if err != nil {
 					return nil, err
 				}
+				key = k.append(key, i, v)
 			}
-		}
-		places := upTo(len(held))
-		var failure error
-		slices.SortStableFunc(places, func(a, b int) int {
-			for k, by := range op.by {
-				c, err := by.order(ev, keysOf[a][k], keysOf[b][k])
-				if err != nil && failure == nil {
-					failure = err
-				}
-				if c != 0 {
-					return c
-				}
-			}
-			return 0
+			return key, nil
 		})
-		if failure != nil {
-			return nil, failure
+		if err != nil {
+			return nil, err
 		}
-		sorted := make([][]Value, len(held))
-		for i, place := range places {
-			sorted[i] = held[place]
+		if sorter.writing {
+			return writtenInOrder(ev, sorter, k)
 		}
-		return sorted, nil
+		slices.SortStableFunc(sorter.held, func(a, b heldRow) int { return bytes.Compare(a.key, b.key) })
+		if k.mixed {
+			for i := range sorter.held[1:] {
+				if err := k.check(sorter.held[i].key, sorter.held[i+1].key); err != nil {
+					return nil, err
+				}
+			}
+		}
+		return heldRows(sorter), nil
 	}), nil
+}
+
+// writtenInOrder is the rows of a sorter that has written them.
+func writtenInOrder(ev *evaluation, sorter *sorter, k *orderKey) (rows, error) {
+	if k != nil && k.mixed {
+		m, err := sorter.sorted(ev)
+		if err != nil {
+			return nil, err
+		}
+		defer m.close()
+		var before []byte
+		for {
+			ok, err := m.next()
+			if err != nil {
+				return nil, err
+			}
+			if !ok {
+				break
+			}
+			if before != nil {
+				if err := k.check(before, m.key); err != nil {
+					return nil, err
+				}
+			}
+			before = append(before[:0], m.key...)
+		}
+	}
+	m, err := sorter.sorted(ev)
+	if err != nil {
+		return nil, err
+	}
+	return &rowStream{
+		pull: func(*evaluation) ([]Value, bool, error) {
+			ok, err := m.next()
+			if !ok || err != nil {
+				return nil, false, err
+			}
+			cells, err := sorter.codec.read(m.row)
+			return cells, err == nil, err
+		},
+		stop: func() {
+			m.close()
+			sorter.close()
+		},
+	}, nil
+}
+
+// heldRows is the rows of a sorter that holds them.
+func heldRows(sorter *sorter) rows {
+	i := 0
+	return &rowStream{
+		pull: func(*evaluation) ([]Value, bool, error) {
+			if i == len(sorter.held) {
+				return nil, false, nil
+			}
+			cells := sorter.held[i].cells
+			sorter.held[i] = heldRow{}
+			i++
+			return cells, true, nil
+		},
+		stop: sorter.close,
+	}
+}
+
+// gather reads the rows of an input into a sorter. The key is copied.
+func gather(ev *evaluation, in *step, by holder, keyOf func(ev *evaluation, cells []Value) ([]byte, error)) (*sorter, error) {
+	opened, err := in.open(ev)
+	if err != nil {
+		return nil, err
+	}
+	defer opened.close()
+	made := newSorter(ev, by)
+	for {
+		cells, ok, err := opened.next(ev)
+		if err == nil && !ok {
+			return made, nil
+		}
+		var key []byte
+		if err == nil {
+			key, err = keyOf(ev, cells)
+		}
+		if err == nil {
+			err = made.add(ev, key, cells)
+		}
+		if err != nil {
+			made.close()
+			return nil, err
+		}
+	}
+}
+
+// compared sorts in memory by functions that compare rows.
+func (op order) compared(ev *evaluation, s *step) (rows, error) {
+	held, claim, err := readAll(ev, s.in[0], s.holder())
+	if err != nil {
+		return nil, err
+	}
+	recorder := newRecorder(s.cols)
+	keysOf := make([][]Value, len(held))
+	for i, cells := range held {
+		keysOf[i] = make([]Value, len(op.by))
+		for k, by := range op.by {
+			switch {
+			case by.compare != nil:
+				keysOf[i][k] = recorder.record(cells)
+			case by.of != nil:
+				keysOf[i][k], err = applyForced(ev, by.of, recorder.record(cells))
+			default:
+				keysOf[i][k], err = force(ev, cells[by.column])
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	places := upTo(len(held))
+	var failure error
+	slices.SortStableFunc(places, func(a, b int) int {
+		for k, by := range op.by {
+			c, err := by.order(ev, keysOf[a][k], keysOf[b][k])
+			if err != nil && failure == nil {
+				failure = err
+			}
+			if c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+	if failure != nil {
+		return nil, failure
+	}
+	sorted := make([][]Value, len(held))
+	for i, place := range places {
+		sorted[i] = held[place]
+	}
+	return thenRelease(allRows(sorted), claim), nil
 }
 
 func (o sortKey) order(ev *evaluation, a, b Value) (int, error) {
@@ -402,6 +572,33 @@ func (o sortKey) order(ev *evaluation, a, b Value) (int, error) {
 	return c, err
 }
 
+// reversed is Table.ReverseRows.
+type reversed struct{}
+
+func (reversed) begin(_ *evaluation, s *step) (rows, error) {
+	return afterAll(func(ev *evaluation) (rows, error) {
+		var key [8]byte
+		left := uint64(math.MaxUint64)
+		sorter, err := gather(ev, s.in[0], s.holder(), func(*evaluation, []Value) ([]byte, error) {
+			left--
+			enc.BigEndian.PutUint64(key[:], left)
+			return key[:], nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if sorter.writing {
+			return writtenInOrder(ev, sorter, nil)
+		}
+		slices.Reverse(sorter.held)
+		return heldRows(sorter), nil
+	}), nil
+}
+
+func (reversed) fold(_ *folding, s *step, _ []*query) (*query, error) {
+	return nil, refuse("%s has no form in SQL", s.name)
+}
+
 // distinct is Table.Distinct: the first row of those that are equal in the keys.
 type distinct struct {
 	keys    []int
@@ -410,22 +607,117 @@ type distinct struct {
 
 func (op distinct) begin(ev *evaluation, s *step) (rows, error) {
 	seen := map[string]bool{}
-	return over(ev, s.in[0], func(ev *evaluation, in rows) ([]Value, bool, error) {
+	claim := ev.claim(s.holder())
+	in, err := s.in[0].open(ev)
+	if err != nil {
+		return nil, err
+	}
+	var key []byte
+	var rest rows // when the keys do not stay in memory any more
+	return &rowStream{
+		pull: func(ev *evaluation) ([]Value, bool, error) {
+			for rest == nil {
+				cells, ok, err := in.next(ev)
+				if !ok || err != nil {
+					return nil, false, err
+				}
+				if key, err = rowKey(ev, key[:0], cells, op.keys, op.compare); err != nil {
+					return nil, false, err
+				}
+				if seen[string(key)] {
+					continue
+				}
+				if claim.tryGrow(int64(64+len(key)), ev.session.account.share()) {
+					seen[string(key)] = true
+					return cells, true, nil
+				}
+				if rest, err = op.written(ev, s, in, seen, key, cells); err != nil {
+					return nil, false, err
+				}
+				seen = nil
+				claim.release()
+			}
+			return rest.next(ev)
+		},
+		stop: func() {
+			in.close()
+			claim.release()
+			if rest != nil {
+				rest.close()
+			}
+		},
+	}, nil
+}
+
+// written finds the rows whose keys come first in what is left of the input, and gives them in the order of their coming. cells, with
+// that key, is the next row.
+func (op distinct) written(ev *evaluation, s *step, in rows, seen map[string]bool, key []byte, cells []Value) (rows, error) {
+	byKey := newSorter(ev, s.holder())
+	defer byKey.close()
+	if err := byKey.write(ev, key, cells); err != nil {
+		return nil, err
+	}
+	left := &rowStream{pull: func(ev *evaluation) ([]Value, bool, error) {
 		for {
 			cells, ok, err := in.next(ev)
-			if !ok || err != nil {
-				return nil, false, err
+			if ok && err == nil {
+				key, err = rowKey(ev, key[:0], cells, op.keys, op.compare)
 			}
-			key, err := rowKey(ev, cells, op.keys, op.compare)
-			if err != nil {
-				return nil, false, err
-			}
-			if !seen[key] {
-				seen[key] = true
-				return cells, true, nil
+			if !ok || err != nil || !seen[string(key)] {
+				return cells, ok, err
 			}
 		}
-	})
+	}}
+	ended, err := byKey.writeAll(ev, left, func(*evaluation, []Value) ([]byte, error) { return key, nil })
+	if err != nil {
+		return nil, err
+	}
+	m, err := byKey.sorted(ev)
+	if err != nil {
+		return nil, err
+	}
+	defer m.close()
+	byPlace := newSorterOf(ev, byKey.codec, s.holder())
+	var before []byte
+	more, err := m.next()
+	for more && err == nil {
+		if before == nil || !bytes.Equal(before, m.key) {
+			before = append(before[:0], m.key...)
+			err = byPlace.addWritten(placeKey(m.place), m.row)
+		}
+		if err == nil {
+			more, err = m.next()
+		}
+		if err == nil {
+			err = ev.poll()
+		}
+	}
+	var first rows
+	if err == nil {
+		first, err = writtenInOrder(ev, byPlace, nil)
+	}
+	if err != nil {
+		byPlace.close()
+		return nil, err
+	}
+	return thenFail(first, ended), nil
+}
+
+// thenFail makes rows end with an error; nil is none.
+func thenFail(of rows, err error) rows {
+	if err == nil {
+		return of
+	}
+	return &rowStream{
+		pull: func(ev *evaluation) ([]Value, bool, error) {
+			cells, ok, failed := of.next(ev)
+			if !ok && failed == nil {
+				failed = err
+			}
+			return cells, ok, failed
+		},
+		stop: of.close,
+	}
 }
 
 // combined is Table.Combine: the rows of all inputs, whose columns are matched by name.

@@ -1,9 +1,8 @@
 package mashup
 
 import (
-	"fmt"
+	enc "encoding/binary"
 	"math"
-	"strings"
 
 	"github.com/cockroachdb/apd/v3"
 
@@ -39,80 +38,61 @@ func orderValues(a, b Value) (int, error) {
 
 func addNumbers(a, b number) number { return arithmetic(syntax.OpAdd, a, b) }
 
-// writeKey writes a value so that equal ones, and only they, are written the same.
-func writeKey(ev *evaluation, b *strings.Builder, v Value) error {
-	b.WriteByte(byte(v.kind()))
+// appendKey writes a value so that equal ones, and only they, are written the same, and none is the beginning of another.
+func appendKey(ev *evaluation, b []byte, v Value) ([]byte, error) {
+	b = append(b, byte(v.kind()))
 	switch v := v.(type) {
 	case nullKind:
 	case logical:
-		fmt.Fprint(b, bool(v))
+		return appendOrdered(b, v), nil
 	case number:
-		b.WriteString(numberKey(v))
+		return appendNumberKey(b, v), nil
 	case text:
-		writeSized(b, string(v))
+		return appendString(b, string(v)), nil
 	case binary:
-		writeSized(b, string(v))
-	case date:
-		writeInt(b, int64(v))
-	case timeOfDay:
-		writeInt(b, int64(v))
-	case datetime:
-		writeInt(b, int64(v))
-	case duration:
-		writeInt(b, int64(v))
-	case datetimezone:
-		writeInt(b, v.utc())
+		return appendString(b, string(v)), nil
+	case date, timeOfDay, datetime, duration, datetimezone:
+		return appendOrdered(b, v), nil
 	case *list:
 		items, err := v.all(ev)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		writeInt(b, int64(len(items)))
+		b = enc.AppendUvarint(b, uint64(len(items)))
 		for _, item := range items {
-			if err := writeKey(ev, b, item); err != nil {
-				return err
+			if b, err = appendKey(ev, b, item); err != nil {
+				return nil, err
 			}
 		}
 	case *record:
-		writeInt(b, int64(len(v.values)))
+		b = enc.AppendUvarint(b, uint64(len(v.values)))
 		for i, name := range v.shape.names {
-			writeSized(b, name)
+			b = appendString(b, name)
 			field, err := force(ev, v.values[i])
 			if err != nil {
-				return err
+				return nil, err
 			}
-			if err := writeKey(ev, b, field); err != nil {
-				return err
+			if b, err = appendKey(ev, b, field); err != nil {
+				return nil, err
 			}
 		}
 	default:
-		return fail("Values of type %s cannot be told apart as keys.", typeName(v))
+		return nil, fail("Values of type %s cannot be told apart as keys.", typeName(v))
 	}
-	return nil
+	return b, nil
 }
 
-func writeInt(b *strings.Builder, i int64) {
-	for shift := 56; shift >= 0; shift -= 8 {
-		b.WriteByte(byte(uint64(i) >> shift))
-	}
-}
-
-func writeSized(b *strings.Builder, s string) {
-	writeInt(b, int64(len(s)))
-	b.WriteString(s)
-}
-
-// numberKey is equal for equal numbers of any representation.
-func numberKey(n number) string {
+// appendNumberKey is equal for equal numbers of any representation.
+func appendNumberKey(b []byte, n number) []byte {
 	if i, ok := n.int(); ok {
-		return fmt.Sprintf("i%d;", i)
+		return enc.AppendVarint(append(b, 'i'), i)
 	}
 	f := n.float()
 	if n.rep == repDecimal {
 		if short, err := new(apd.Decimal).SetFloat64(f); err != nil || short.Cmp(n.dec) != 0 {
 			reduced, _ := new(apd.Decimal).Reduce(n.dec)
-			return "d" + reduced.String() + ";"
+			return appendString(append(b, 'd'), reduced.String())
 		}
 	}
-	return fmt.Sprintf("f%x;", math.Float64bits(f))
+	return enc.BigEndian.AppendUint64(append(b, 'f'), math.Float64bits(f))
 }

@@ -270,10 +270,12 @@ type reading struct {
 	sources map[source.Ref]source.Conn
 	streams []func() Progress
 	ended   bool // all was read
+
+	spills spills
 }
 
-func newReading() *reading {
-	return &reading{rules: foldRules(), sources: map[source.Ref]source.Conn{}}
+func newReading(env *Env) *reading {
+	return &reading{rules: foldRules(), sources: map[source.Ref]source.Conn{}, spills: spills{dir: env.TempDir, room: env.DiskRoom}}
 }
 
 // open returns the session's connection to a source.
@@ -354,7 +356,7 @@ func (r *reading) close() error {
 		errs = append(errs, conn.Close())
 		delete(r.sources, ref)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, r.spills.close())...)
 }
 
 // viewName is a name for a view; views are seen by every connection of an instance.

@@ -19,6 +19,7 @@ import (
 
 const (
 	batchRows    = 4096
+	batchBytes   = 4 << 20       // of texts and binaries, after which a batch ends
 	maxDecimal   = math.MaxInt64 // 922337203685477.5807 times 10000
 	decimalScale = 10000
 )
@@ -107,7 +108,7 @@ func (r *rowReader) Next() bool {
 		return false
 	}
 	n := 0
-	for ; n < batchRows; n++ {
+	for ; n < batchRows && r.held() < batchBytes; n++ {
 		cells, ok, err := r.in.next(r.ev)
 		if err != nil {
 			r.err, r.done = rowError(err, r.row+1), true
@@ -131,6 +132,17 @@ func (r *rowReader) Next() bool {
 	}
 	r.batch = r.builder.NewRecordBatch()
 	return true
+}
+
+// held is the bytes of the texts and binaries of the batch that is made.
+func (r *rowReader) held() int {
+	bytes := 0
+	for _, column := range r.builder.Fields() {
+		if b, ok := column.(interface{ DataLen() int }); ok {
+			bytes += b.DataLen()
+		}
+	}
+	return bytes
 }
 
 func (r *rowReader) append(i int, cell Value) error {

@@ -15,6 +15,7 @@ type step struct {
 	in   []*step
 	cols []fieldType
 	op   operation
+	site *site // where it was made; nil until the call that makes it returns
 }
 
 // operation is what a step does. Both of its ways give the same rows.
@@ -182,39 +183,59 @@ func allRows(held [][]Value) rows {
 	}}
 }
 
-// readAll reads rows to the end.
-func readAll(ev *evaluation, in *step) ([][]Value, error) {
+// thenRelease makes rows give a claim back when they are closed.
+func thenRelease(of rows, c *claim) rows {
+	return &rowStream{pull: of.next, stop: func() {
+		of.close()
+		c.release()
+	}}
+}
+
+// readAll reads the rows of an input to the end into memory, claimed for who holds them.
+func readAll(ev *evaluation, in *step, by holder) ([][]Value, *claim, error) {
 	opened, err := in.open(ev)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer opened.close()
 	var held [][]Value
+	c := ev.claim(by)
 	for {
 		cells, ok, err := opened.next(ev)
+		if ok && err == nil {
+			err = c.grow(sizeOfRow(cells))
+		}
 		if err != nil {
-			return nil, err
+			c.release()
+			return nil, nil, err
 		}
 		if !ok {
-			return held, nil
+			return held, c, nil
 		}
 		held = append(held, cells)
 	}
 }
 
-// afterAll makes rows of a computation that needs all of them first, begun with the first row asked for.
-func afterAll(compute func(ev *evaluation) ([][]Value, error)) rows {
-	var held rows
-	return &rowStream{pull: func(ev *evaluation) ([]Value, bool, error) {
-		if held == nil {
-			computed, err := compute(ev)
-			if err != nil {
-				return nil, false, err
+// afterAll makes rows of a computation that needs all of the input first, begun with the first row asked for.
+func afterAll(compute func(ev *evaluation) (rows, error)) rows {
+	var made rows
+	return &rowStream{
+		pull: func(ev *evaluation) ([]Value, bool, error) {
+			if made == nil {
+				computed, err := compute(ev)
+				if err != nil {
+					return nil, false, err
+				}
+				made = computed
 			}
-			held = allRows(computed)
-		}
-		return held.next(ev)
-	}}
+			return made.next(ev)
+		},
+		stop: func() {
+			if made != nil {
+				made.close()
+			}
+		},
+	}
 }
 
 // recorder turns rows into records that share their shape.
@@ -224,13 +245,16 @@ func newRecorder(fields []fieldType) recorder { return recorder{shape: newShape(
 
 func (r recorder) record(cells []Value) *record { return &record{shape: r.shape, values: cells} }
 
-// memoryTable is a table of rows that are there.
-func memoryTable(name string, fields []fieldType, held [][]Value) *relational {
-	return newTable(&step{name: name, cols: fields, op: inline{held: held}})
+// memoryTable is a table of rows that are there; c is who claims them, nil where nobody needs to.
+func memoryTable(name string, fields []fieldType, held [][]Value, c *claim) *relational {
+	return newTable(&step{name: name, cols: fields, op: inline{held, c}})
 }
 
 // inline is rows that are there.
-type inline struct{ held [][]Value }
+type inline struct {
+	held  [][]Value
+	claim *claim
+}
 
 func (op inline) begin(*evaluation, *step) (rows, error) { return allRows(op.held), nil }
 

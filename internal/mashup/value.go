@@ -90,6 +90,8 @@ type list struct {
 	err   error                                                 // why next failed, for whoever asks again
 	typ   *typeValue
 	meta  *record
+	claim *claim       // of its items, where next gives many
+	again func() *list // the same items from the beginning, for a list that is too long to be held; nil: there is no way
 }
 
 func (*list) kind() kind { return kindList }
@@ -143,9 +145,76 @@ func (l *list) rawAt(ev *evaluation, i int) (v Value, ok bool, err error) {
 		if err := ev.poll(); err != nil {
 			return nil, false, err
 		}
+		if err := l.count(ev, item); err != nil {
+			l.err = err // the item is lost
+			return nil, false, err
+		}
 		l.items = append(l.items, item)
 	}
 	return l.items[i], true, nil
+}
+
+// count claims memory for an item that is about to be kept.
+func (l *list) count(ev *evaluation, item Value) error {
+	if len(l.items) < countedItems {
+		return nil
+	}
+	const slot = 40 // in a slice that grows, and in a second one where the list is sorted or filtered
+	if l.claim == nil {
+		by := holder{"a list", ev.site}
+		if ev.site != nil && ev.site.name != "" {
+			by.name = ev.site.name
+		}
+		l.claim = ev.claim(by)
+		if err := l.claim.grow(sizeOfAll(l.items, 3) + slot*countedItems); err != nil {
+			l.claim = nil
+			return err
+		}
+	}
+	return l.claim.grow(slot + sizeOf(item))
+}
+
+// inPieces hands all items, as they stand, to use: at once where they are held in memory, else one piece after the other, and nothing is
+// held. Use may keep none of them.
+func (l *list) inPieces(ev *evaluation, use func(items []Value) error) error {
+	for l.next != nil || l.err != nil {
+		if l.again != nil && l.claim != nil && l.claim.held > ev.session.account.share() {
+			return l.streamed(ev, use)
+		}
+		if _, ok, err := l.rawAt(ev, len(l.items)); err != nil {
+			return err
+		} else if !ok {
+			break
+		}
+	}
+	return use(l.items)
+}
+
+// streamed lets go of the items that are held. Whoever asks for one reads them again.
+func (l *list) streamed(ev *evaluation, use func(items []Value) error) error {
+	items, next := l.items, l.next
+	l.claim.release()
+	*l = list{next: l.again().next, again: l.again, typ: l.typ, meta: l.meta}
+	if err := use(items); err != nil {
+		return err
+	}
+	const piece = 4096
+	for more := true; more; {
+		items = make([]Value, 0, piece)
+		for len(items) < piece && more {
+			item, ok, err := next(ev)
+			if err != nil {
+				return err
+			}
+			if more = ok; ok {
+				items = append(items, item)
+			}
+		}
+		if err := use(items); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // raw returns all items as they stand.
