@@ -62,7 +62,7 @@ type Options struct {
 	KeepHistory     time.Duration  // F12: how long operations that have ended are kept; below 3 days = 3 days
 	EvictedRetry    bool           // R35: a refresh that a reader has evicted is tried again, which costs no attempt
 	RetryAll        bool           // R33: also try errors again that no retry can mend
-	StepMemory      int64          // what one load needs at least; 0 = 192 MiB
+	StepMemory      int64          // what one load needs at least; 0 = 256 MiB
 	Random          func() float64 // from 0 to 1, for the jitter of pauses; nil = math/rand/v2
 }
 
@@ -89,7 +89,7 @@ func New(options Options) (*Engine, error) {
 		options.KeepFinishedFor = 6 * time.Hour
 	}
 	if options.StepMemory == 0 {
-		options.StepMemory = 192 << 20
+		options.StepMemory = 256 << 20
 	}
 	if options.Random == nil {
 		options.Random = rand.Float64

@@ -54,7 +54,7 @@ func (r *reading) explain(ctx context.Context, table *model.Table, partition *mo
 	if err != nil {
 		return nil, err
 	}
-	relation, err := r.relation(ctx, partition)
+	relation, err := r.relation(ctx, partition, rowMemory{})
 	if err != nil {
 		return nil, err
 	}

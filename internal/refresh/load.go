@@ -98,7 +98,7 @@ func (e *Engine) read(ctx context.Context, conn *duck.Conn, task task, table *mo
 		return product{}, 0, err
 	}
 	made.readAt = w.now()
-	relation, err := w.reading.relation(ctx, partition)
+	relation, err := w.reading.relation(ctx, partition, task.attempt.rows())
 	if err != nil {
 		return product{}, 0, err
 	}
@@ -134,9 +134,18 @@ func (e *Engine) reading(m *model.Model) *reading {
 	}
 }
 
+// rowMemory is where an evaluation may hold rows. The zero value is for one that reads few: mashup's own limit.
+type rowMemory struct {
+	bytes   int64
+	more    func(bytes int64) bool
+	room    func() int64 // on the disk
+	tempDir string
+}
+
 // relation evaluates a partition's source to a plan of reading.
-func (r *reading) relation(ctx context.Context, partition *model.Partition) (*mashup.Relation, error) {
-	env := &mashup.Env{Sources: r.sources, Now: r.now(), Culture: r.model.Culture}
+func (r *reading) relation(ctx context.Context, partition *model.Partition, memory rowMemory) (*mashup.Relation, error) {
+	env := &mashup.Env{Sources: r.sources, Now: r.now(), Culture: r.model.Culture, Memory: memory.bytes, MoreMemory: memory.more,
+		DiskRoom: memory.room, TempDir: memory.tempDir}
 	switch partition.Source.Type {
 	case model.MPartition:
 		document, err := r.document()
