@@ -302,6 +302,11 @@ func (b *foldBench) agree(c foldCase, source string, planted *rules) string {
 		slices.Sort(got)
 		slices.Sort(want)
 	}
+	return firstDifference("folded", got, "by rows", want)
+}
+
+// firstDifference tells where two ways of reading the same rows differ; empty where they do not.
+func firstDifference(way string, got []string, other string, want []string) string {
 	if slices.Equal(got, want) {
 		return ""
 	}
@@ -314,7 +319,7 @@ func (b *foldBench) agree(c foldCase, source string, planted *rules) string {
 			w = want[i]
 		}
 		if g != w {
-			return fmt.Sprintf("row %d folded %q, by rows %q (of %d and %d)", i+1, g, w, len(got), len(want))
+			return fmt.Sprintf("row %d %s %.1500q, %s %.1500q (of %d and %d)", i+1, way, g, other, w, len(got), len(want))
 		}
 	}
 	return ""

@@ -87,24 +87,9 @@ func columnList(ev *evaluation, t table, name string) (Value, error) {
 
 // cellList is the cells of a table of one column.
 func cellList(one table) *list {
-	var rs rows
-	return &list{
-		next: func(ev *evaluation) (Value, bool, error) {
-			if rs == nil {
-				var err error
-				if rs, err = one.rows(ev); err != nil {
-					return nil, false, err
-				}
-			}
-			cells, ok, err := rs.next(ev)
-			if err != nil || !ok {
-				rs.close()
-				return nil, false, err
-			}
-			return cells[0], true, nil
-		},
-		again: func() *list { return cellList(one) },
-	}
+	l := rowList(relationalOf(one), func(cells []Value) Value { return cells[0] })
+	l.again = func() *list { return cellList(one) }
+	return l
 }
 
 // itemOf is v{key}.

@@ -232,22 +232,7 @@ func (b *foldBench) differ(c spillCase, source string) string {
 	if !spilled && !c.whole && !strings.HasPrefix(want[0], "failed") {
 		return "no rows are left on the disk"
 	}
-	if slices.Equal(got, want) {
-		return ""
-	}
-	for i := range max(len(got), len(want)) {
-		g, w := "no row", "no row"
-		if i < len(got) {
-			g = got[i]
-		}
-		if i < len(want) {
-			w = want[i]
-		}
-		if g != w {
-			return fmt.Sprintf("row %d:\non the disk %.1500q\n  in memory %.1500q (of %d and %d)", i+1, g, w, len(got), len(want))
-		}
-	}
-	return ""
+	return firstDifference("on the disk", got, "in memory", want)
 }
 
 // TestSpillingNeverChangesAResult holds every step that leaves rows on the disk against the same step in memory.
