@@ -398,10 +398,11 @@ func (s *totals) takenUp(i *incarnation, unfinished []refresh.Operation, started
 
 // withStaleOwner lets the first owner sleep at the point until a second one has taken over, and then wakes it.
 func (s *site) withStaleOwner(ctx context.Context) (e *evidence, err error) {
-	err = s.takeOver(ctx, func(second *incarnation) error {
+	err = s.takeOver(ctx, func(sleeper, second *incarnation) error {
 		if err := second.rest(ctx); err != nil {
 			return err
 		}
+		sleeper.halt() // it holds its file against the sweep as long as it works
 		e, err = s.gather(ctx, second)
 		return err
 	})
@@ -409,7 +410,7 @@ func (s *site) withStaleOwner(ctx context.Context) (e *evidence, err error) {
 }
 
 // takeOver calls then when the first owner has woken and has noticed that a second one has taken over.
-func (s *site) takeOver(ctx context.Context, then func(second *incarnation) error) error {
+func (s *site) takeOver(ctx context.Context, then func(sleeper, second *incarnation) error) error {
 	asleep, wake, tries := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	wakeUp := sync.OnceFunc(func() { close(wake) })
 	at := s.trigger()
@@ -454,7 +455,7 @@ func (s *site) takeOver(ctx context.Context, then func(second *incarnation) erro
 			return fmt.Errorf("the first owner did not notice that it had been replaced: %w", err)
 		}
 	}
-	return then(second)
+	return then(sleeper, second)
 }
 
 // takenOver returns when the second owner has come as far as the seed says, has found nothing to do, or has come to what tries tells.

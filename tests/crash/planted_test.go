@@ -60,7 +60,7 @@ func TestCheckersSeePlantedBugs(t *testing.T) {
 				s.planted.log = func(log refresh.Log) refresh.Log { return careless{log} }
 				s.heartbeat, s.wake = time.Millisecond, "commit" // the sleeper's heart goes on beating
 				var e *evidence
-				return e, s.takeOver(ctx, func(*incarnation) error {
+				return e, s.takeOver(ctx, func(_, _ *incarnation) error {
 					e = &evidence{writes: s.history.all()}
 					return nil
 				})

@@ -326,13 +326,17 @@ func (i *incarnation) start() {
 	go func() { i.ended <- i.engine.Run(ctx) }()
 }
 
-// stop ends the life as a service does that is told to stop.
-func (i *incarnation) stop() {
+// halt ends the work as a service does that is told to stop; stop closes the rooms too.
+func (i *incarnation) halt() {
 	i.cancel()
 	if i.ended != nil {
 		<-i.ended
 		i.ended = nil
 	}
+}
+
+func (i *incarnation) stop() {
+	i.halt()
 	if err := errors.Join(i.source.Close(), i.rows.Close()); err != nil {
 		i.write(entry{Problem: err.Error()})
 	}
