@@ -63,7 +63,6 @@ type shape struct {
 	wake       string // stale: the write of the second owner after which the first wakes
 	heartbeat  time.Duration
 	again      bool // kill: the process that goes on is killed too
-	rows       func(object) int
 }
 
 func (r run) random(purpose string) *rand.Rand {
