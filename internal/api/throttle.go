@@ -24,6 +24,7 @@ type throttle struct {
 	// that what is kept has a bound whoever calls. A caller that is forgotten may begin again with a burst.
 	mu           sync.Mutex
 	newer, older map[string]time.Time
+	latest       time.Time // of the calls so far
 }
 
 // callers is how many callers a generation of a throttle holds, at some 150 bytes each.
@@ -47,6 +48,10 @@ func (t *throttle) take(caller string, now time.Time) (wait time.Duration) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if now.Before(t.latest) { // a call that was overtaken on its way here has not come too soon
+		now = t.latest
+	}
+	t.latest = now
 	until, known := t.newer[caller]
 	if !known {
 		until = t.older[caller]

@@ -53,6 +53,20 @@ func TestThrottle(t *testing.T) {
 	}
 }
 
+// A call that reads the clock first and is counted last has not come too soon.
+func TestThrottleOvertaken(t *testing.T) {
+	throttle := newThrottle(60_000, time.Minute, 2) // one a millisecond, two at once
+	if wait := throttle.take("ana", noon.Add(time.Second)); wait > 0 {
+		t.Fatal(wait)
+	}
+	if wait := throttle.take("ana", noon); wait > 0 {
+		t.Errorf("the one that was overtaken waits %s", wait)
+	}
+	if wait := throttle.take("ana", noon); wait <= 0 {
+		t.Error("the third at once was taken")
+	}
+}
+
 // What is kept of callers has a bound, and one that calls on is not forgotten while fewer others come than a generation holds.
 func TestThrottleIsBounded(t *testing.T) {
 	throttle := newThrottle(1, time.Minute, 1)
