@@ -18,8 +18,8 @@ import (
 const (
 	maxLine = 2 << 20
 	// buffer is how much of the file DuckDB reads at a time. A row group's texts hold the buffers that they came from until it is written:
-	// DuckDB's own 32 MiB doubled the memory of a load, and made its threads wait for each other at the limit.
-	buffer  = 4 * maxLine
+	// DuckDB's own 32 MiB doubled the memory of a load, and made its threads wait for each other at the limit, as 8 MiB still did.
+	buffer  = 2 * maxLine
 	tooLong = "a row is longer than 2 MiB"
 )
 
