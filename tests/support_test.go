@@ -315,7 +315,7 @@ func newPostgres(t *testing.T, statements ...string) postgres {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := fmt.Sprintf("e2e_%d_%d", os.Getpid(), databases.Add(1))
+	name := fmt.Sprintf("e2e_%07d_%03d", os.Getpid(), databases.Add(1)) // of one length: messages tell columns of expressions that name it
 	if _, err := admin.Exec(ctx, "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}

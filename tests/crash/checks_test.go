@@ -269,8 +269,10 @@ func staleWritesNothing(e *evidence) error {
 	return nil
 }
 
-// gather collects the evidence of a run that has come to rest.
+// gather collects the evidence of a run that has come to rest. An engine that has lost its operation to another one may still hold a file: it
+// is stopped first.
 func (s *site) gather(ctx context.Context, i *incarnation) (*evidence, error) {
+	i.halt()
 	e := &evidence{run: s.run, shape: s.shape, ids: s.ids, steps: map[string][]refresh.Step{}, old: map[string]string{}, want: map[string]string{}, texts: map[string]string{}, writes: s.history.all()}
 	if _, err := i.store.Sweep(ctx); err != nil {
 		return nil, err
