@@ -90,11 +90,7 @@ func (a *app) assignWorkspace() *cobra.Command {
 			if shared == (len(args) == 2) {
 				return usageError{errors.New("name a capacity, or give --shared")}
 			}
-			client, err := a.connect()
-			if err != nil {
-				return err
-			}
-			group, err := findGroup(cmd.Context(), client, args[0])
+			client, group, err := a.openGroup(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -141,11 +137,7 @@ None takes it away. Viewer reads data; Contributor deploys and refreshes; Member
   freshet workspace grant Sales 0a1b2c3d-0000-4000-8000-000000000001 Contributor --app`,
 		Args: usage(cobra.ExactArgs(3)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.connect()
-			if err != nil {
-				return err
-			}
-			group, err := findGroup(cmd.Context(), client, args[0])
+			client, group, err := a.openGroup(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -170,11 +162,7 @@ func (a *app) workspaceUsers() *cobra.Command {
 		Short: "List who has a role in a workspace",
 		Args:  usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.connect()
-			if err != nil {
-				return err
-			}
-			group, err := findGroup(cmd.Context(), client, args[0])
+			client, group, err := a.openGroup(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -204,11 +192,7 @@ reject: it is refused, with the id of the one that runs, as an enhanced refresh 
 			if settings.Overflow == "" {
 				return usageError{errors.New("nothing to change: give --overflow reject or --overflow drop")}
 			}
-			client, err := a.connect()
-			if err != nil {
-				return err
-			}
-			group, err := findGroup(cmd.Context(), client, args[0])
+			client, group, err := a.openGroup(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -221,6 +205,16 @@ reject: it is refused, with the id of the one that runs, as an enhanced refresh 
 	}
 	cmd.Flags().StringVar(&settings.Overflow, "overflow", "", "reject or drop")
 	return cmd
+}
+
+// openGroup connects to the server and finds a workspace there.
+func (a *app) openGroup(ctx context.Context, text string) (*powerbi.Client, powerbi.Group, error) {
+	client, err := a.connect()
+	if err != nil {
+		return nil, powerbi.Group{}, err
+	}
+	group, err := findGroup(ctx, client, text)
+	return client, group, err
 }
 
 // findGroup finds a workspace by name or GUID.

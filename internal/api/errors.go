@@ -27,7 +27,7 @@ const (
 	// Do: send less; the text names the limit.
 	codeTooLarge = "RequestTooLarge"
 
-	// Throttled: the caller has sent more requests in a minute than the configuration allows.
+	// Throttled: the caller has sent more requests in a minute, refreshes in an hour or sign-ins than are allowed.
 	// Do: wait as long as Retry-After says; ask less often, or with Prefer: wait=15.
 	codeThrottled = "TooManyRequests"
 
