@@ -21,24 +21,24 @@ type stored struct {
 }
 
 const operationColumns = `seq, id, model, model_revision, trigger_kind, request, requested_by, accepted_at, started_at, ended_at, state,
-	epoch, owner, heartbeat, planned, failure, version`
+	epoch, owner, heartbeat, waits_since, planned, failure, version`
 
 func scanOperation(row interface{ Scan(...any) error }) (stored, error) {
 	var (
-		op                                 stored
-		request                            []byte
-		failure                            sql.NullString
-		accepted, started, ended, heatbeat sql.NullInt64
+		op                                         stored
+		request                                    []byte
+		failure                                    sql.NullString
+		accepted, started, ended, heartbeat, waits sql.NullInt64
 	)
 	err := row.Scan(&op.seq, &op.ID, &op.Model, &op.ModelRevision, &op.Trigger, &request, &op.RequestedBy, &accepted, &started, &ended,
-		&op.State, &op.Epoch, &op.Owner, &heatbeat, &op.planned, &failure, &op.Version)
+		&op.State, &op.Epoch, &op.Owner, &heartbeat, &waits, &op.planned, &failure, &op.Version)
 	if err != nil {
 		return stored{}, err
 	}
 	if err := json.Unmarshal(request, &op.Request); err != nil {
 		return stored{}, err
 	}
-	op.AcceptedAt, op.StartedAt, op.EndedAt, op.Heartbeat = timeOf(accepted), timeOf(started), timeOf(ended), timeOf(heatbeat)
+	op.AcceptedAt, op.StartedAt, op.EndedAt, op.Heartbeat, op.WaitsSince = timeOf(accepted), timeOf(started), timeOf(ended), timeOf(heartbeat), timeOf(waits)
 	op.Failure, err = decodeFailure(failure)
 	return op, err
 }
@@ -137,7 +137,8 @@ func (c *Catalog) Submit(ctx context.Context, op refresh.Operation, quota refres
 	}
 	// What a new operation cannot have yet is not stored.
 	op.AcceptedAt = op.AcceptedAt.UTC()
-	op.StartedAt, op.EndedAt, op.Heartbeat, op.Epoch, op.Owner, op.Failure, op.Version, op.Attempts = time.Time{}, time.Time{}, time.Time{}, 0, "", nil, 0, nil
+	op.StartedAt, op.EndedAt, op.Heartbeat, op.WaitsSince = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	op.Epoch, op.Owner, op.Failure, op.Version, op.Attempts = 0, "", nil, 0, nil
 	var outcome refresh.Outcome
 	var result stored
 	err = c.write(ctx, "store refresh "+op.ID, func(ctx context.Context, tx *sql.Tx) error {
@@ -394,8 +395,9 @@ func (c *Catalog) Claim(ctx context.Context, id string, epoch int64, owner strin
 		if op.State.Finished() || op.State == refresh.Queued {
 			return wrongState(id, op.State, "one to work on")
 		}
-		if err := one(op)(tx.ExecContext(ctx, `UPDATE operations SET epoch = epoch + 1, owner = ?, heartbeat = ? WHERE seq = ? AND epoch = ? AND state = ?`,
-			owner, nanos(now), op.seq, epoch, string(op.State))); err != nil {
+		if err := one(op)(tx.ExecContext(ctx, `UPDATE operations SET epoch = epoch + 1, owner = ?1, heartbeat = ?2,
+			waits_since = CASE WHEN state = 'Accepted' AND waits_since IS NOT NULL THEN waits_since + ?2 - heartbeat ELSE ?2 END
+			WHERE seq = ?3 AND epoch = ?4 AND state = ?5`, owner, nanos(now), op.seq, epoch, string(op.State))); err != nil {
 			return err
 		}
 		op, err = operation(ctx, tx, id)

@@ -523,16 +523,6 @@ func TestR36Places(t *testing.T) {
 		release()
 		b.ends(served.ID, refresh.Completed)
 
-		if release, err = b.options.Capacities[0].Place(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		served = b.submit(full())
-		time.Sleep(40 * time.Minute)
-		b.restart(time.Hour) // who waits after it waits anew
-		time.Sleep(40 * time.Minute)
-		release()
-		b.ends(served.ID, refresh.Completed)
-
 		if _, err = b.options.Capacities[0].Place(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package refresh_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,6 +86,88 @@ func TestR33TotalLimitAfterARestart(t *testing.T) {
 			})
 		})
 	}
+}
+
+// R36: the hour of waiting for a place outlives the service: what it waited before each stop counts, while it is down nobody waits. A queued
+// one waits from its turn on.
+func TestR36PlaceLimitOverRestarts(t *testing.T) {
+	const down = 3 * time.Hour
+	for name, c := range map[string]struct {
+		waits time.Duration // after two restarts, until there is a place
+		ends  refresh.State
+	}{
+		"59:59": {20*time.Minute - time.Second, refresh.Completed},
+		"60:01": {20*time.Minute + time.Second, refresh.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, sales("2025"))
+				b.takes(2 * time.Hour)
+				first := b.submit(refresh.Params{})
+				operation := b.submit(refresh.Params{})
+				synctest.Wait()
+				taken := make(chan func(), 1)
+				go func() {
+					release, err := b.options.Capacities[0].Place(context.Background())
+					if err != nil {
+						t.Error(err)
+					}
+					taken <- release
+				}()
+				b.ends(first.ID, refresh.Completed)
+				release := <-taken
+				turn := time.Now()
+				for range 2 {
+					time.Sleep(20 * time.Minute)
+					b.restart(down)
+				}
+				synctest.Wait()
+				want(t, b.state(operation.ID), refresh.Accepted)
+				time.Sleep(c.waits)
+				release()
+				operation = b.ends(operation.ID, c.ends)
+				if c.ends == refresh.Failed {
+					want(t, operation.EndedAt.Sub(turn), time.Hour+2*down)
+					want(t, operation.Failure.Code, refresh.CodeProcessing)
+				}
+			})
+		})
+	}
+}
+
+// lastHeard is a log that hears no more heartbeats when the process is killed.
+type lastHeard struct {
+	refresh.Log
+	killed atomic.Bool
+}
+
+func (l *lastHeard) Heartbeat(ctx context.Context, lease refresh.Lease, now time.Time, worked time.Duration) (refresh.State, error) {
+	if l.killed.Load() {
+		return "", errDown
+	}
+	return l.Log.Heartbeat(ctx, lease, now, worked)
+}
+
+// R36: a process that was killed has stored how long it had waited with its last heartbeat.
+func TestR36PlaceLimitAfterAKill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, sales("2025"))
+		log := &lastHeard{Log: b.log}
+		b.on(log)
+		release, err := b.options.Capacities[0].Place(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		operation := b.submit(full())
+		time.Sleep(40*time.Minute + 3*time.Second)
+		log.killed.Store(true)
+		b.stop()
+		time.Sleep(4 * time.Hour)
+		b.on(b.log)
+		operation = b.ends(operation.ID, refresh.Failed)
+		want(t, operation.EndedAt.Sub(operation.AcceptedAt), 5*time.Hour+3*time.Second)
+	})
 }
 
 // R11: the pauses between attempts double from 2 s to 2 min, with a jitter of at most half of each.

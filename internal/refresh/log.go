@@ -46,7 +46,8 @@ type Log interface {
 	Forget(ctx context.Context, before time.Time, keep, most int) (int, error)
 
 	// Claim makes owner the owner of an unfinished operation that is not Queued and whose epoch is still the given one: the epoch grows
-	// by one, the heartbeat is now. An Accepted operation stays Accepted: Transition to Running follows.
+	// by one, the heartbeat is now. An Accepted operation stays Accepted: Transition to Running follows. WaitsSince becomes now, but for an
+	// Accepted one that had an owner before: it moves on by the time since that one's heartbeat.
 	Claim(ctx context.Context, id string, epoch int64, owner string, now time.Time) (Operation, error)
 	// Heartbeat stores that the owner lives and how long it has worked on the last attempt (nothing when there is none, or it has ended),
 	// and returns the operation's state.

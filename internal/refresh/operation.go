@@ -38,9 +38,12 @@ type Operation struct {
 	Epoch     int64 // counts the owners: every write of an owner names it
 	Owner     string
 	Heartbeat time.Time
-	Failure   *Failure  // why it ended, for Failed, TimedOut
-	Version   int64     // the version that its last commit made; 0 for none
-	Attempts  []Attempt // by number
+	// WaitsSince is when an Accepted one began to wait for a place on its capacity, moved on by the time between a last heartbeat and the next
+	// Claim, in which nobody waited. Zero before the first Claim.
+	WaitsSince time.Time
+	Failure    *Failure  // why it ended, for Failed, TimedOut
+	Version    int64     // the version that its last commit made; 0 for none
+	Attempts   []Attempt // by number
 }
 
 // Queues tells whether the operation waits behind a standard one and lets others wait behind it: enhanced refreshes and rollbacks do not.

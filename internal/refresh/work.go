@@ -166,7 +166,7 @@ func (w *work) place(base, ctx context.Context) (release func(), err error) {
 	defer stop()
 	if w.operation.State == Accepted { // what has begun already waits longer for a place to go on
 		var stop context.CancelFunc
-		limited, stop = context.WithTimeoutCause(limited, placeLimit, errAttempt)
+		limited, stop = context.WithTimeoutCause(limited, w.operation.WaitsSince.Add(placeLimit).Sub(w.now()), errAttempt)
 		defer stop()
 	}
 	release, err = found.Place(limited)

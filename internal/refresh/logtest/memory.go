@@ -336,6 +336,11 @@ func (m *Memory) Claim(ctx context.Context, id string, epoch int64, owner string
 	if state := r.operation.State; state.Finished() || state == refresh.Queued {
 		return refresh.Operation{}, wrongState(id, state, "one to work on")
 	}
+	if before := r.operation.Heartbeat; r.operation.State == refresh.Accepted && r.operation.Epoch > 0 {
+		r.operation.WaitsSince = r.operation.WaitsSince.Add(now.Sub(before))
+	} else {
+		r.operation.WaitsSince = now
+	}
 	r.operation.Epoch++
 	r.operation.Owner, r.operation.Heartbeat = owner, now
 	return r.snapshot(), nil

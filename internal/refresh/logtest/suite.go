@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"ListNewestFirst", listNewestFirst},
 		{"F12Forget", forget},
 		{"ClaimGrowsTheEpoch", claimGrowsTheEpoch},
+		{"R36TheWaitForAPlaceOutlivesItsOwner", waitOutlivesItsOwner},
 		{"OneOfManyClaimsWins", oneOfManyClaimsWins},
 		{"StaleOwnerChangesNothing", staleOwnerChangesNothing},
 		{"EveryTransitionOfTheTableAndNoOther", everyTransition},
@@ -535,6 +536,35 @@ func claimGrowsTheEpoch(t *testing.T, b *bench) {
 	b.must(err)
 	_, err = b.Claim(b.ctx, operation.ID, 2, "three", noon)
 	b.refused(err, refresh.CodeState)
+}
+
+// waitOutlivesItsOwner: what the first owner waited counts for the second one, the time between them does not; after a pause it begins anew.
+func waitOutlivesItsOwner(t *testing.T, b *bench) {
+	_, operation := b.submit(Sales, refresh.ViaEnhancedAPI)
+	if !operation.WaitsSince.IsZero() {
+		t.Fatalf("it waits since %s, and nobody waits for it", operation.WaitsSince)
+	}
+	claim := func(epoch int64, at time.Duration) refresh.Lease {
+		t.Helper()
+		_, err := b.Claim(b.ctx, operation.ID, epoch, "owner", noon.Add(at))
+		b.must(err)
+		return refresh.Lease{Operation: operation.ID, Epoch: epoch + 1}
+	}
+	since := func(want time.Duration) {
+		t.Helper()
+		if got := b.get(operation.ID).WaitsSince; !got.Equal(noon.Add(want)) {
+			t.Fatalf("it waits since %s, not since %s", got, noon.Add(want))
+		}
+	}
+	first := claim(0, time.Minute)
+	since(time.Minute)
+	_, err := b.Heartbeat(b.ctx, first, noon.Add(41*time.Minute), 0)
+	b.must(err)
+	second := claim(1, 101*time.Minute)
+	since(61 * time.Minute) // 40 minutes before the second claim
+	b.must(b.Transition(b.ctx, second, refresh.Transition{From: refresh.Accepted, To: refresh.Paused, At: noon.Add(2 * time.Hour)}))
+	claim(2, 3*time.Hour)
+	since(3 * time.Hour)
 }
 
 func oneOfManyClaimsWins(t *testing.T, b *bench) {
