@@ -189,13 +189,40 @@ func (c *Client) Group(ctx context.Context, groupID string) (Group, error) {
 	return group, err
 }
 
+// NewGroup is a workspace to make.
+type NewGroup struct {
+	Name string `json:"name"`
+}
+
 // CreateGroup makes a workspace.
 func (c *Client) CreateGroup(ctx context.Context, name string) (Group, error) {
 	var group Group
-	_, err := c.call(ctx, http.MethodPost, myorg("groups"), url.Values{"workspaceV2": {"True"}}, nil, struct {
-		Name string `json:"name"`
-	}{name}, &group)
+	_, err := c.call(ctx, http.MethodPost, myorg("groups"), url.Values{"workspaceV2": {"True"}}, nil, NewGroup{name}, &group)
 	return group, err
+}
+
+// DeleteGroup deletes a workspace with all that is in it.
+func (c *Client) DeleteGroup(ctx context.Context, groupID string) error {
+	_, err := c.call(ctx, http.MethodDelete, myorg("groups", groupID), nil, nil, nil, nil)
+	return err
+}
+
+// Dataflow is a dataflow as the list of a workspace's shows it.
+type Dataflow struct {
+	ObjectID     string            `json:"objectId"`
+	Name         string            `json:"name"`
+	Description  string            `json:"description,omitempty"`
+	ModelURL     string            `json:"modelUrl,omitempty"`
+	ConfiguredBy string            `json:"configuredBy,omitempty"`
+	Users        []json.RawMessage `json:"users,omitempty"`
+	Generation   int               `json:"generation,omitempty"`
+}
+
+// Dataflows lists the dataflows of a workspace.
+func (c *Client) Dataflows(ctx context.Context, groupID string) ([]Dataflow, error) {
+	var list List[Dataflow]
+	_, err := c.call(ctx, http.MethodGet, myorg("groups", groupID, "dataflows"), nil, nil, nil, &list)
+	return list.Value, err
 }
 
 // Datasets lists the semantic models of a workspace; "" lists those of My workspace (with Freshet: all that the caller sees).

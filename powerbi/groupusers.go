@@ -8,6 +8,11 @@ import (
 // NoCapacity is the id by which a workspace is taken off its capacity.
 const NoCapacity = "00000000-0000-0000-0000-000000000000"
 
+// CapacityTarget is the capacity to which a workspace is assigned.
+type CapacityTarget struct {
+	CapacityID string `json:"capacityId"` // NoCapacity: none
+}
+
 // CapacityAssignment is how far the assignment of a workspace to a capacity is.
 type CapacityAssignment struct {
 	Status     string `json:"status"` // CompletedSuccessfully, Pending, InProgress, AssignmentFailed
@@ -25,9 +30,7 @@ type GroupUser struct {
 
 // AssignToCapacity puts a workspace on a capacity, or with NoCapacity on none.
 func (c *Client) AssignToCapacity(ctx context.Context, groupID, capacityID string) error {
-	_, err := c.call(ctx, http.MethodPost, myorg("groups", groupID, "AssignToCapacity"), nil, nil, struct {
-		CapacityID string `json:"capacityId"`
-	}{capacityID}, nil)
+	_, err := c.call(ctx, http.MethodPost, myorg("groups", groupID, "AssignToCapacity"), nil, nil, CapacityTarget{capacityID}, nil)
 	return err
 }
 

@@ -32,6 +32,11 @@ type ScheduleChange struct {
 	Freshet         *ScheduleExtra `json:"freshet,omitempty"`
 }
 
+// ScheduleUpdate is the body of an update of a schedule.
+type ScheduleUpdate struct {
+	Value ScheduleChange `json:"value"`
+}
+
 // ScheduleExtra is what Freshet lets a change set beyond Power BI.
 type ScheduleExtra struct {
 	Cron *string `json:"cron,omitempty"` // in place of days and times; "" takes it away
@@ -46,8 +51,6 @@ func (c *Client) RefreshSchedule(ctx context.Context, ref Ref) (RefreshSchedule,
 
 // UpdateRefreshSchedule changes a model's schedule.
 func (c *Client) UpdateRefreshSchedule(ctx context.Context, ref Ref, change ScheduleChange) error {
-	_, err := c.call(ctx, http.MethodPatch, ref.path("refreshSchedule"), nil, nil, struct {
-		Value ScheduleChange `json:"value"`
-	}{change}, nil)
+	_, err := c.call(ctx, http.MethodPatch, ref.path("refreshSchedule"), nil, nil, ScheduleUpdate{change}, nil)
 	return err
 }

@@ -85,8 +85,9 @@ type call struct {
 	w         http.ResponseWriter
 	r         *http.Request
 	principal auth.Principal
-	item      workspace.Item // of routes below a dataset
-	begun     bool           // the handler itself has begun to write the answer
+	item      workspace.Item      // of routes below a dataset that need a role
+	group     workspace.Workspace // of routes below a workspace alone that need a role
+	begun     bool                // the handler itself has begun to write the answer
 }
 
 func (c *call) caller() workspace.Caller {
@@ -161,7 +162,7 @@ func (f *face) ours(r *http.Request) error {
 	return nil
 }
 
-// serve makes the handler of one route: sign-in, the route's scopes, the caller's limits, the item with the route's role, then the route's own handler.
+// serve makes the handler of one route: sign-in, the route's scopes, the caller's limits, the item or workspace with the route's role, then the route's own handler.
 func (f *face) serve(route route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{face: f, w: w, r: r}
@@ -203,12 +204,10 @@ func (c *call) run(route route) (answer reply, err error) {
 			return reply{}, err
 		}
 	}
-	if id := c.r.PathValue("datasetId"); id != "" && route.role != workspace.NoRole {
-		item, err := c.findItem(route.role, c.r.PathValue("groupId"), id)
-		if err != nil {
+	if route.role != workspace.NoRole {
+		if err := c.find(route.role); err != nil {
 			return reply{}, err
 		}
-		c.item = item
 	}
 	return route.handle(c)
 }

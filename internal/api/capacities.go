@@ -66,12 +66,14 @@ type azure struct {
 	versions []string // of its interface, which differ in nothing that is served here
 	tier     string
 	active   string // its word for a capacity that works
+	noun     string // of its operations' names
+	opens    string // the name of the one that opens a capacity
 }
 
 func azures() []azure {
 	return []azure{
-		{"Microsoft.PowerBIDedicated", []string{"2017-10-01", "2021-01-01"}, "PBIE_Azure", "Succeeded"},
-		{"Microsoft.Fabric", []string{"2023-11-01", "2025-01-15-preview", "2026-08-01"}, "Fabric", "Active"},
+		{"Microsoft.PowerBIDedicated", []string{"2017-10-01", "2021-01-01"}, "PBIE_Azure", "Succeeded", "Capacities", "GetDetails"},
+		{"Microsoft.Fabric", []string{"2023-11-01", "2025-01-15-preview", "2026-08-01"}, "Fabric", "Active", "FabricCapacities", "Get"},
 	}
 }
 
@@ -175,14 +177,16 @@ func azureRoutes(read, write []string) []route {
 	var table []route
 	for _, a := range azures() {
 		capacities := "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroup}/providers/" + a.provider + "/capacities"
-		add := func(method, pattern string, scopes []string, handle func(azure, *call) (reply, error)) {
-			table = append(table, route{method: method, pattern: pattern, scopes: scopes, handle: a.administrators(handle)})
+		add := func(method, pattern string, scopes []string, handle func(azure, *call) (reply, error), about about) {
+			about.name, about.params = a.noun+"_"+about.name, "api-version"
+			table = append(table, route{method: method, pattern: pattern, scopes: scopes, handle: a.administrators(handle), about: about})
 		}
-		add("GET", capacities, read, azure.list)
-		add("GET", capacities+"/{capacityName}", read, azure.get)
-		add("POST", capacities+"/{capacityName}/suspend", write, setCapacity(capacity.Paused))
-		add("POST", capacities+"/{capacityName}/resume", write, setCapacity(capacity.Active))
-		add("GET", "/subscriptions/{subscriptionId}/providers/"+a.provider+"/locations/{location}/operationStatuses/{operationId}", read, azure.operation)
+		add("GET", capacities, read, azure.list, about{"ListByResourceGroup", "Lists all capacities.", "", nil, "200", powerbi.List[powerbi.AzureCapacity]{}})
+		add("GET", capacities+"/{capacityName}", read, azure.get, about{a.opens, "Opens a capacity.", "", nil, "200", powerbi.AzureCapacity{}})
+		add("POST", capacities+"/{capacityName}/suspend", write, setCapacity(capacity.Paused), about{"Suspend", "Pauses a capacity: 202 while refreshes still stop.", "", nil, "200 202", nil})
+		add("POST", capacities+"/{capacityName}/resume", write, setCapacity(capacity.Active), about{"Resume", "Resumes a capacity.", "", nil, "200 202", nil})
+		add("GET", "/subscriptions/{subscriptionId}/providers/"+a.provider+"/locations/{location}/operationStatuses/{operationId}", read, azure.operation,
+			about{"GetOperationStatus", "Tells how far a pause or a resumption is.", "", nil, "200 202", powerbi.AzureOperation{}})
 	}
 	return table
 }

@@ -8,20 +8,29 @@ import (
 	"freshet.dev/powerbi"
 )
 
-// findItem finds a model by the ids of a path. Without a workspace it is any model that the caller sees.
-func (c *call) findItem(need workspace.Role, groupID, datasetID string) (workspace.Item, error) {
-	id, err := guid(datasetID)
-	if err != nil {
-		return workspace.Item{}, err
+// find finds what the ids of a path name and a role is needed for: a model, else a workspace. A model without a workspace is any that the
+// caller sees.
+func (c *call) find(need workspace.Role) (err error) {
+	groupID, datasetID := c.r.PathValue("groupId"), c.r.PathValue("datasetId")
+	if datasetID != "" {
+		if datasetID, err = guid(datasetID); err != nil {
+			return err
+		}
 	}
-	if groupID == "" {
-		return c.Workspaces.Resolve(c.r.Context(), c.caller(), need, id)
+	if groupID != "" {
+		if groupID, err = guid(groupID); err != nil {
+			return err
+		}
 	}
-	group, err := guid(groupID)
-	if err != nil {
-		return workspace.Item{}, err
+	switch {
+	case groupID != "" && datasetID != "":
+		c.item, err = c.Workspaces.Item(c.r.Context(), c.caller(), need, groupID, datasetID)
+	case datasetID != "":
+		c.item, err = c.Workspaces.Resolve(c.r.Context(), c.caller(), need, datasetID)
+	case groupID != "":
+		c.group, err = c.Workspaces.Get(c.r.Context(), c.caller(), need, groupID)
 	}
-	return c.Workspaces.Item(c.r.Context(), c.caller(), need, group, id)
+	return err
 }
 
 func asDataset(item workspace.Item) powerbi.Dataset {
@@ -33,21 +42,15 @@ func asDataset(item workspace.Item) powerbi.Dataset {
 }
 
 func (c *call) listDatasets() (reply, error) {
-	var (
-		list string
-		err  error
-	)
-	if c.r.PathValue("groupId") != "" {
-		list, err = guid(c.r.PathValue("groupId"))
-	} else {
-		var mine workspace.Workspace
-		mine, err = c.Workspaces.Mine(c.r.Context(), c.caller())
-		list = mine.ID
+	list := c.group
+	if list.ID == "" {
+		mine, err := c.Workspaces.Mine(c.r.Context(), c.caller())
+		if err != nil {
+			return reply{}, err
+		}
+		list = mine
 	}
-	if err != nil {
-		return reply{}, err
-	}
-	items, err := c.Workspaces.Items(c.r.Context(), c.caller(), list)
+	items, err := c.Workspaces.Items(c.r.Context(), c.caller(), list.ID)
 	if err != nil {
 		return reply{}, err
 	}

@@ -37,17 +37,37 @@ type exchanges struct {
 	http   *http.Client
 	names  map[string]string // {name} → id
 	met    map[string]bool   // patterns of routes that were called with success
-	mux    *http.ServeMux    // only to find patterns
+	failed map[string]bool   // and without
+	routes *http.ServeMux    // only to find patterns
+	spec   *specification
 }
 
-// TestExchanges plays testdata/exchanges: each call with its whole answer. A route without a successful exchange fails the test.
+// TestExchanges plays testdata/exchanges: each call with its whole answer, which openapi.json must allow. A route without a successful exchange
+// fails the test, and so does an operation without a refused one.
 func TestExchanges(t *testing.T) {
 	x := playFile(t, "testdata/exchanges", server.DefaultConfig().Limits)
-	for _, pattern := range api.Patterns() {
-		if !x.met[pattern] {
-			t.Errorf("no exchange shows a success of %s", pattern)
+	refused := map[string]bool{}
+	for _, route := range api.Routes() {
+		if !x.met[route.Method+" "+route.Pattern] {
+			t.Errorf("no exchange shows a success of %s: %s %s", route.Name, route.Method, route.Pattern)
+		}
+		if x.failed[route.Method+" "+route.Pattern] {
+			refused[operation(route.Name)] = true
 		}
 	}
+	for _, route := range api.Routes() {
+		if name := operation(route.Name); !refused[name] && !(route.Public && route.Method == http.MethodGet) {
+			t.Errorf("no exchange shows an error of %s", name)
+		}
+	}
+}
+
+// operation is the name of what may have a second route below a workspace.
+func operation(name string) string {
+	if !strings.HasPrefix(name, "Datasets_") {
+		return name
+	}
+	return strings.TrimSuffix(name, "InGroup")
 }
 
 // TestThrottledExchanges plays testdata/throttled on a server that soon has enough of a caller.
@@ -57,6 +77,31 @@ func TestThrottledExchanges(t *testing.T) {
 
 // playFile plays a file of exchanges on a server of its own.
 func playFile(t *testing.T, path string, limits server.Limits) *exchanges {
+	x := startServer(t, limits)
+	datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+		x.t = t
+		switch d.Cmd {
+		case "file":
+			if err := os.WriteFile(filepath.Join(x.files, d.CmdArgs[0].Key), []byte(d.Input+"\n"), 0o600); err != nil {
+				d.Fatalf(t, "%v", err)
+			}
+			return ""
+		case "deploy":
+			return x.deploy(d)
+		case "wait":
+			return x.wait(d)
+		case "standard":
+			return x.standard(d)
+		case "explain":
+			return x.explain(d)
+		}
+		return x.call(d)
+	})
+	return x
+}
+
+// startServer starts a server for a test, and stops it after the test.
+func startServer(t *testing.T, limits server.Limits) *exchanges {
 	data, files := t.TempDir(), t.TempDir()
 	config := server.DefaultConfig()
 	config.Listen, config.Data, config.DataSources = "127.0.0.1:0", data, []server.DataSource{{Kind: "File", Path: files}}
@@ -77,16 +122,9 @@ func playFile(t *testing.T, path string, limits server.Limits) *exchanges {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	issuer, err := auth.NewLocal(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := &exchanges{t: t, url: s.Address().URL, files: files, issuer: issuer, http: &http.Client{Transport: &http.Transport{}},
-		names: map[string]string{}, met: map[string]bool{}, mux: http.NewServeMux()}
-	for _, pattern := range api.Patterns() {
-		x.mux.HandleFunc(pattern, func(http.ResponseWriter, *http.Request) {})
-	}
-	defer func() {
+	x := &exchanges{t: t, url: s.Address().URL, files: files, http: &http.Client{Transport: &http.Transport{}},
+		names: map[string]string{}, met: map[string]bool{}, failed: map[string]bool{}, routes: patterns(), spec: readSpecification(t)}
+	t.Cleanup(func() {
 		stop()
 		x.http.CloseIdleConnections()
 		if err := <-ended; err != nil {
@@ -95,27 +133,20 @@ func playFile(t *testing.T, path string, limits server.Limits) *exchanges {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
-	datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-		x.t = t
-		switch d.Cmd {
-		case "file":
-			if err := os.WriteFile(filepath.Join(files, d.CmdArgs[0].Key), []byte(d.Input+"\n"), 0o600); err != nil {
-				d.Fatalf(t, "%v", err)
-			}
-			return ""
-		case "deploy":
-			return x.deploy(d)
-		case "wait":
-			return x.wait(d)
-		case "standard":
-			return x.standard(d)
-		case "explain":
-			return x.explain(d)
-		}
-		return x.call(d)
 	})
+	if x.issuer, err = auth.NewLocal(data); err != nil {
+		t.Fatal(err)
+	}
 	return x
+}
+
+// patterns finds the pattern of a request.
+func patterns() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, route := range api.Routes() {
+		mux.HandleFunc(route.Method+" "+route.Pattern, func(http.ResponseWriter, *http.Request) {})
+	}
+	return mux
 }
 
 func (x *exchanges) fill(text string) string {
@@ -144,7 +175,8 @@ func (x *exchanges) hide(text string) string {
 	return runText.ReplaceAllString(waitText.ReplaceAllString(text, "${1}{n}"), "${1}{n}")
 }
 
-// call METHOD PATH [as=NAME] [scope=SCOPE] [name=NAME] [prefer=SECONDS] [force=BOOL] [bearer=NAME]: sends the input as body and prints status, headers that matter, and body. name keeps the id of
+// call METHOD PATH [as=NAME] [scope=SCOPE] [name=NAME] [prefer=SECONDS] [force=BOOL] [bearer=NAME] [brief]: sends the input as body and prints status, headers that matter, and
+// without brief the body. name keeps the id of
 // the answer: its RequestId for a 202, else the first id in its body.
 func (x *exchanges) call(d *datadriven.TestData) string {
 	var as, scope, keep, host, prefer, force, bearer string
@@ -207,9 +239,12 @@ func (x *exchanges) call(d *datadriven.TestData) string {
 	if guidText.FindString(response.Header.Get("RequestId")) == "" {
 		x.t.Errorf("%s %s has no RequestId", method, path)
 	}
-	if response.StatusCode < 300 {
-		if _, pattern := x.mux.Handler(request); pattern != "" {
+	if _, pattern := x.routes.Handler(request); pattern != "" {
+		x.spec.check(x.t, pattern, d.Input != "", []byte(x.fill(d.Input)), response, content)
+		if response.StatusCode < 300 {
 			x.met[pattern] = true
+		} else if response.StatusCode >= 400 {
+			x.failed[pattern] = true
 		}
 	}
 	if keep != "" {
@@ -229,7 +264,9 @@ func (x *exchanges) call(d *datadriven.TestData) string {
 			fmt.Fprintf(&out, "%s: %s\n", name, strings.Join(values, ", "))
 		}
 	}
-	out.Write(content)
+	if !d.HasArg("brief") {
+		out.Write(content)
+	}
 	return strings.TrimRight(x.hide(out.String()), "\n") + "\n"
 }
 

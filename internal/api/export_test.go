@@ -1,18 +1,19 @@
 package api
 
-// Patterns lists method and pattern of every route but those that answer 501.
-func Patterns() []string {
-	var patterns []string
-	absent := map[string]bool{}
-	for _, r := range unserved() {
-		absent[r.method+" "+r.pattern] = true
+// Served is what tests outside know of a route that is served.
+type Served struct {
+	Name, Method, Pattern string
+	Public                bool // without sign-in
+	Scopes, Roles         bool // a token without a scope, and a caller without a role, are refused
+}
+
+// Routes lists every route but those that answer 501.
+func Routes() []Served {
+	var all []Served
+	for _, r := range served() {
+		all = append(all, Served{r.about.name, r.method, r.pattern, r.public, len(r.scopes) > 0, r.role > 0})
 	}
-	for _, r := range routes() {
-		if pattern := r.method + " " + r.pattern; !absent[pattern] {
-			patterns = append(patterns, pattern)
-		}
-	}
-	return patterns
+	return all
 }
 
 // Unserved lists method and pattern of the routes that answer 501.

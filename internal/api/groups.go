@@ -101,9 +101,7 @@ func number(values url.Values, name string, least, missing int) (int, error) {
 }
 
 func (c *call) createGroup() (reply, error) {
-	var body struct {
-		Name string `json:"name"`
-	}
+	var body powerbi.NewGroup
 	// Power BI's clients send more here than a name; none of it means anything to Freshet.
 	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
 		return reply{}, err
@@ -118,20 +116,8 @@ func (c *call) createGroup() (reply, error) {
 	return reply{http.StatusOK, group}, nil
 }
 
-func (c *call) group(need workspace.Role) (workspace.Workspace, error) {
-	id, err := guid(c.r.PathValue("groupId"))
-	if err != nil {
-		return workspace.Workspace{}, err
-	}
-	return c.Workspaces.Get(c.r.Context(), c.caller(), need, id)
-}
-
 func (c *call) getGroup() (reply, error) {
-	found, err := c.group(workspace.Viewer)
-	if err != nil {
-		return reply{}, err
-	}
-	group := asGroup(found)
+	group := asGroup(c.group)
 	group.Context = c.context("groups/$entity")
 	return reply{http.StatusOK, group}, nil
 }
@@ -146,11 +132,7 @@ func (c *call) changeGroup() (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	id, err := guid(c.r.PathValue("groupId"))
-	if err != nil {
-		return reply{}, err
-	}
-	changed, err := c.Workspaces.SetOverflow(c.r.Context(), c.caller(), id, overflow)
+	changed, err := c.Workspaces.SetOverflow(c.r.Context(), c.caller(), c.group.ID, overflow)
 	if err != nil {
 		return reply{}, err
 	}
@@ -159,13 +141,9 @@ func (c *call) changeGroup() (reply, error) {
 }
 
 func (c *call) deleteGroup() (reply, error) {
-	found, err := c.group(workspace.Admin)
-	if err != nil {
+	if err := c.Workspaces.Delete(c.r.Context(), c.caller(), c.group.ID); err != nil {
 		return reply{}, err
 	}
-	if err := c.Workspaces.Delete(c.r.Context(), c.caller(), found.ID); err != nil {
-		return reply{}, err
-	}
-	c.audit("workspace.delete", "workspace", found.Name, "workspaceId", found.ID)
+	c.audit("workspace.delete", "workspace", c.group.Name, "workspaceId", c.group.ID)
 	return reply{status: http.StatusOK}, nil
 }

@@ -9,28 +9,21 @@ import (
 	"freshet.dev/powerbi"
 )
 
-// noCapacity is the id by which Power BI takes a workspace off its capacity.
-const noCapacity = "00000000-0000-0000-0000-000000000000"
-
 // assignGroup puts a workspace on a capacity, or on none (R2).
 func (c *call) assignGroup() (reply, error) {
-	var body struct {
-		CapacityID string `json:"capacityId"`
-	}
+	var body powerbi.CapacityTarget
 	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
 		return reply{}, err
 	}
-	found, err := c.group(workspace.Admin)
-	if err != nil {
-		return reply{}, err
-	}
 	name := ""
-	if body.CapacityID != noCapacity {
-		if name, err = c.capacityNamed(body.CapacityID); err != nil {
+	if body.CapacityID != powerbi.NoCapacity {
+		found, err := c.capacityNamed(body.CapacityID)
+		if err != nil {
 			return reply{}, err
 		}
+		name = found
 	}
-	assigned, err := c.Workspaces.Assign(c.r.Context(), c.caller(), found.ID, name)
+	assigned, err := c.Workspaces.Assign(c.r.Context(), c.caller(), c.group.ID, name)
 	if err != nil {
 		return reply{}, err
 	}
@@ -48,28 +41,20 @@ func (c *call) capacityNamed(id string) (string, error) {
 		known = append(known, capacityID(state.Name)+" ("+state.Name+")")
 	}
 	return "", fault.New(fault.NotFound, fault.CodeCapacityUnknown, "cannot find the capacity %q", id).
-		WithHint("There are %s; %s stands for none.", strings.Join(known, ", "), noCapacity)
+		WithHint("There are %s; %s stands for none.", strings.Join(known, ", "), powerbi.NoCapacity)
 }
 
 // groupAssignment tells that an assignment is done: it takes no time here.
 func (c *call) groupAssignment() (reply, error) {
-	found, err := c.group(workspace.Viewer)
-	if err != nil {
-		return reply{}, err
-	}
 	answer := powerbi.CapacityAssignment{Status: "CompletedSuccessfully"}
-	if !found.Shared() {
-		answer.CapacityID = capacityID(found.Capacity)
+	if !c.group.Shared() {
+		answer.CapacityID = capacityID(c.group.Capacity)
 	}
 	return reply{http.StatusOK, answer}, nil
 }
 
 func (c *call) listGroupUsers() (reply, error) {
-	id, err := guid(c.r.PathValue("groupId"))
-	if err != nil {
-		return reply{}, err
-	}
-	grants, err := c.Workspaces.Grants(c.r.Context(), c.caller(), id)
+	grants, err := c.Workspaces.Grants(c.r.Context(), c.caller(), c.group.ID)
 	if err != nil {
 		return reply{}, err
 	}
@@ -114,13 +99,9 @@ func (c *call) deleteGroupUser() (reply, error) {
 }
 
 func (c *call) grant(grant workspace.Grant) (reply, error) {
-	id, err := guid(c.r.PathValue("groupId"))
-	if err != nil {
+	if err := c.Workspaces.Grant(c.r.Context(), c.caller(), c.group.ID, grant); err != nil {
 		return reply{}, err
 	}
-	if err := c.Workspaces.Grant(c.r.Context(), c.caller(), id, grant); err != nil {
-		return reply{}, err
-	}
-	c.audit("workspace.grant", "workspaceId", id, "principal", grant.PrincipalID, "role", grant.Role.String())
+	c.audit("workspace.grant", "workspaceId", c.group.ID, "principal", grant.PrincipalID, "role", grant.Role.String())
 	return reply{status: http.StatusOK}, nil
 }

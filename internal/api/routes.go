@@ -6,6 +6,7 @@ import (
 	"freshet.dev/internal/auth"
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/workspace"
+	"freshet.dev/powerbi"
 )
 
 // route is one row of the table: what is served, and the right that it needs.
@@ -13,10 +14,27 @@ type route struct {
 	method  string
 	pattern string         // of ServeMux
 	scopes  []string       // one of which a user's token must have
-	role    workspace.Role // in the workspace of {datasetId}, whose item the handler is given
+	role    workspace.Role // in the workspace of {datasetId} or {groupId}; the handler is given the item or the workspace
 	public  bool           // without sign-in
 	handle  func(*call) (reply, error)
+	about   about
 }
+
+// about is what openapi.json and doc/rest-api.md tell of a route. go generate makes both of the table.
+type about struct {
+	name    string // of the operation; Power BI's, where it has one
+	says    string // a sentence; what follows it is where the route differs from Power BI's
+	params  string // names of query parameters and of headers, of those that inputs() in reference_test.go describes
+	takes   any    // a value of the body's type; nil: none
+	answers string // statuses: that of success, then those that other routes do not have
+	gives   any    // a value of the body's type; nil: none
+}
+
+// What a route takes or gives that is not JSON.
+type (
+	form      string // names of the fields of a form
+	mediaType string // of a text
+)
 
 // routes lists all that is served.
 func routes() []route {
@@ -25,79 +43,95 @@ func routes() []route {
 		writeWorkspace = []string{auth.ScopeWorkspaceReadWrite}
 		read           = []string{auth.ScopeDatasetRead, auth.ScopeDatasetReadWrite}
 		write          = []string{auth.ScopeDatasetReadWrite}
+		readDataflow   = []string{auth.ScopeDataflowRead, auth.ScopeDataflowReadWrite}
 		readCapacity   = []string{auth.ScopeCapacityRead, auth.ScopeCapacityReadWrite}
 		writeCapacity  = []string{auth.ScopeCapacityReadWrite}
-		none           = workspace.NoRole // the handler's call of the workspace room checks
+		none           = workspace.NoRole // nothing is named that has roles, or the handler's call of the workspace room checks
 		viewer         = workspace.Viewer
 		contributor    = workspace.Contributor
+		member         = workspace.Member
+		admin          = workspace.Admin
+		object         = map[string]any{}
+	)
+	const (
+		start = "Idempotency-Key X-Freshet-Force"
+		token = form("grant_type client_id client_secret scope device_code refresh_token")
+		v1    = form("grant_type client_id client_secret resource code refresh_token")
 	)
 	table := []route{
-		{"GET", "/healthz", nil, none, true, (*call).healthz},
-		{"GET", "/readyz", nil, none, true, (*call).readyz},
+		{"GET", "/healthz", nil, none, true, (*call).healthz, about{"Server_Health", "Tells that the server runs.", "", nil, "200", health{}}},
+		{"GET", "/readyz", nil, none, true, (*call).readyz, about{"Server_Ready", "Tells whether the server can work.", "", nil, "200 503", health{}}},
+		{"GET", "/v1.0/freshet/openapi.json", nil, none, true, (*call).openAPI, about{"Server_OpenAPI", "Gives this description.", "", nil, "200", object}},
 
-		{"POST", "/{tenant}/oauth2/v2.0/token", nil, none, true, (*call).token},
-		{"POST", "/{tenant}/oauth2/token", nil, none, true, (*call).tokenV1},
-		{"POST", "/{tenant}/oauth2/v2.0/devicecode", nil, none, true, (*call).deviceCode},
-		{"GET", "/devicelogin", nil, none, true, (*call).deviceLogin},
-		{"GET", "/{tenant}/.well-known/openid-configuration", nil, none, true, (*call).discoveryV1},
-		{"GET", "/{tenant}/v2.0/.well-known/openid-configuration", nil, none, true, (*call).discoveryV2},
-		{"GET", "/{tenant}/discovery/keys", nil, none, true, (*call).signingKeys},
-		{"GET", "/{tenant}/discovery/v2.0/keys", nil, none, true, (*call).signingKeys},
-		{"GET", "/common/discovery/instance", nil, none, true, (*call).instances},
-		{"POST", "/v1.0/freshet/devices/{userCode}", nil, none, false, (*call).approveDevice},
+		{"POST", "/{tenant}/oauth2/v2.0/token", nil, none, true, (*call).token, about{"SignIn_Token", "Gives a token to an application by its secret, to a device code that was approved, or to a refresh token.", "", token, "200", tokenAnswer{}}},
+		{"POST", "/{tenant}/oauth2/token", nil, none, true, (*call).tokenV1, about{"SignIn_TokenV1", "Gives a token to a client of version 1.0, which names a resource in place of scopes.", "", v1, "200", tokenAnswer{}}},
+		{"POST", "/{tenant}/oauth2/v2.0/devicecode", nil, none, true, (*call).deviceCode, about{"SignIn_DeviceCode", "Begins the sign-in of a person by a code.", "", form("client_id scope"), "200", deviceAnswer{}}},
+		{"GET", "/devicelogin", nil, none, true, (*call).deviceLogin, about{"SignIn_DevicePage", "Tells a person how to approve a code.", "", nil, "200", mediaType("text/plain")}},
+		{"GET", "/{tenant}/.well-known/openid-configuration", nil, none, true, (*call).discoveryV1, about{"SignIn_DiscoveryV1", "Tells where the endpoints of version 1.0 are.", "", nil, "200", object}},
+		{"GET", "/{tenant}/v2.0/.well-known/openid-configuration", nil, none, true, (*call).discoveryV2, about{"SignIn_Discovery", "Tells where the endpoints of version 2.0 are.", "", nil, "200", object}},
+		{"GET", "/{tenant}/discovery/keys", nil, none, true, (*call).signingKeys, about{"SignIn_KeysV1", "Gives the keys that verify tokens.", "", nil, "200", object}},
+		{"GET", "/{tenant}/discovery/v2.0/keys", nil, none, true, (*call).signingKeys, about{"SignIn_Keys", "Gives the keys that verify tokens.", "", nil, "200", object}},
+		{"GET", "/common/discovery/instance", nil, none, true, (*call).instances, about{"SignIn_Instances", "Tells Microsoft's libraries that this is the sign-in host that they know.", "", nil, "200", object}},
+		{"POST", "/v1.0/freshet/devices/{userCode}", nil, none, false, (*call).approveDevice, about{"SignIn_Decide", "Approves or declines the program that shows a device code.", "", powerbi.SignInAnswer{}, "200", powerbi.SignInDecision{}}},
 
-		{"GET", "/v1.0/myorg/groups", readWorkspace, none, false, (*call).listGroups},
-		{"POST", "/v1.0/myorg/groups", writeWorkspace, none, false, (*call).createGroup},
-		{"GET", "/v1.0/myorg/groups/{groupId}", readWorkspace, none, false, (*call).getGroup},
-		{"POST", "/v1.0/myorg/groups/{groupId}/AssignToCapacity", writeWorkspace, none, false, (*call).assignGroup},
-		{"GET", "/v1.0/myorg/groups/{groupId}/CapacityAssignmentStatus", readWorkspace, none, false, (*call).groupAssignment},
-		{"GET", "/v1.0/myorg/groups/{groupId}/users", readWorkspace, none, false, (*call).listGroupUsers},
-		{"POST", "/v1.0/myorg/groups/{groupId}/users", writeWorkspace, none, false, (*call).putGroupUser},
-		{"PUT", "/v1.0/myorg/groups/{groupId}/users", writeWorkspace, none, false, (*call).putGroupUser},
-		{"DELETE", "/v1.0/myorg/groups/{groupId}/users/{user}", writeWorkspace, none, false, (*call).deleteGroupUser},
-		{"DELETE", "/v1.0/myorg/groups/{groupId}", writeWorkspace, none, false, (*call).deleteGroup},
+		{"GET", "/v1.0/myorg/groups", readWorkspace, none, false, (*call).listGroups, about{"Groups_GetGroups", "Lists the workspaces that the caller sees.", "$filter $top $skip", nil, "200", powerbi.List[powerbi.Group]{}}},
+		{"POST", "/v1.0/myorg/groups", writeWorkspace, none, false, (*call).createGroup, about{"Groups_CreateGroup", "Makes a workspace, whose Admin the caller is. It is on the first capacity.", "workspaceV2", powerbi.NewGroup{}, "200 409", powerbi.Group{}}},
+		{"GET", "/v1.0/myorg/groups/{groupId}", readWorkspace, viewer, false, (*call).getGroup, about{"Groups_GetGroup", "Opens a workspace.", "", nil, "200", powerbi.Group{}}},
+		{"POST", "/v1.0/myorg/groups/{groupId}/AssignToCapacity", writeWorkspace, admin, false, (*call).assignGroup, about{"Groups_AssignToCapacity", "Puts a workspace on a capacity, or on none. It is done at once.", "", powerbi.CapacityTarget{}, "200 409", nil}},
+		{"GET", "/v1.0/myorg/groups/{groupId}/CapacityAssignmentStatus", readWorkspace, viewer, false, (*call).groupAssignment, about{"Groups_CapacityAssignmentStatus", "Tells how far the last assignment is. It is always done.", "", nil, "200", powerbi.CapacityAssignment{}}},
+		{"GET", "/v1.0/myorg/groups/{groupId}/users", readWorkspace, viewer, false, (*call).listGroupUsers, about{"Groups_GetGroupUsers", "Lists who has a role in a workspace.", "", nil, "200", powerbi.List[powerbi.GroupUser]{}}},
+		{"POST", "/v1.0/myorg/groups/{groupId}/users", writeWorkspace, member, false, (*call).putGroupUser, about{"Groups_AddGroupUser", "Gives somebody a role. Groups of people are not known; who has a role already gets the new one.", "", powerbi.GroupUser{}, "200 409", nil}},
+		{"PUT", "/v1.0/myorg/groups/{groupId}/users", writeWorkspace, member, false, (*call).putGroupUser, about{"Groups_UpdateGroupUser", "Changes somebody's role. Who has none gets it.", "", powerbi.GroupUser{}, "200 409", nil}},
+		{"DELETE", "/v1.0/myorg/groups/{groupId}/users/{user}", writeWorkspace, member, false, (*call).deleteGroupUser, about{"Groups_DeleteUserInGroup", "Takes somebody's role away.", "", nil, "200 409", nil}},
+		{"DELETE", "/v1.0/myorg/groups/{groupId}", writeWorkspace, admin, false, (*call).deleteGroup, about{"Groups_DeleteGroup", "Deletes a workspace with its models. One in which a refresh is unfinished is refused.", "", nil, "200 409", nil}},
 
-		{"GET", "/v1.0/myorg/capacities", readCapacity, none, false, (*call).listCapacities},
+		{"GET", "/v1.0/myorg/capacities", readCapacity, none, false, (*call).listCapacities, about{"Capacities_GetCapacities", "Lists the capacities of the workspaces that the caller sees. An administrator of the server sees all.", "", nil, "200", powerbi.List[powerbi.Capacity]{}}},
 
-		{"PATCH", "/v1.0/freshet/groups/{groupId}", writeWorkspace, none, false, (*call).changeGroup},
-		{"GET", "/v1.0/myorg/groups/{groupId}/dataflows", []string{auth.ScopeDataflowRead, auth.ScopeDataflowReadWrite}, none, false, (*call).listDataflows},
+		{"PATCH", "/v1.0/freshet/groups/{groupId}", writeWorkspace, admin, false, (*call).changeGroup, about{"Freshet_ChangeGroup", "Sets what Power BI's workspaces do not have.", "", powerbi.GroupSettings{}, "200", powerbi.Group{}}},
+		{"GET", "/v1.0/myorg/groups/{groupId}/dataflows", readDataflow, viewer, false, (*call).listDataflows, about{"Dataflows_GetDataflows", "Lists the dataflows of a workspace. There are none yet.", "", nil, "200", powerbi.List[powerbi.Dataflow]{}}},
 
-		{"POST", "/v1.0/freshet/datasets", write, none, false, (*call).deploy},
-		{"GET", "/v1.0/freshet/datasets", read, none, false, (*call).listAll},
-		{"POST", "/v1.0/freshet/datasets/{datasetId}/query", read, viewer, false, (*call).query},
-		{"GET", "/v1.0/freshet/datasets/{datasetId}/explain", read, contributor, false, (*call).explain},
-		{"POST", "/v1.0/freshet/datasets/{datasetId}/refreshes", write, contributor, false, (*call).startOnDemand},
-		{"GET", "/v1.0/freshet/datasets/{datasetId}/refreshes/{refreshId}", read, contributor, false, (*call).getAnyRefresh},
-		{"DELETE", "/v1.0/freshet/datasets/{datasetId}/refreshes/{refreshId}", write, contributor, false, (*call).cancelAnyRefresh},
-		{"GET", "/v1.0/freshet/datasets/{datasetId}/versions", read, contributor, false, (*call).listVersions},
-		{"POST", "/v1.0/freshet/datasets/{datasetId}/verify", read, contributor, false, (*call).verify},
-		{"POST", "/v1.0/freshet/datasets/{datasetId}/rollback", write, contributor, false, (*call).rollback},
+		{"POST", "/v1.0/freshet/datasets", write, none, false, (*call).deploy, about{"Freshet_Deploy", "Deploys a model's definition to a workspace, of which the caller is a Contributor, or tells what that would do.", "", powerbi.Definition{}, "200 409 413", powerbi.Deployment{}}},
+		{"GET", "/v1.0/freshet/datasets", read, none, false, (*call).listAll, about{"Freshet_GetModels", "Lists the models of all workspaces that the caller sees.", "", nil, "200", powerbi.List[powerbi.Model]{}}},
+		{"POST", "/v1.0/freshet/datasets/{datasetId}/query", read, viewer, false, (*call).query, about{"Freshet_Query", "Runs one SELECT over the current version: a head, an array for each row, a tail, one a line.", "", powerbi.QueryRequest{}, "200", mediaType("application/x-ndjson")}},
+		{"GET", "/v1.0/freshet/datasets/{datasetId}/explain", read, contributor, false, (*call).explain, about{"Freshet_Explain", "Tells what a table's partitions send to their sources.", "table partition", nil, "200", powerbi.List[powerbi.Explanation]{}}},
+		{"POST", "/v1.0/freshet/datasets/{datasetId}/refreshes", write, contributor, false, (*call).startOnDemand, about{"Freshet_RefreshOnDemand", "Starts a standard refresh of the kind OnDemand.", start, nil, "202", nil}},
+		{"GET", "/v1.0/freshet/datasets/{datasetId}/refreshes/{refreshId}", read, contributor, false, (*call).getAnyRefresh, about{"Freshet_GetRefresh", "Tells of a refresh of any kind, or of a rollback.", "Prefer", nil, "200 202", powerbi.RefreshDetail{}}},
+		{"DELETE", "/v1.0/freshet/datasets/{datasetId}/refreshes/{refreshId}", write, contributor, false, (*call).cancelAnyRefresh, about{"Freshet_CancelRefresh", "Cancels a refresh of any kind, or a rollback.", "", nil, "200 409", nil}},
+		{"GET", "/v1.0/freshet/datasets/{datasetId}/versions", read, contributor, false, (*call).listVersions, about{"Freshet_GetVersions", "Lists the versions of the data that are kept.", "", nil, "200", powerbi.List[powerbi.Version]{}}},
+		{"POST", "/v1.0/freshet/datasets/{datasetId}/verify", read, contributor, false, (*call).verify, about{"Freshet_Verify", "Compares every data file with its checksum.", "", nil, "200", powerbi.Verification{}}},
+		{"POST", "/v1.0/freshet/datasets/{datasetId}/rollback", write, contributor, false, (*call).rollback, about{"Freshet_Rollback", "Starts to make a copy of an earlier version the next one.", start, powerbi.RollbackRequest{}, "202 409", nil}},
 	}
-	// Power BI has these twice: below a workspace, and without one.
-	for _, below := range []string{"/v1.0/myorg/groups/{groupId}", "/v1.0/myorg"} {
+	// Power BI has these twice: without a workspace, and below one, where their names end in InGroup.
+	for _, below := range [][2]string{{"/v1.0/myorg/groups/{groupId}", "InGroup"}, {"/v1.0/myorg", ""}} {
+		path, in := below[0]+"/datasets", below[1]
 		table = append(table,
-			route{"GET", below + "/datasets", read, none, false, (*call).listDatasets},
-			route{"GET", below + "/datasets/{datasetId}", read, viewer, false, (*call).getDataset},
-			route{"DELETE", below + "/datasets/{datasetId}", write, contributor, false, (*call).deleteDataset},
-			route{"GET", below + "/datasets/{datasetId}/refreshSchedule", read, contributor, false, (*call).getSchedule},
-			route{"PATCH", below + "/datasets/{datasetId}/refreshSchedule", write, contributor, false, (*call).patchSchedule},
-			route{"POST", below + "/datasets/{datasetId}/refreshes", write, contributor, false, (*call).startRefresh},
-			route{"GET", below + "/datasets/{datasetId}/refreshes", read, contributor, false, (*call).listRefreshes},
-			route{"GET", below + "/datasets/{datasetId}/refreshes/{refreshId}", read, contributor, false, (*call).getRefresh},
-			route{"DELETE", below + "/datasets/{datasetId}/refreshes/{refreshId}", write, contributor, false, (*call).cancelRefresh},
+			route{"GET", path, read, viewer, false, (*call).listDatasets, about{"Datasets_GetDatasets" + in, "Lists the models of a workspace, or of My workspace.", "", nil, "200", powerbi.List[powerbi.Dataset]{}}},
+			route{"GET", path + "/{datasetId}", read, viewer, false, (*call).getDataset, about{"Datasets_GetDataset" + in, "Opens a model. Without a workspace in the path it may be in any.", "", nil, "200", powerbi.Dataset{}}},
+			route{"DELETE", path + "/{datasetId}", write, contributor, false, (*call).deleteDataset, about{"Datasets_DeleteDataset" + in, "Deletes a model and its data. One that is being refreshed is refused.", "", nil, "200 409", nil}},
+			route{"GET", path + "/{datasetId}/refreshSchedule", read, contributor, false, (*call).getSchedule, about{"Datasets_GetRefreshSchedule" + in, "Tells when a model is refreshed by itself. Under freshet also by which cron line, and when next.", "", nil, "200", powerbi.RefreshSchedule{}}},
+			route{"PATCH", path + "/{datasetId}/refreshSchedule", write, contributor, false, (*call).patchSchedule, about{"Datasets_UpdateRefreshSchedule" + in, "Changes a model's schedule. Every Contributor may; time zones may be IANA's, and freshet.cron replaces days and times.", "", powerbi.ScheduleUpdate{}, "200", nil}},
+			route{"POST", path + "/{datasetId}/refreshes", write, contributor, false, (*call).startRefresh, about{"Datasets_RefreshDataset" + in, "Starts a refresh, a standard one unless the body names more than notifyOption. Its three headers always name it.", start, powerbi.RefreshRequest{}, "202 413", nil}},
+			route{"GET", path + "/{datasetId}/refreshes", read, contributor, false, (*call).listRefreshes, about{"Datasets_GetRefreshHistory" + in, "Lists the refreshes of a model, newest first.", "$top", nil, "200", powerbi.List[powerbi.Refresh]{}}},
+			route{"GET", path + "/{datasetId}/refreshes/{refreshId}", read, contributor, false, (*call).getRefresh, about{"Datasets_GetRefreshExecutionDetails" + in, "Tells of an enhanced refresh: 202 until it has ended. The status is NotStarted or InProgress until then; rows, bytes and speed stand under freshet.", "Prefer", nil, "200 202", powerbi.RefreshDetail{}}},
+			route{"DELETE", path + "/{datasetId}/refreshes/{refreshId}", write, contributor, false, (*call).cancelRefresh, about{"Datasets_CancelRefresh" + in, "Cancels an enhanced refresh.", "", nil, "200 409", nil}},
 		)
 	}
 	table = append(table, azureRoutes(readCapacity, writeCapacity)...)
 	return append(table, unserved()...)
 }
 
+// health is what the routes answer that tell about the server itself.
+type health struct {
+	Status string `json:"status"`
+}
+
 func (c *call) healthz() (reply, error) {
-	return reply{http.StatusOK, map[string]string{"status": "ok"}}, nil
+	return reply{http.StatusOK, health{"ok"}}, nil
 }
 
 func (c *call) readyz() (reply, error) {
 	if err := c.Ready(c.r.Context()); err != nil {
 		return reply{}, fault.New(fault.Unavailable, codeUnready, "cannot serve: %w", err).WithHint("The server's log says more")
 	}
-	return reply{http.StatusOK, map[string]string{"status": "ready"}}, nil
+	return reply{http.StatusOK, health{"ready"}}, nil
 }

@@ -67,7 +67,7 @@ func (c *call) patchSchedule() (reply, error) {
 // decodeSchedule reads {"value":{…}}. What GET has answered may be sent back: what of it is no setting is ignored.
 func (c *call) decodeSchedule() (schedule.Change, error) {
 	var body struct {
-		Value *struct {
+		Value *struct { // powerbi.ScheduleUpdate, and what GET adds
 			Context json.RawMessage `json:"@odata.context"`
 			powerbi.ScheduleChange
 			Freshet struct {

@@ -11,6 +11,7 @@ import (
 
 	"freshet.dev/internal/auth"
 	"freshet.dev/internal/fault"
+	"freshet.dev/powerbi"
 )
 
 // The sign-in of Microsoft's libraries, as far as they call it: contract, section 2.7, and OAuth 2.0 (RFC 6749, 8628). Its answers have forms of
@@ -170,6 +171,16 @@ func scopesOf(text string) (audience string, open []string) {
 	return audience, open
 }
 
+// deviceAnswer is what the endpoint of device codes gives (RFC 8628). The lifetime and the interval are seconds.
+type deviceAnswer struct {
+	UserCode        string `json:"user_code"`
+	DeviceCode      string `json:"device_code"`
+	VerificationURI string `json:"verification_uri"`
+	ExpiresIn       int    `json:"expires_in"`
+	Interval        int    `json:"interval"`
+	Message         string `json:"message"`
+}
+
 func (c *call) deviceCode() (reply, error) {
 	return c.oauth(func(form url.Values) (any, error) {
 		audience, wanted := scopesOf(form.Get("scope"))
@@ -178,14 +189,7 @@ func (c *call) deviceCode() (reply, error) {
 			return nil, err
 		}
 		page := scheme(c.r) + "://" + c.r.Host + "/devicelogin"
-		return struct {
-			UserCode        string `json:"user_code"`
-			DeviceCode      string `json:"device_code"`
-			VerificationURI string `json:"verification_uri"`
-			ExpiresIn       int    `json:"expires_in"`
-			Interval        int    `json:"interval"`
-			Message         string `json:"message"`
-		}{device.UserCode, device.DeviceCode, page, int(device.Lifetime / time.Second), int(device.Interval / time.Second),
+		return deviceAnswer{device.UserCode, device.DeviceCode, page, int(device.Lifetime / time.Second), int(device.Interval / time.Second),
 			"To sign in, run on the machine of the server: freshet approve " + device.UserCode}, nil
 	})
 }
@@ -202,10 +206,7 @@ func (c *call) approveDevice() (reply, error) {
 	if c.SignIn == nil {
 		return reply{}, fault.New(fault.NotFound, codeNoRoute, "cannot approve a sign-in: this server's auth.mode is not local")
 	}
-	var body struct {
-		As      string `json:"as"`
-		Decline bool   `json:"decline"`
-	}
+	var body powerbi.SignInAnswer
 	if err := c.decodeStrict(maxForm, &body); err != nil {
 		return reply{}, err
 	}
@@ -221,11 +222,7 @@ func (c *call) approveDevice() (reply, error) {
 		return reply{}, err
 	}
 	c.audit("signin.decide", "client", info.Client, "as", person.Name, "approved", !body.Decline)
-	return reply{http.StatusOK, struct {
-		Client   string `json:"client"`
-		Audience string `json:"audience"`
-		As       string `json:"as"`
-	}{info.Client, info.Audience, person.Name}}, nil
+	return reply{http.StatusOK, powerbi.SignInDecision{Client: info.Client, Audience: info.Audience, As: person.Name}}, nil
 }
 
 // discovery is the OpenID configuration of either version.
