@@ -154,7 +154,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the refresh failed, 4 the wait ti
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&a.host, "host", "", "server to talk to, such as http://127.0.0.1:8480 or https://api.powerbi.com")
 	root.PersistentFlags().StringVar(&a.data, "data", "", "data directory of the server of this machine")
-	root.AddCommand(a.serve(), a.demo(), a.deploy(), a.models(), a.workspaces(), a.workspace(), a.refresh(), a.refreshes(), a.show(), a.cancel(), a.schedule(), a.capacity(),
+	root.AddCommand(a.serve(), a.demo(), a.deploy(), a.models(), a.workspaces(), a.workspace(), a.refresh(), a.refreshes(), a.show(), a.cancel(), a.schedule(), a.parameters(), a.capacity(),
 		a.versions(), a.rollback(), a.verify(), a.explain(), a.query(), a.token(), a.approve(), a.secret(), a.exec(), a.inside(), a.delete())
 	return root
 }

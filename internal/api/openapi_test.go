@@ -237,6 +237,12 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 		"Datasets_UpdateRefreshSchedule": func() error {
 			return c.UpdateRefreshSchedule(ctx, ref, powerbi.ScheduleChange{})
 		},
+		"Datasets_GetParameters": func() error {
+			return second(c.Parameters(ctx, ref))
+		},
+		"Datasets_UpdateParameters": func() error {
+			return c.UpdateParameters(ctx, ref, nil)
+		},
 		"Datasets_RefreshDataset": func() error {
 			return second(c.Refresh(ctx, ref, powerbi.RefreshRequest{}, powerbi.RefreshOptions{}))
 		},

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"strconv"
 	"sync"
@@ -19,13 +20,13 @@ import (
 )
 
 const selectItems = `
-	SELECT i.id, i.workspace, w.name, i.name, i.revision, i.version, i.created, i.modified, i.configured_by
+	SELECT i.id, i.workspace, w.name, i.name, i.revision, i.version, i.created, i.modified, i.configured_by, i.owner
 	FROM items i JOIN workspaces w ON w.id = i.workspace `
 
 func scanItem(row interface{ Scan(...any) error }) (workspace.Item, error) {
 	var item workspace.Item
 	var created, modified sql.NullInt64
-	err := row.Scan(&item.ID, &item.WorkspaceID, &item.WorkspaceName, &item.Name, &item.Revision, &item.Version, &created, &modified, &item.ConfiguredBy)
+	err := row.Scan(&item.ID, &item.WorkspaceID, &item.WorkspaceName, &item.Name, &item.Revision, &item.Version, &created, &modified, &item.ConfiguredBy, &item.Owner)
 	item.Created, item.Modified = timeOf(created), timeOf(modified)
 	return item, err
 }
@@ -82,11 +83,14 @@ func idle(ctx context.Context, tx *sql.Tx, verb, model string) error {
 func (c *Catalog) Definition(ctx context.Context, itemID string, revision int64) (workspace.Definition, error) {
 	definition := workspace.Definition{Files: map[string][]byte{}}
 	err := c.read(ctx, "read the definition of model "+itemID, func(tx *sql.Tx) error {
-		var deployed sql.NullInt64
+		var (
+			deployed  sql.NullInt64
+			overrides []byte
+		)
 		err := tx.QueryRowContext(ctx, `
-			SELECT d.revision, d.format, d.deployed, d.deployed_by
+			SELECT d.revision, d.format, d.deployed, d.deployed_by, d.overrides
 			FROM items i JOIN definitions d ON d.item = i.id AND d.revision = iif(?2 = 0, i.revision, ?2) WHERE i.id = ?1`, itemID, revision).
-			Scan(&definition.Revision, &definition.Format, &deployed, &definition.DeployedBy)
+			Scan(&definition.Revision, &definition.Format, &deployed, &definition.DeployedBy, &overrides)
 		if errors.Is(err, sql.ErrNoRows) {
 			return notFound("cannot find revision %d of model '%s'", revision, itemID)
 		}
@@ -94,6 +98,9 @@ func (c *Catalog) Definition(ctx context.Context, itemID string, revision int64)
 			return err
 		}
 		definition.Deployed = timeOf(deployed)
+		if err := json.Unmarshal(overrides, &definition.Overrides); err != nil {
+			return err
+		}
 		rows, err := tx.QueryContext(ctx, `
 			SELECT f.path, t.content FROM definition_files f JOIN texts t ON t.sha256 = f.sha256
 			WHERE f.item = ? AND f.revision = ?`, itemID, definition.Revision)
@@ -117,13 +124,17 @@ func (c *Catalog) Deploy(ctx context.Context, revision workspace.Revision) error
 		sum := sha256.Sum256(content)
 		texts[path] = hex.EncodeToString(sum[:])
 	}
+	overrides, err := json.Marshal(revision.Definition.Overrides)
+	if err != nil {
+		return failed("write the definition of model '"+item.Name+"'", err)
+	}
 	return c.write(ctx, "deploy model '"+item.Name+"'", func(ctx context.Context, tx *sql.Tx) error {
 		if err := putItem(ctx, tx, revision); err != nil {
 			return err
 		}
 		definition := revision.Definition
-		if _, err := tx.ExecContext(ctx, `INSERT INTO definitions (item, revision, format, deployed, deployed_by) VALUES (?, ?, ?, ?, ?)`,
-			item.ID, item.Revision, string(definition.Format), nanos(definition.Deployed), definition.DeployedBy); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO definitions (item, revision, format, deployed, deployed_by, overrides) VALUES (?, ?, ?, ?, ?, ?)`,
+			item.ID, item.Revision, string(definition.Format), nanos(definition.Deployed), definition.DeployedBy, string(overrides)); err != nil {
 			return err
 		}
 		for path, content := range definition.Files {
@@ -151,11 +162,11 @@ func (c *Catalog) Deploy(ctx context.Context, revision workspace.Revision) error
 // redeploy makes the definition of an earlier revision the one of a new revision.
 func redeploy(ctx context.Context, tx *sql.Tx, op stored, from, revision int64, at time.Time) error {
 	for _, statement := range []string{
-		`INSERT INTO definitions (item, revision, format, deployed, deployed_by)
-			SELECT item, ?3, format, ?4, ?5 FROM definitions WHERE item = ?1 AND revision = ?2`,
+		`INSERT INTO definitions (item, revision, format, deployed, deployed_by, overrides)
+			SELECT item, ?3, format, ?4, ?5, overrides FROM definitions WHERE item = ?1 AND revision = ?2`,
 		`INSERT INTO definition_files (item, revision, path, sha256)
 			SELECT item, ?3, path, sha256 FROM definition_files WHERE item = ?1 AND revision = ?2`,
-		`UPDATE items SET revision = ?3, modified = ?4, configured_by = ?5
+		`UPDATE items SET revision = ?3, modified = ?4
 			WHERE id = ?1 AND EXISTS (SELECT 1 FROM definitions WHERE item = ?1 AND revision = ?3)`,
 	} {
 		result, err := tx.ExecContext(ctx, statement, op.Model, from, revision, nanos(at), op.RequestedBy)
@@ -177,8 +188,8 @@ func putItem(ctx context.Context, tx *sql.Tx, revision workspace.Revision) error
 			return notFound("cannot find workspace '%s'", item.WorkspaceID)
 		}
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO items (id, workspace, name, name_key, revision, version, created, modified, configured_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			item.ID, item.WorkspaceID, item.Name, key(item.Name), item.Revision, item.Version, nanos(item.Created), nanos(item.Modified), item.ConfiguredBy)
+			INSERT INTO items (id, workspace, name, name_key, revision, version, created, modified, configured_by, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			item.ID, item.WorkspaceID, item.Name, key(item.Name), item.Revision, item.Version, nanos(item.Created), nanos(item.Modified), item.ConfiguredBy, item.Owner)
 		if taken(err) {
 			return fault.New(fault.Conflict, workspace.CodeItemExists, "cannot create model '%s': its workspace has one of that name", item.Name)
 		}
@@ -195,11 +206,11 @@ func putItem(ctx context.Context, tx *sql.Tx, revision workspace.Revision) error
 		return fault.New(fault.Conflict, workspace.CodeRedeployed, "cannot deploy model '%s': it changed meanwhile (revision %d, version %d)", item.Name, base, version).
 			WithHint("Try again.")
 	}
-	if err := idle(ctx, tx, "deploy", item.ID); err != nil {
+	if err := idle(ctx, tx, "change", item.ID); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE items SET name = ?, name_key = ?, revision = ?, modified = ?, configured_by = ? WHERE id = ?`,
-		item.Name, key(item.Name), item.Revision, nanos(item.Modified), item.ConfiguredBy, item.ID)
+	_, err = tx.ExecContext(ctx, `UPDATE items SET name = ?, name_key = ?, revision = ?, modified = ?, configured_by = ?, owner = ? WHERE id = ?`,
+		item.Name, key(item.Name), item.Revision, nanos(item.Modified), item.ConfiguredBy, item.Owner, item.ID)
 	return err
 }
 

@@ -71,7 +71,7 @@ func newHouse(t *testing.T) *house {
 	h.queries, err = query.New(query.Options{Store: h.store, Models: rows, Capacities: capacities, TempDir: filepath.Join(t.TempDir(), "query")})
 	h.must(err)
 	t.Cleanup(h.queries.Close)
-	deployed, err := workspace.New(rows, workspace.Options{Capacities: []string{"default"}, Now: h.now}).Deploy(t.Context(), workspace.Caller{ID: "ana", Name: "ana"}, workspace.Deploy{
+	deployed, err := workspace.New(rows, nil, workspace.Options{Capacities: []string{"default"}, Now: h.now}).Deploy(t.Context(), workspace.Caller{ID: "ana", Name: "ana"}, workspace.Deploy{
 		Workspace: "Shop", CreateWorkspace: true, Files: map[string][]byte{"model.bim": []byte(`{"name": "Numbers", "compatibilityLevel": 1550, "model": {"tables": [{"name": "Numbers",
 			"columns": [{"name": "N", "dataType": "int64", "sourceColumn": "N"}], "partitions": [{"name": "All", "source": {"type": "m", "expression":
 			"Table.TransformColumnTypes(Table.PromoteHeaders(Csv.Document(File.Contents(\"` + h.source + `\"))), {{\"N\", Int64.Type}})"}}]}]}}`)},

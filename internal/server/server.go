@@ -122,7 +122,7 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.later(sources.Close)
-	workspaces := workspace.New(rows, workspace.Options{Capacities: names, Given: s.config.roles()})
+	workspaces := workspace.New(rows, language{time.Now}, workspace.Options{Capacities: names, Given: s.config.roles()})
 	temp := filepath.Join(s.config.Data, tempFolder)
 	disk := store.NewDisk(s.config.Data, int64(s.config.MinFreeDisk), nil)
 	if s.engine, err = refresh.New(refresh.Options{

@@ -19,8 +19,16 @@ const (
 	maxBytes = 128 << 20
 )
 
-// Model decodes the definition. Callers share it and do not change it.
+// Model decodes the definition, with what was set since it was deployed. Callers share it and do not change it.
 func (d Definition) Model() (*model.Model, error) {
+	read, err := d.read()
+	if err == nil {
+		d.Overrides.apply(read)
+	}
+	return read, err
+}
+
+func (d Definition) read() (*model.Model, error) {
 	if d.Format == BIM {
 		document, err := bim.Decode(d.Files)
 		if err != nil {

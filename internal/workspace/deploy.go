@@ -43,7 +43,7 @@ func (s *Service) Deploy(ctx context.Context, caller Caller, deploy Deploy) (Dep
 		if err != nil {
 			return Deployment{}, err
 		}
-		deployment.Warnings = warnings
+		deployment.Warnings = append(deployment.Warnings, warnings...)
 		if deploy.Plan || revision == nil {
 			return deployment, nil
 		}
@@ -72,6 +72,10 @@ func (s *Service) prepare(ctx context.Context, caller Caller, deploy Deploy, nam
 	if err != nil {
 		return Deployment{}, nil, err
 	}
+	definition.Overrides, deployment.Warnings = present.definition.Overrides.carried(read)
+	if read, err = definition.Model(); err != nil {
+		return Deployment{}, nil, err
+	}
 	change, partitions := present.change(read)
 	deployment.Partitions = partitions
 
@@ -83,14 +87,14 @@ func (s *Service) prepare(ctx context.Context, caller Caller, deploy Deploy, nam
 		if !deploy.Plan {
 			item.ID = s.options.NewID()
 		}
-	} else if sameFiles(present.definition, definition) && len(change.Put)+len(change.Remove) == 0 {
+	} else if same(present.definition, definition) && len(change.Put)+len(change.Remove) == 0 {
 		deployment.Item = item
 		return deployment, nil, nil
 	}
 	item.WorkspaceID, item.WorkspaceName = deployment.Workspace.ID, deployment.Workspace.Name
 	item.Revision++
 	item.Version++
-	item.Modified, item.ConfiguredBy = now, caller.Name
+	item.Modified, item.ConfiguredBy, item.Owner = now, caller.Name, caller.ID
 	deployment.Item = item
 
 	definition.Revision, definition.Deployed, definition.DeployedBy = item.Revision, now, caller.Name
@@ -131,15 +135,19 @@ type present struct {
 }
 
 func (s *Service) present(ctx context.Context, workspace Workspace, name string) (present, error) {
-	var p present
 	if workspace.ID == "" {
-		return p, nil
+		return present{}, nil
 	}
-	var err error
-	p.item, err = s.itemNamed(ctx, workspace, name)
-	if err != nil || p.item.ID == "" {
+	item, err := s.itemNamed(ctx, workspace, name)
+	if err != nil || item.ID == "" {
 		return present{}, err
 	}
+	return s.deployed(ctx, item)
+}
+
+// deployed reads what is deployed of an item.
+func (s *Service) deployed(ctx context.Context, item Item) (p present, err error) {
+	p.item = item
 	if p.definition, err = s.repository.Definition(ctx, p.item.ID, p.item.Revision); err != nil {
 		return present{}, err
 	}
@@ -165,8 +173,8 @@ func (s *Service) itemNamed(ctx context.Context, workspace Workspace, name strin
 	return Item{}, nil
 }
 
-func sameFiles(a, b Definition) bool {
-	return a.Format == b.Format && maps.EqualFunc(a.Files, b.Files, bytes.Equal)
+func same(a, b Definition) bool {
+	return a.Format == b.Format && maps.EqualFunc(a.Files, b.Files, bytes.Equal) && a.Overrides.equal(b.Overrides)
 }
 
 // neverLoaded warns about partitions that deploy but never hold rows here.

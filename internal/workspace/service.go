@@ -33,6 +33,7 @@ const (
 // Service answers for workspaces, items, grants and deployments. It is safe for concurrent use.
 type Service struct {
 	repository Repository
+	language   language
 	options    Options
 }
 
@@ -62,15 +63,15 @@ func (s *Service) given(caller Caller, workspace Workspace) Role {
 	return role
 }
 
-// New returns a Service over a repository.
-func New(repository Repository, options Options) *Service {
+// New returns a Service over a repository, which reads M as the language tells.
+func New(repository Repository, language language, options Options) *Service {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
 	if options.NewID == nil {
 		options.NewID = uuid.NewString
 	}
-	return &Service{repository: repository, options: options}
+	return &Service{repository: repository, language: language, options: options}
 }
 
 // Create makes a workspace, of which the caller becomes Admin. A name that is taken, in any letter case, is a Conflict.

@@ -323,7 +323,7 @@ func TestManyCreateOneName(t *testing.T) {
 // R3: what the configuration gives counts beside what was granted, also in a workspace that is made later.
 func TestR3GivenRoles(t *testing.T) {
 	given := []workspace.Given{{Principal: "etl", Workspace: "sales", Role: workspace.Contributor}, {Principal: "etl", Workspace: workspace.MyWorkspaceName, Role: workspace.Admin}}
-	s := workspace.New(newBench(t).catalog, workspace.Options{Given: given})
+	s := workspace.New(newBench(t).catalog, nil, workspace.Options{Given: given})
 	ana, etl := workspace.Caller{ID: "ana", Name: "ana"}, workspace.Caller{ID: "etl", App: true}
 	made, err := s.Create(t.Context(), ana, workspace.NewWorkspace{Name: "Sales", Shared: true})
 	if err != nil {

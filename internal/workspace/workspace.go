@@ -106,8 +106,9 @@ type Item struct {
 	Revision      int64 // counts the deployments: 1, 2, 3 …
 	Version       int64 // the current version of its data
 	Created       time.Time
-	Modified      time.Time // of the last deployment
-	ConfiguredBy  string    // the name of the caller who deployed last
+	Modified      time.Time // of the last change of its definition
+	ConfiguredBy  string    // its owner's name
+	Owner         string    // the principal that has deployed it last or has taken it over; "" = not known
 }
 
 // Grant gives a principal a role in a workspace.
@@ -133,6 +134,7 @@ type Definition struct {
 	Revision   int64
 	Format     Format
 	Files      map[string][]byte // by slash-separated path below the folder that was deployed
+	Overrides  Overrides         // what was set since then
 	Deployed   time.Time
 	DeployedBy string
 }

@@ -172,7 +172,7 @@ func (s *site) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	deployed, err := workspace.New(rows, workspace.Options{Capacities: []string{"default"}}).Deploy(ctx, workspace.Caller{ID: "owner", Owner: true},
+	deployed, err := workspace.New(rows, nil, workspace.Options{Capacities: []string{"default"}}).Deploy(ctx, workspace.Caller{ID: "owner", Owner: true},
 		workspace.Deploy{Workspace: "W", CreateWorkspace: true, Files: map[string][]byte{"model.bim": definition}})
 	if err := errors.Join(err, rows.Close()); err != nil {
 		return err

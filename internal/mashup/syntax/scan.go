@@ -368,3 +368,20 @@ func (s *scanner) generalized() (name string, at Pos, ok bool, err error) {
 	*s = end
 	return s.src[start:s.off], at, s.off > start, nil
 }
+
+// Span is the bytes of the token that begins at a position of a text; both are the text's length where none does.
+func Span(text string, at Pos) (start, end int) {
+	s := newScanner("", text)
+	mark := len(text) - len(s.src)
+	for s.off < len(s.src) {
+		if s.pos() == at {
+			start := s.off
+			if _, err := s.next(); err != nil {
+				break
+			}
+			return mark + start, mark + s.off
+		}
+		s.advance()
+	}
+	return len(text), len(text)
+}
