@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,12 +20,23 @@ const DefaultHost = "https://api.powerbi.com"
 // maxBody bounds what the client reads of one JSON answer.
 const maxBody = 64 << 20
 
-// Client talks to one host. The zero value talks to Power BI without a token; a Client is safe for concurrent use and its fields must not
-// change while it is used.
+// Client talks to one host. The zero value talks to Power BI without a token; a Client is safe for concurrent use, and neither it nor its
+// fields may be copied or changed while it is used.
+//
+// A call that failed for a while is repeated by itself: after a 429 or a 503 that names a Retry-After as late as that says, else after pauses that
+// grow from half a second to 30 seconds and are never the same twice. What reads or may be done twice (GET, PUT, PATCH, DELETE) is repeated after a lost connection and
+// any 5xx, too; a POST only where it certainly was not handled (Refresh knows more, see there). When the context's deadline comes before the next
+// try, the call fails at once with a DeadlineError.
 type Client struct {
-	Host  string                                    // scheme and host, such as http://127.0.0.1:8480; "" is DefaultHost
-	Token func(ctx context.Context) (string, error) // asked before each call, so that it can renew; nil: no Authorization header
-	HTTP  *http.Client                              // nil: http.DefaultClient
+	Host    string                                    // scheme and host, such as http://127.0.0.1:8480; "" is DefaultHost
+	Token   func(ctx context.Context) (string, error) // asked before each call, so that it can renew; nil: no Authorization header
+	Refused func(token string)                        // told of a token that got a 401, before Token is asked once more; may be nil
+	HTTP    *http.Client                              // nil: http.DefaultClient
+	Retries int                                       // how often a call is repeated; 0: 5 times; below 0: never
+	OnPause func(err error, pause time.Duration)      // told before each pause what failed; may be nil; Wait tells its OnError instead
+
+	fromFreshet atomic.Bool    // Freshet has answered: it knows Idempotency-Key
+	random      func() float64 // in [0, 1), for the pauses; nil: math/rand
 }
 
 // Ref names a dataset. Without a group the calls take the form for "My workspace", which finds every dataset by its id in Freshet.
@@ -60,8 +72,20 @@ type answer struct {
 	header http.Header
 }
 
-// call sends one request with an optional JSON body, and decodes a JSON answer into out when out is not nil.
-func (c *Client) call(ctx context.Context, method, path string, query url.Values, header http.Header, body, out any) (answer, error) {
+// caller is call or once.
+type caller func(ctx context.Context, method, path string, query url.Values, header http.Header, body, out any) (answer, error)
+
+// call is once, repeated as Client says.
+func (c *Client) call(ctx context.Context, method, path string, query url.Values, header http.Header, body, out any) (a answer, err error) {
+	err = c.repeat(ctx, method, mayPass, func() error {
+		a, err = c.once(ctx, method, path, query, header, body, out)
+		return err
+	})
+	return a, err
+}
+
+// once sends one request with an optional JSON body, and decodes a JSON answer into out when out is not nil.
+func (c *Client) once(ctx context.Context, method, path string, query url.Values, header http.Header, body, out any) (answer, error) {
 	response, err := c.send(ctx, method, path, query, header, body)
 	if err != nil {
 		return answer{}, err
@@ -73,7 +97,7 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	}
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	if err != nil {
-		return a, fmt.Errorf("cannot read the answer of %s %s: %w", method, response.Request.URL.Redacted(), err)
+		return a, &TransportError{Method: method, URL: response.Request.URL.Redacted(), Err: fmt.Errorf("the answer was cut off: %w", err)}
 	}
 	if len(content) > maxBody {
 		return a, fmt.Errorf("cannot read the answer of %s %s: it is longer than %d bytes", method, response.Request.URL.Redacted(), maxBody)
@@ -84,11 +108,51 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	return a, nil
 }
 
-// send returns a successful response with its body open, or an error.
+// send returns a successful response with its body open, or an error. A 401 asks once for another token: the call was not handled.
 func (c *Client) send(ctx context.Context, method, path string, query url.Values, header http.Header, body any) (*http.Response, error) {
+	token, err := c.token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.sendAs(ctx, token, method, path, query, header, body)
+	var refusal *Error
+	if c.Token == nil || !errors.As(err, &refusal) || refusal.Status != http.StatusUnauthorized {
+		return response, err
+	}
+	if c.Refused != nil {
+		c.Refused(token)
+	}
+	if other, tokenErr := c.token(ctx); tokenErr == nil && other != token {
+		return c.sendAs(ctx, other, method, path, query, header, body)
+	}
+	return response, err
+}
+
+func (c *Client) token(ctx context.Context) (string, error) {
+	if c.Token == nil {
+		return "", nil
+	}
+	token, err := c.Token(ctx)
+	if err != nil {
+		return "", fmt.Errorf("cannot get a token for %s: %w", c.host(), err)
+	}
+	return token, nil
+}
+
+func (c *Client) host() string {
+	if c.Host == "" {
+		return DefaultHost
+	}
+	return c.Host
+}
+
+func (c *Client) sendAs(ctx context.Context, token, method, path string, query url.Values, header http.Header, body any) (*http.Response, error) {
 	request, err := c.request(ctx, method, path, query, body)
 	if err != nil {
 		return nil, err
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	for name, values := range header {
 		request.Header[name] = values
@@ -105,6 +169,9 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		}
 		return nil, &TransportError{Method: method, URL: request.URL.Redacted(), Err: err}
 	}
+	if response.Header.Get("Server") == serverName {
+		c.fromFreshet.Store(true)
+	}
 	if response.StatusCode >= 200 && response.StatusCode < 300 {
 		return response, nil
 	}
@@ -114,10 +181,7 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 }
 
 func (c *Client) request(ctx context.Context, method, path string, query url.Values, body any) (*http.Request, error) {
-	host := c.Host
-	if host == "" {
-		host = DefaultHost
-	}
+	host := c.host()
 	base, err := url.Parse(strings.TrimSuffix(strings.TrimRight(host, "/"), "/v1.0/myorg"))
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
 		return nil, fmt.Errorf("cannot use %q as a host: it must look like https://api.powerbi.com or http://127.0.0.1:8480", host)
@@ -143,30 +207,8 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 		request.Header.Set("Content-Type", "application/json")
 	}
 	request.Header.Set("Accept", "application/json")
-	if c.Token != nil {
-		token, err := c.Token(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("cannot get a token for %s: %w", base.Host, err)
-		}
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
 	return request, nil
 }
-
-// TransportError is a call that got no answer: whether the service did what it was asked is not known.
-type TransportError struct {
-	Method, URL string
-	Err         error
-}
-
-func (e *TransportError) Error() string {
-	return "cannot " + e.Method + " " + e.URL + ": " + e.Err.Error()
-}
-
-func (e *TransportError) Unwrap() error { return e.Err }
-
-// Retryable is true except for a call that its own context ended.
-func (e *TransportError) Retryable() bool { return !errors.Is(e.Err, context.Canceled) }
 
 // Groups lists the workspaces that the caller sees. filter is an OData filter such as "name eq 'Sales'", see NameFilter; "" lists all.
 func (c *Client) Groups(ctx context.Context, filter string) ([]Group, error) {

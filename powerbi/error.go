@@ -76,8 +76,11 @@ func readError(request *http.Request, response *http.Response, body []byte, now 
 	e := &Error{
 		Method: request.Method, URL: request.URL.Redacted(), Status: response.StatusCode,
 		RequestID: response.Header.Get("RequestId"), server: response.Header.Get("Server"),
-		RetryAfter: retryAfter(response.Header.Get("Retry-After"), now),
 	}
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
+		now = date // a date in Retry-After is by the service's clock, not by ours
+	}
+	e.RetryAfter = retryAfter(response.Header.Get("Retry-After"), now)
 	if e.RequestID == "" {
 		e.RequestID = response.Header.Get("x-ms-request-id")
 	}

@@ -78,12 +78,13 @@ func (c *Client) Models(ctx context.Context) ([]Model, error) {
 
 // RefreshOnDemand (Freshet) starts a standard refresh as a person at a page does: its kind is OnDemand.
 func (c *Client) RefreshOnDemand(ctx context.Context, datasetID string, options RefreshOptions) (Accepted, error) {
-	return c.start(ctx, own("datasets", datasetID, "refreshes"), RefreshRequest{}, options)
+	return c.startKeyed(ctx, own("datasets", datasetID, "refreshes"), nil, options)
 }
 
 // AnyRefreshDetail (Freshet) returns the detail of a refresh of any kind.
 func (c *Client) AnyRefreshDetail(ctx context.Context, datasetID, requestID string) (RefreshDetail, error) {
-	detail, _, err := c.detail(ctx, own("datasets", datasetID, "refreshes", requestID), nil)
+	var detail RefreshDetail
+	_, err := c.call(ctx, http.MethodGet, own("datasets", datasetID, "refreshes", requestID), nil, nil, nil, &detail)
 	return detail, err
 }
 
@@ -120,7 +121,7 @@ type RollbackRequest struct {
 // Rollback (Freshet) starts to make a copy of an earlier version of a model's data the next one. It is followed and cancelled as a refresh on
 // demand is.
 func (c *Client) Rollback(ctx context.Context, datasetID string, request RollbackRequest, options RefreshOptions) (Accepted, error) {
-	return c.post(ctx, own("datasets", datasetID, "rollback"), request, options)
+	return c.startKeyed(ctx, own("datasets", datasetID, "rollback"), request, options)
 }
 
 // Verification is what the data files of a model's kept versions turned out to be.
@@ -224,7 +225,11 @@ type Rows struct {
 
 // Query (Freshet) runs one SELECT over a model's current version.
 func (c *Client) Query(ctx context.Context, datasetID, sql string) (*Rows, error) {
-	response, err := c.send(ctx, http.MethodPost, own("datasets", datasetID, "query"), nil, nil, QueryRequest{SQL: sql})
+	var response *http.Response
+	err := c.repeat(ctx, http.MethodPost, mayPassKeyed, func() (err error) { // it changes nothing
+		response, err = c.send(ctx, http.MethodPost, own("datasets", datasetID, "query"), nil, nil, QueryRequest{SQL: sql})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

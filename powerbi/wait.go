@@ -16,7 +16,6 @@ type WaitOptions struct {
 	Since    time.Time       // when the service took the refresh; zero: when Wait is called
 	Observe  func(Observed)  // called after each read that told something, from the goroutine that calls Wait
 	OnError  func(err error) // called for each failed read that Wait does not give up at
-	clock    clock
 }
 
 // Observed is what one read told about a refresh.
@@ -62,51 +61,32 @@ var (
 	ErrVanished = errors.New("the refresh was seen before, but for a minute the service has not known it any more")
 )
 
-// droppedAfter is how long a refresh may be unknown to the service that accepted it.
-const droppedAfter = time.Minute
-
-// clock is time for Wait, so that its tests need none.
-type clock interface {
-	Now() time.Time
-	Sleep(ctx context.Context, d time.Duration) error
-}
-
-type wallClock struct{}
-
-func (wallClock) Now() time.Time { return time.Now() }
-
-func (wallClock) Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+// droppedAfter is how long a refresh may be unknown to the service that accepted it. At least leastMissing reads in a row, over half of that time,
+// must have missed it: the first one after a long Retry-After may do so by chance.
+const (
+	droppedAfter = time.Minute
+	leastMissing = 5
+)
 
 // Wait follows one refresh to its end. It returns an error only when it cannot know the end: ctx ended, the token is refused, or the
 // service does not know the request id. A refresh that fails is a Result with its Status; see Result.Err.
 //
 // A status ends the wait only when nothing in the same answer says otherwise: an HTTP 202, an extended status that is not an end, and a word
-// that Wait does not know all keep it waiting. Failed reads, 429 and 5xx among them, are repeated, after the time that a Retry-After
-// names. The end of the refresh is what counts, so a Retry-After is obeyed even when it is an hour; ctx bounds it.
+// that Wait does not know all keep it waiting. Failed reads, 429 and 5xx among them, are repeated without end, whatever Retries says, after the time that a
+// Retry-After names. The end of the refresh is what counts, so a Retry-After is obeyed even when it is an hour; where ctx has a deadline
+// before that, Wait ends at once with a DeadlineError. A token that runs out is asked for anew.
 func (c *Client) Wait(ctx context.Context, ref Ref, requestID string, options WaitOptions) (Result, error) {
-	w := &waiting{client: c, ref: ref, id: requestID, options: options, clock: options.clock}
-	if w.clock == nil {
-		w.clock = wallClock{}
+	w := &waiting{call: c.once, ref: ref, id: requestID, accepted: options.Since, interval: options.Interval}
+	if w.accepted.IsZero() {
+		w.accepted = time.Now()
 	}
-	w.missingSince = options.Since
-	if w.missingSince.IsZero() {
-		w.missingSince = w.clock.Now()
-	}
+	failures := 0 // in a row
 	for read := 0; ; read++ {
 		pause := options.Interval
 		if pause == 0 {
 			pause = min(time.Second<<min(read/8, 4), 15*time.Second)
 		}
-		held, begin := w.holds && pause >= time.Second, w.clock.Now()
+		held, begin := w.holds && pause >= time.Second, time.Now()
 		w.hold = 0
 		if held {
 			w.hold = pause
@@ -117,9 +97,9 @@ func (c *Client) Wait(ctx context.Context, ref Ref, requestID string, options Wa
 		}
 		switch {
 		case err == nil:
-			w.refused = 0
+			w.refused, failures = 0, 0
 			if observed.Status != "" {
-				w.seen, w.missingSince = true, time.Time{}
+				w.seen, w.missing = true, 0
 				if options.Observe != nil {
 					options.Observe(observed)
 				}
@@ -129,7 +109,7 @@ func (c *Client) Wait(ctx context.Context, ref Ref, requestID string, options Wa
 			}
 			switch {
 			case held:
-				pause -= min(pause, w.clock.Now().Sub(begin)) // it was passed at the service
+				pause -= min(pause, time.Since(begin)) // it was passed at the service
 			case w.holds && pause >= time.Second:
 				pause = 0 // from here on it is
 			}
@@ -138,12 +118,19 @@ func (c *Client) Wait(ctx context.Context, ref Ref, requestID string, options Wa
 			if final != nil {
 				return Result{}, final
 			}
+			if mayPass(http.MethodGet, err) {
+				pause = max(pause, c.backoff(failures))
+				failures++
+			}
+			pause = max(pause, longer)
+			if late := tooLate(ctx, pause, err); late != nil {
+				return Result{}, fmt.Errorf("cannot wait for refresh %s any longer (it goes on by itself): %w", requestID, late)
+			}
 			if options.OnError != nil {
 				options.OnError(err)
 			}
-			pause = max(pause, longer)
 		}
-		if err := w.clock.Sleep(ctx, pause); err != nil {
+		if err := sleep(ctx, pause); err != nil {
 			return Result{}, fmt.Errorf("cannot wait for refresh %s any longer (it goes on by itself): %w", requestID, err)
 		}
 	}
@@ -151,24 +138,26 @@ func (c *Client) Wait(ctx context.Context, ref Ref, requestID string, options Wa
 
 // Observe reads once what is known of a refresh of any kind: its detail, or for kinds without one its entry in the history.
 func (c *Client) Observe(ctx context.Context, ref Ref, requestID string) (Observed, error) {
-	w := &waiting{client: c, ref: ref, id: requestID}
+	w := &waiting{call: c.call, ref: ref, id: requestID}
 	observed, _, err := w.read(ctx)
 	return observed, err
 }
 
 // waiting is the state of one Wait.
 type waiting struct {
-	client       *Client
+	call         caller
 	ref          Ref
 	id           string
-	options      WaitOptions
-	clock        clock
 	from         origin
 	holds        bool          // the service answers a read later when it is asked to: Freshet does
 	hold         time.Duration // how long the next read asks for that; 0: not at all
 	seen         bool
-	missingSince time.Time // zero: not missing
-	refused      int       // reads in a row that were refused for want of rights
+	accepted     time.Time // when the service took it, as far as is known
+	missing      int       // reads in a row that did not find it
+	missingSince time.Time // the first of them
+	missedAt     time.Time // the last of them
+	interval     time.Duration
+	refused      int // reads in a row that were refused for want of rights
 }
 
 // origin is where a refresh's state is read: the service has details for enhanced refreshes only.
@@ -195,7 +184,8 @@ func (w *waiting) read(ctx context.Context) (observed Observed, ended bool, err 
 	if w.hold > 0 {
 		header = http.Header{"Prefer": {"wait=" + strconv.Itoa(int(w.hold.Seconds()))}}
 	}
-	detail, a, err := w.client.detail(ctx, path, header)
+	var detail RefreshDetail
+	a, err := w.call(ctx, http.MethodGet, path, nil, header, nil, &detail)
 	var refusal *Error
 	if errors.As(err, &refusal) && refusal.Status == http.StatusBadRequest && w.from == fromDetail {
 		w.from = fromHistory // no detail for this kind of refresh
@@ -203,6 +193,14 @@ func (w *waiting) read(ctx context.Context) (observed Observed, ended bool, err 
 			w.from = fromFreshet
 		}
 		return w.read(ctx)
+	}
+	if errors.As(err, &refusal) && refusal.Status == http.StatusNotFound && w.from == fromDetail && !refusal.FromFreshet() {
+		// No detail yet, or none for this kind: what Power BI answers to that is not documented. The history knows all kinds.
+		observed, ended, historyErr := w.readHistory(ctx)
+		if errors.Is(historyErr, errNotListed) {
+			return Observed{}, false, err
+		}
+		return observed, ended, historyErr
 	}
 	if err != nil {
 		return Observed{}, false, err
@@ -213,7 +211,7 @@ func (w *waiting) read(ctx context.Context) (observed Observed, ended bool, err 
 }
 
 func (w *waiting) readHistory(ctx context.Context) (Observed, bool, error) {
-	list, err := w.client.Refreshes(ctx, w.ref, 0)
+	list, _, err := history(ctx, w.call, w.ref, 0)
 	if err != nil {
 		return Observed{}, false, err
 	}
@@ -255,18 +253,20 @@ func (w *waiting) judge(err error) (pause time.Duration, final error) {
 	isRefusal := errors.As(err, &refusal)
 	switch {
 	case errors.Is(err, errNotListed), isRefusal && refusal.Status == http.StatusNotFound:
-		now := w.clock.Now()
-		if w.missingSince.IsZero() {
-			w.missingSince = now
+		now := time.Now()
+		if w.missing == 0 || now.Sub(w.missedAt) > max(droppedAfter/3, 2*w.interval) {
+			w.missing, w.missingSince = 0, now // what was missed before a long silence says nothing
 		}
-		if now.Sub(w.missingSince) < droppedAfter {
+		w.missing, w.missedAt = w.missing+1, now
+		switch missed := now.Sub(w.missingSince); {
+		case w.missing < leastMissing || now.Sub(w.accepted) < droppedAfter || missed < droppedAfter/2:
+			return 0, nil
+		case !w.seen:
+			return 0, fmt.Errorf("cannot follow refresh %s: %w", w.id, ErrDropped)
+		case missed < droppedAfter:
 			return 0, nil
 		}
-		reason := ErrDropped
-		if w.seen {
-			reason = ErrVanished
-		}
-		return 0, fmt.Errorf("cannot follow refresh %s: %w", w.id, reason)
+		return 0, fmt.Errorf("cannot follow refresh %s: %w", w.id, ErrVanished)
 	case isRefusal && refusal.Retryable():
 		w.refused = 0
 		return refusal.RetryAfter, nil

@@ -9,22 +9,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
-
-// testClock is a clock that only Sleep moves.
-type testClock struct {
-	now    time.Time
-	sleeps []time.Duration
-}
-
-func (c *testClock) Now() time.Time { return c.now }
-
-func (c *testClock) Sleep(ctx context.Context, d time.Duration) error {
-	c.now = c.now.Add(d)
-	c.sleeps = append(c.sleeps, d)
-	return ctx.Err()
-}
 
 // exchange is one expected call and its answer. Header lines stand before the body, as "Name: value".
 type exchange struct {
@@ -47,6 +34,7 @@ func script(t *testing.T, exchanges ...exchange) (*Client, *atomic.Int32) {
 		if e.status == 0 {
 			panic(http.ErrAbortHandler)
 		}
+		w.Header().Set("Date", "Sun, 01 Mar 2026 12:00:00 GMT")
 		if name, value, ok := strings.Cut(e.header, ": "); ok {
 			w.Header().Set(name, value)
 		}
@@ -88,36 +76,40 @@ func TestF9Wait(t *testing.T) {
 		{"flaky reads", []exchange{{path: theDetail}, status(500, ""), status(503, "x"), status(200, "<html>"), status(200, `{"startTime":"later"}`), done}, Completed, 6, nil},
 		{"a token that ran out", []exchange{status(401, `{"error":{"code":"TokenExpired"}}`), done}, Completed, 2, nil},
 		{"no right at all", []exchange{status(403, `{"error":{"code":"PowerBINotAuthorizedException"}}`)}, "", 4, new(Error)},
-		{"late to appear", []exchange{status(404, missing), status(404, missing), done}, Completed, 3, nil},
+		{"late to appear", []exchange{status(404, missing), {herePath, 200, "", `{"value":[]}`}, status(404, missing), {herePath, 503, "", ""}, done}, Completed, 5, nil},
+		{"no detail of its kind, and a 404 that says so", []exchange{status(404, missing), {herePath, 200, "", fmt.Sprintf(history, "Unknown", "")},
+			status(404, missing), {herePath, 200, "", fmt.Sprintf(history, "Completed", "")}}, Completed, 4, nil},
 		{"a standard refresh", []exchange{status(400, standard), {herePath, 200, "", fmt.Sprintf(history, "Unknown", "NotStarted")},
 			{herePath, 200, "", `{"value":[]}`}, {herePath, 200, "", fmt.Sprintf(history, "Unknown", "")},
 			{herePath, 200, "", fmt.Sprintf(history, "Completed", "")}}, Completed, 5, nil},
 		{"a standard refresh of Freshet", []exchange{{theDetail, 400, "Server: Freshet", standard},
 			{"/v1.0/freshet/datasets/" + here.DatasetID + "/refreshes/" + theID, 200, "", `{"status":"Completed"}`}}, Completed, 2, nil},
-		{"dropped", []exchange{status(404, missing)}, "", 26, ErrDropped},
-		{"vanished", []exchange{status(202, `{"status":"InProgress"}`), status(404, missing)}, "", 26, ErrVanished},
+		{"dropped", []exchange{{theDetail, 404, "Server: Freshet", missing}}, "", 26, ErrDropped},
+		{"vanished", []exchange{status(202, `{"status":"InProgress"}`), {theDetail, 404, "Server: Freshet", missing}}, "", 26, ErrVanished},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			client, calls := script(t, tt.script...)
-			clock := &testClock{now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
-			result, err := client.Wait(context.Background(), here, theID, WaitOptions{clock: clock})
-			var refusal *Error
-			switch {
-			case tt.fails == nil && err != nil, tt.fails != nil && err == nil:
-				t.Errorf("got %+v, %v", result, err)
-			case tt.fails != nil && !errors.Is(err, tt.fails) && !errors.As(err, &refusal):
-				t.Errorf("got %v", err)
-			}
-			if result.Status != tt.want {
-				t.Errorf("got %q, want %q", result.Status, tt.want)
-			}
-			if got := int(calls.Load()); got != tt.calls {
-				t.Errorf("%d calls, want %d", got, tt.calls)
-			}
-			if errors.Is(tt.fails, ErrDropped) && clock.now.Sub(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)) < time.Minute {
-				t.Errorf("gave up after %s", clock.now)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				client, calls := script(t, tt.script...)
+				begin := time.Now()
+				result, err := client.Wait(t.Context(), here, theID, WaitOptions{})
+				var refusal *Error
+				switch {
+				case tt.fails == nil && err != nil, tt.fails != nil && err == nil:
+					t.Errorf("got %+v, %v", result, err)
+				case tt.fails != nil && !errors.Is(err, tt.fails) && !errors.As(err, &refusal):
+					t.Errorf("got %v", err)
+				}
+				if result.Status != tt.want {
+					t.Errorf("got %q, want %q", result.Status, tt.want)
+				}
+				if got := int(calls.Load()); got != tt.calls {
+					t.Errorf("%d calls, want %d", got, tt.calls)
+				}
+				if errors.Is(tt.fails, ErrDropped) && time.Since(begin) < time.Minute {
+					t.Errorf("gave up after %s", time.Since(begin))
+				}
+			})
 		})
 	}
 }
@@ -125,77 +117,114 @@ func TestF9Wait(t *testing.T) {
 // R7: a refresh that the service says it has dropped is unknown to it. Wait gives it a minute from the 202 and not a moment more, and follows
 // it when it appears in that minute after all.
 func TestR7DroppedForAMinute(t *testing.T) {
-	start := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	for appears, want := range map[time.Duration]Status{59 * time.Second: Completed, 61 * time.Second: ""} {
-		clock := &testClock{now: start.Add(20 * time.Second)} // Wait is called some time after the 202
-		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			switch {
-			case r.Method == http.MethodPost:
-				w.Header().Set("RequestId", theID)
-				w.Header().Set("x-freshet-outcome", "dropped")
-				w.WriteHeader(http.StatusAccepted)
-			case clock.now.Before(start.Add(appears)):
-				w.WriteHeader(http.StatusNotFound)
-			default:
-				_, _ = io.WriteString(w, `{"status":"Completed"}`)
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Server", "Freshet")
+				switch {
+				case r.Method == http.MethodPost:
+					w.Header().Set("RequestId", theID)
+					w.Header().Set("x-freshet-outcome", "dropped")
+					w.WriteHeader(http.StatusAccepted)
+				case time.Since(start) < appears:
+					w.WriteHeader(http.StatusNotFound)
+				default:
+					_, _ = io.WriteString(w, `{"status":"Completed"}`)
+				}
+			})
+			accepted, err := client.Refresh(t.Context(), here, RefreshRequest{}, RefreshOptions{})
+			if err != nil || !accepted.Dropped || accepted.RequestID != theID {
+				t.Fatalf("accepted %+v, %v", accepted, err)
+			}
+			time.Sleep(20 * time.Second) // Wait is called some time after the 202
+			result, err := client.Wait(t.Context(), here, accepted.RequestID, WaitOptions{Since: start, Interval: time.Second})
+			if result.Status != want || errors.Is(err, ErrDropped) != (want == "") {
+				t.Errorf("appears after %s: %+v, %v", appears, result, err)
+			}
+			if waited := time.Since(start); want == "" && waited != time.Minute {
+				t.Errorf("gave up %s after the 202", waited)
 			}
 		})
-		accepted, err := client.Refresh(context.Background(), here, RefreshRequest{}, RefreshOptions{})
-		if err != nil || !accepted.Dropped || accepted.RequestID != theID {
-			t.Fatalf("accepted %+v, %v", accepted, err)
-		}
-		result, err := client.Wait(context.Background(), here, accepted.RequestID, WaitOptions{Since: start, Interval: time.Second, clock: clock})
-		if result.Status != want || errors.Is(err, ErrDropped) != (want == "") {
-			t.Errorf("appears after %s: %+v, %v", appears, result, err)
-		}
-		if waited := clock.now.Sub(start); want == "" && waited != time.Minute {
-			t.Errorf("gave up %s after the 202", waited)
-		}
 	}
 }
 
-// F9: a Retry-After of an hour is obeyed.
+// F9: a Retry-After of an hour is obeyed, also when it is written as a date by a clock that is not ours; a deadline before it ends the wait at once.
 func TestF9RetryAfter(t *testing.T) {
-	client, _ := script(t, exchange{theDetail, 429, "Retry-After: 3392", `{"message":"Retry in 3392 seconds."}`}, status(200, `{"status":"Completed"}`))
-	clock := &testClock{now: time.Now()}
-	var told []error
-	result, err := client.Wait(context.Background(), here, theID, WaitOptions{clock: clock, OnError: func(err error) { told = append(told, err) }})
-	if err != nil || result.Status != Completed || len(clock.sleeps) != 1 || clock.sleeps[0] != 3392*time.Second || len(told) != 1 {
-		t.Errorf("got %+v, %v, slept %v, told %v", result, err, clock.sleeps, told)
+	throttled := exchange{theDetail, 429, "Retry-After: 3392", `{"message":"Retry in 3392 seconds."}`}
+	for _, answer := range []exchange{throttled, {theDetail, 429, "Retry-After: Sun, 01 Mar 2026 12:56:32 GMT", "{}"}} {
+		synctest.Test(t, func(t *testing.T) {
+			client, _ := script(t, answer, status(200, `{"status":"Completed"}`))
+			begin := time.Now()
+			var told []error
+			result, err := client.Wait(t.Context(), here, theID, WaitOptions{OnError: func(err error) { told = append(told, err) }})
+			if err != nil || result.Status != Completed || time.Since(begin) != 3392*time.Second || len(told) != 1 {
+				t.Errorf("got %+v, %v, after %v, told %v", result, err, time.Since(begin), told)
+			}
+		})
 	}
+	synctest.Test(t, func(t *testing.T) {
+		client, calls := script(t, throttled)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		begin := time.Now()
+		_, err := client.Wait(ctx, here, theID, WaitOptions{})
+		var late *DeadlineError
+		if !errors.As(err, &late) || late.Pause != 3392*time.Second || late.Left != 10*time.Minute || !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 0 || calls.Load() != 1 {
+			t.Errorf("after %s and %d calls: %v", time.Since(begin), calls.Load(), err)
+		}
+		if !strings.Contains(err.Error(), "the service asks to wait 56m32s, and the deadline comes in 10m0s") {
+			t.Errorf("text %q", err)
+		}
+	})
+}
+
+// F9: after a Retry-After of an hour a first read that misses the refresh is no proof that it was dropped.
+func TestF9MissingAfterAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := script(t, exchange{theDetail, 429, "Retry-After: 3600", "{}"}, status(404, "{}"), exchange{herePath, 200, "", `{"value":[]}`}, status(200, `{"status":"Completed"}`))
+		if result, err := client.Wait(t.Context(), here, theID, WaitOptions{}); err != nil || result.Status != Completed {
+			t.Errorf("got %+v, %v", result, err)
+		}
+	})
 }
 
 // F9: Freshet holds a read until the refresh has ended, so that the wait ends with it and not with a pause.
 func TestF9FreshetHoldsReads(t *testing.T) {
-	clock := &testClock{now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
-	var asked []string
-	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.Header.Get("Prefer"))
-		w.Header().Set("Server", "Freshet")
-		switch len(asked) {
-		case 1:
-			w.WriteHeader(http.StatusAccepted)
-			_, _ = io.WriteString(w, `{"status":"InProgress"}`)
-		case 2: // held for a part of the time only: a proxy may do that
-			clock.now = clock.now.Add(2 * time.Second)
-			w.WriteHeader(http.StatusAccepted)
-			_, _ = io.WriteString(w, `{"status":"InProgress"}`)
-		case 3: // no answer
-			w.WriteHeader(http.StatusServiceUnavailable)
-		default:
-			_, _ = io.WriteString(w, `{"status":"Completed"}`)
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			asked []string
+			at    []time.Duration
+		)
+		begin := time.Now()
+		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			asked, at = append(asked, r.Header.Get("Prefer")), append(at, time.Since(begin))
+			w.Header().Set("Server", "Freshet")
+			switch len(asked) {
+			case 1:
+				w.WriteHeader(http.StatusAccepted)
+				_, _ = io.WriteString(w, `{"status":"InProgress"}`)
+			case 2: // held for a part of the time only: a proxy may do that
+				time.Sleep(2 * time.Second)
+				w.WriteHeader(http.StatusAccepted)
+				_, _ = io.WriteString(w, `{"status":"InProgress"}`)
+			case 3: // no answer
+				w.WriteHeader(http.StatusServiceUnavailable)
+			default:
+				_, _ = io.WriteString(w, `{"status":"Completed"}`)
+			}
+		})
+		result, err := client.Wait(t.Context(), here, theID, WaitOptions{Interval: 3 * time.Second})
+		if err != nil || result.Status != Completed {
+			t.Errorf("got %+v, %v", result, err)
+		}
+		if got, want := fmt.Sprintf("%q", asked), `["" "wait=3" "wait=3" "wait=3"]`; got != want {
+			t.Errorf("asked to hold %s, want %s", got, want)
+		}
+		if got, want := fmt.Sprint(at), "[0s 0s 3s 6s]"; got != want {
+			t.Errorf("asked at %s, want %s", got, want)
 		}
 	})
-	result, err := client.Wait(context.Background(), here, theID, WaitOptions{Interval: 3 * time.Second, clock: clock})
-	if err != nil || result.Status != Completed {
-		t.Errorf("got %+v, %v", result, err)
-	}
-	if got, want := fmt.Sprintf("%q", asked), `["" "wait=3" "wait=3" "wait=3"]`; got != want {
-		t.Errorf("asked to hold %s, want %s", got, want)
-	}
-	if got, want := fmt.Sprint(clock.sleeps), "[0s 1s 3s]"; got != want {
-		t.Errorf("slept %s, want %s", got, want)
-	}
 }
 
 // F9: the end of the context is an error that says that the refresh goes on, never a result.

@@ -46,6 +46,7 @@ var layers = map[string][]string{
 	"internal/duck":              {},
 	"internal/fault":             {},
 	"internal/fault/catalogue":   {},
+	"internal/powerbitest":       {},
 	"tests":                      {"internal/server", "powerbi"},
 	"tests/bench":                {"powerbi"},
 	"tests/clients":              {"internal/server", "powerbi"},

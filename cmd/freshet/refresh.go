@@ -116,11 +116,11 @@ func (a *app) runRefresh(cmd *cobra.Command, name string, flags refreshFlags) er
 	return a.follow(ctx, client, m, accepted, flags.waitTimeout)
 }
 
-// unsettled says of a start that got no answer how to find out what became of it.
+// unsettled says of a start whose answer is lost how to find out what became of it.
 func unsettled(err error, m model) error {
-	var lost *powerbi.TransportError
-	if errors.As(err, &lost) {
-		return fmt.Errorf("%w; whether it was started is not known: 'freshet refreshes %q' tells", err, m)
+	var doubt *powerbi.UnsettledError
+	if errors.As(err, &doubt) {
+		return fmt.Errorf("%w: 'freshet refreshes %q' tells", err, m)
 	}
 	return err
 }
