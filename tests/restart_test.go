@@ -76,70 +76,92 @@ func TestRestartDuringRefresh(t *testing.T) {
 	finishes(t, h.running, p, ref, id)
 }
 
-// serving is the program as a process of its own.
+// serving is the program as a process of its own, which can end and be started again on the same data directory.
 type serving struct {
 	running
-	process *exec.Cmd
+	program, config, data string
+	process               *exec.Cmd
 }
 
-// serve starts the program and waits until it listens.
-func serve(t *testing.T, program, config, data string) serving {
+// serve builds the program and starts it, with these data sources.
+func serve(t *testing.T, sources ...server.DataSource) *serving {
 	t.Helper()
-	command := exec.Command(program, "serve", "--config", config, "--log", "warn")
-	command.Stderr = testLog{t}
-	if err := command.Start(); err != nil {
+	if testing.Short() {
+		t.Skip("builds the program")
+	}
+	dir := t.TempDir()
+	s := &serving{program: filepath.Join(dir, "freshet"), data: filepath.Join(dir, "data")}
+	if out, err := exec.Command("go", "build", "-tags=duckdb_arrow", "-o", s.program, "freshet.dev/cmd/freshet").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	text := "listen: 127.0.0.1:0\ndata: ./data\nauth: {mode: none}\ndataSources:\n"
+	for i, source := range sources {
+		password := fmt.Sprint("E2E_PASSWORD_", i)
+		t.Setenv(password, source.Password)
+		text += fmt.Sprintf("  - {kind: %s, path: %q, username: %s, password: \"${env:%s}\"}\n", source.Kind, source.Path, source.Username, password)
+	}
+	s.config = write(t, dir, "freshet.yaml", text)
+	s.start(t)
+	t.Cleanup(func() { _ = s.process.Process.Kill(); _ = s.process.Wait() })
+	return s
+}
+
+// start starts the program and waits until it listens.
+func (s *serving) start(t *testing.T) {
+	t.Helper()
+	s.process = exec.Command(s.program, "serve", "--config", s.config, "--log", "warn")
+	s.process.Stderr = testLog{t}
+	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
-	var address server.Address
 	eventually(t, "the server listens", func() bool {
-		found, ok := server.Find(data)
-		address = found
+		found, ok := server.Find(s.data)
+		s.running = running{Client: &powerbi.Client{Host: found.URL}}
 		return ok && found.URL != ""
 	})
-	return serving{running{Client: &powerbi.Client{Host: address.URL}}, command}
+}
+
+// kill ends the program in the middle of what it does.
+func (s *serving) kill(t *testing.T) {
+	t.Helper()
+	if err := s.process.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.process.Wait()
+}
+
+// stop tells the program to end, which it does without an error.
+func (s *serving) stop(t *testing.T) {
+	t.Helper()
+	if err := s.process.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.process.Wait(); err != nil {
+		t.Errorf("SIGTERM ended it with %v", err)
+	}
 }
 
 // TestF5KillDuringRefresh: the same when the process is killed; and the program's own verbs see it.
 func TestF5KillDuringRefresh(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the program")
-	}
 	p := newPostgres(t)
-	dir := t.TempDir()
-	program, data := filepath.Join(dir, "freshet"), filepath.Join(dir, "data")
-	if out, err := exec.Command("go", "build", "-tags=duckdb_arrow", "-o", program, "freshet.dev/cmd/freshet").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	config := write(t, dir, "freshet.yaml", fmt.Sprintf("listen: 127.0.0.1:0\ndata: ./data\nauth: {mode: none}\ndataSources:\n  - {kind: PostgreSQL, path: %q, username: %s, password: \"${env:E2E_PASSWORD}\"}\n",
-		p.path(), p.config.User))
-	t.Setenv("E2E_PASSWORD", p.config.Password)
-	first := serve(t, program, config, data)
-	ref := first.deploy(t, "Interrupted", interrupted(t, p))
-	id := first.post(t, ref, `{"type":"full"}`)
-	half(t, first.running, p, ref, id)
+	s := serve(t, p.source())
+	ref := s.deploy(t, "Interrupted", interrupted(t, p))
+	id := s.post(t, ref, `{"type":"full"}`)
+	half(t, s.running, p, ref, id)
 	p.run(t, "UPDATE quick SET id = 100")
-	if err := first.process.Process.Signal(syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	_ = first.process.Wait()
+	s.kill(t)
 	// Nobody could tell the database, which finds out by itself.
 	eventually(t, "the statement of the killed process is gone", func() bool { return p.statements(t, "gated") == 0 })
 
 	begin := time.Now()
-	second := serve(t, program, config, data)
+	s.start(t)
 	eventually(t, "the load runs again", func() bool { return p.statements(t, "gated") == 1 })
 	t.Logf("the load ran again after %s", time.Since(begin))
-	finishes(t, second.running, p, ref, id)
-	out, err := exec.Command(program, "--data", data, "show", "Interrupted", id, "--format", "json").Output()
+	finishes(t, s.running, p, ref, id)
+	out, err := exec.Command(s.program, "--data", s.data, "show", "Interrupted", id, "--format", "json").Output()
 	var shown powerbi.RefreshDetail
 	if err != nil || json.Unmarshal(out, &shown) != nil || shown.Status != powerbi.Completed {
 		t.Errorf("freshet show: %v %s", err, out)
 	}
-	if err := second.process.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := second.process.Wait(); err != nil {
-		t.Errorf("SIGTERM ended it with %v", err)
-	}
+	s.stop(t)
 }
