@@ -1,8 +1,8 @@
 package tests
 
 import (
-	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -10,52 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
+	"freshet.dev/internal/server"
 	"freshet.dev/powerbi"
+	"freshet.dev/tests/smalldisk"
 )
-
-// smallDisk mounts a file system of so many bytes on a folder, which takes root. Without, the test is skipped; a root that may not mount fails
-// where FRESHET_REQUIRE_SERVERS asks for everything.
-func smallDisk(t *testing.T, folder string, bytes int) {
-	t.Helper()
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED: only root can mount a small disk")
-	}
-	if err := unix.Mount("tmpfs", folder, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", bytes)); err != nil {
-		if os.Getenv("FRESHET_REQUIRE_SERVERS") != "" {
-			t.Fatalf("cannot mount a small disk: %v", err)
-		}
-		t.Skipf("SKIPPED: cannot mount a small disk: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// fill takes what is free on a file system, but for some bytes, until the returned function is called.
-func fill(t *testing.T, folder string, but int64) (empty func()) {
-	t.Helper()
-	var disk unix.Statfs_t
-	if err := unix.Statfs(folder, &disk); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(folder, "ballast")
-	size := int64(disk.Bavail)*disk.Bsize - but
-	if err := os.WriteFile(path, make([]byte, max(size, 0)), 0o600); err != nil && !errors.Is(err, unix.ENOSPC) {
-		t.Fatal(err)
-	}
-	return func() {
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // noise is a CSV of so many rows that hardly compress.
 func noise(rows int, generation string) string {
@@ -78,13 +36,13 @@ func TestF5FullDisk(t *testing.T) {
 				config := configured(t, fileSource(dir))
 				config.MinFreeDisk = 0 // what keeps it from coming to this is tested by itself
 				files := filepath.Join(config.Data, "files")
-				smallDisk(t, files, 32<<20)
+				smalldisk.Mount(t, files, 32<<20)
 				h := startHost(t, config)
 				source := write(t, dir, "data.csv", noise(3, "old"))
 				ref := h.deploy(t, "Full", modelOf(t, "Full", tableOf("T", "Id int64, Text string", readsCSV("P", source, `{"Id", Int64.Type}`))))
 				h.completed(t, ref, `{"type":"full"}`)
 				write(t, dir, "data.csv", noise(60_000, "new"))
-				empty := fill(t, files, left)
+				empty := smalldisk.Fill(t, files, left)
 				body := fmt.Sprintf(`{"type":"full","commitMode":%q}`, mode)
 				text := h.failed(t, ref, body)
 				if !strings.Contains(text, "DiskFull") && !strings.Contains(text, "StorageFailed") || !strings.Contains(text, "o space left") || !strings.Contains(text, "table 'T', partition 'P'") {
@@ -113,14 +71,14 @@ func TestF5FullDiskOfTheCatalog(t *testing.T) {
 	p := newPostgres(t)
 	config := configured(t, p.source())
 	config.MinFreeDisk = 0
-	smallDisk(t, config.Data, 32<<20)
+	smalldisk.Mount(t, config.Data, 32<<20)
 	h := startHost(t, config)
 	ref := h.deploy(t, "Interrupted", interrupted(t, p))
 	other := h.deploy(t, "Other", modelOf(t, "Other", tableOf("T", "Id int64", reads("P", `#table(type table [Id = Int64.Type], {{7}})`))))
 	h.completed(t, other, `{"type":"full"}`)
 	id := h.post(t, ref, `{"type":"full","retryCount":10}`)
 	half(t, h.running, p, ref, id)
-	empty := fill(t, config.Data, 0)
+	empty := smalldisk.Fill(t, config.Data, 0)
 	// SQLite may have room left in its log; it takes some refused refreshes to fill that.
 	var refusal answer
 	eventually(t, "a refresh is refused", func() bool {
@@ -151,4 +109,87 @@ func TestF5FullDiskOfTheCatalog(t *testing.T) {
 	eventually(t, "the other model is free", func() bool {
 		return h.raw(t, "POST", refreshesOf(other), `{"type":"full"}`).status == http.StatusAccepted
 	})
+}
+
+// TestF5FullSpillDisk: R9, F5. The disk that loads spill to is full, be it that DuckDB or a sort in M leaves rows there, and that a limit or the
+// system says so: the refresh fails by that folder's name, in either commit mode the old rows stay, nothing stays behind, and when there is space again
+// another attempt of the same refresh succeeds.
+func TestF5FullSpillDisk(t *testing.T) {
+	const inDuckDB, inM = `Table.Sort(Typed, {{"Id", Order.Descending}})`, `Table.Sort(Table.ReverseRows(Typed), {{"Id", Order.Descending}})`
+	for name, c := range map[string]struct {
+		sorted, mode string
+		rows         int
+		left         int64
+		keeps        server.Size // minFreeDisk; above 0 the limit is never below 1 MiB
+		says         string
+	}{
+		"DuckDB comes to its limit":  {inDuckDB, "transactional", 1_000_000, 2 << 20, 0, "failed to offload data block"},
+		"DuckDB meets a full disk":   {inDuckDB, "partialBatch", 1_000_000, 0, 1, "o space left"},
+		"a sort in M at its limit":   {inM, "partialBatch", 300_000, 0, 1, "only 1.0 MiB may be used"},
+		"a sort in M on a full disk": {inM, "transactional", 300_000, 2 << 20, 0, "o space left"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			config := configured(t, fileSource(dir))
+			config.MinFreeDisk = c.keeps
+			config.Capacities = []server.Capacity{{Name: "default", Memory: 160 << 20}}
+			config.Spill = filepath.Join(t.TempDir(), "spill")
+			smalldisk.Mount(t, config.Spill, 256<<20)
+			h := startHost(t, config)
+			source := write(t, dir, "data.csv", noise(3, "old"))
+			expression := strings.TrimSuffix(csvExpression(source, `{"Id", Int64.Type}`), "Typed") + c.sorted
+			ref := h.deploy(t, "Full", modelOf(t, "Full", tableOf("T", "Id int64, Text string", reads("P", expression))))
+			h.completed(t, ref, `{"type":"full"}`)
+			write(t, dir, "data.csv", noise(c.rows, "new"))
+			empty := smalldisk.Fill(t, config.Spill, c.left)
+			body := fmt.Sprintf(`{"type":"full","commitMode":%q}`, c.mode)
+			text := h.failed(t, ref, body)
+			for _, want := range []string{"DiskFull", c.says, "table 'T', partition 'P'", "the folder to spill to"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("the error lacks %q: %s", want, text)
+				}
+			}
+			const rows = "SELECT count(*), count(*) FILTER (Text LIKE 'old%') FROM T"
+			if got := h.values(t, ref, rows); got != "3|3" {
+				t.Errorf("rows %s", got)
+			}
+			if files := filesBelow(t, filepath.Join(config.Data, "files")); len(files) != 1 {
+				t.Errorf("data files: %v", files)
+			}
+			if files := filesBelow(t, config.Spill); len(files) != 1 { // the ballast
+				t.Errorf("spilled files: %v", files)
+			}
+			// The next attempt finds space.
+			id := h.post(t, ref, strings.TrimSuffix(body, "}")+`,"retryCount":20}`)
+			eventually(t, "an attempt has failed", func() bool {
+				detail, err := h.RefreshDetail(t.Context(), ref, id)
+				return err == nil && len(detail.Messages) > 0
+			})
+			empty()
+			if detail := h.ended(t, ref, id); detail.Status != powerbi.Completed {
+				t.Fatalf("it ended as %s: %+v", detail.Status, detail.Messages)
+			}
+			if got := h.values(t, ref, rows); got != fmt.Sprint(c.rows, "|0") {
+				t.Errorf("rows %s", got)
+			}
+			if files := filesBelow(t, config.Spill); len(files) != 0 {
+				t.Errorf("spilled files: %v", files)
+			}
+		})
+	}
+}
+
+// filesBelow lists the files in a folder and its folders.
+func filesBelow(t *testing.T, dir string) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }

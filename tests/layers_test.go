@@ -51,6 +51,7 @@ var layers = map[string][]string{
 	"tests/bench":                {"powerbi"},
 	"tests/clients":              {"internal/server", "powerbi"},
 	"tests/crash":                {},
+	"tests/smalldisk":            {},
 }
 
 func TestLayers(t *testing.T) {

@@ -38,6 +38,10 @@ const (
 	codeEngine = "EngineFailed"
 )
 
+// SpillHint is what to do when rows cannot be left on the disk for want of space. It has no full stop.
+const SpillHint = "Free space on the disk of the folder to spill to (spill in the configuration; left out, the folder temp of the data directory), lower minFreeDisk, " +
+	"or let fewer partitions load at once (maxParallelism)"
+
 // Error is DuckDB's own account of a failure. It is inside the fault.Error that a call returns, for who must read more out of it.
 type Error struct {
 	Class string // "Conversion", "Binder", "Out of Memory" …; empty when DuckDB named none
@@ -87,13 +91,15 @@ func classify(e *Error) (kind fault.Kind, code, hint string) {
 	switch e.Class {
 	case "Out of Memory":
 		if strings.Contains(e.Text, "failed to offload data block") {
-			return fault.Unavailable, fault.CodeDiskFull, "Free some disk, lower minFreeDisk in the configuration, or let fewer partitions load at once (maxParallelism)."
+			return fault.Unavailable, fault.CodeDiskFull, SpillHint + "."
 		}
 		return fault.Unavailable, CodeMemory, "Give the capacity more memory, or let fewer partitions load at once (maxParallelism)."
 	case "IO", "HTTP", "Network", "Connection":
 		switch {
+		case strings.Contains(e.Text, "No space left") && strings.Contains(e.Text, "duckdb_temp"):
+			return fault.Unavailable, fault.CodeDiskFull, SpillHint + "."
 		case strings.Contains(e.Text, "No space left"):
-			return fault.Unavailable, fault.CodeDiskFull, "Free some disk."
+			return fault.Unavailable, fault.CodeDiskFull, "Free space on the disk of that file, or let fewer partitions load at once (maxParallelism)."
 		case strings.Contains(e.Text, "No files found"), strings.Contains(e.Text, "No such file"):
 			return fault.NotFound, codeFile, ""
 		}

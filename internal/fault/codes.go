@@ -39,7 +39,7 @@ const (
 	// Do: see that the disk of the data directory is there and writable.
 	CodeStorage = "StorageFailed"
 
-	// Unavailable: the disk of the data directory is full.
+	// Unavailable: the disk of the data directory, or of the folder to spill to, is full; the text says which.
 	// Do: free space there, or let fewer partitions load at once (maxParallelism).
 	CodeDiskFull = "DiskFull"
 

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"weak"
 
+	"freshet.dev/internal/duck"
 	"freshet.dev/internal/fault"
 )
 
@@ -68,15 +69,15 @@ var errNoRoom = errors.New("there is no room")
 func spillFailed(err error) error {
 	if errors.Is(err, errNoRoom) || errors.Is(err, syscall.ENOSPC) {
 		return fault.New(fault.Unavailable, fault.CodeDiskFull, "cannot leave rows on the disk: %w", err).
-			WithHint("Free space on the disk of the data directory, or let fewer partitions load at once (maxParallelism)")
+			WithHint(duck.SpillHint)
 	}
 	return fault.New(fault.Unavailable, fault.CodeStorage, "cannot leave rows on the disk: %w", err).
-		WithHint("See that the disk of the data directory is there and writable")
+		WithHint("See that the disk of the folder to spill to is there and writable")
 }
 
 func readFailed(err error) error {
 	return fault.New(fault.Unavailable, fault.CodeStorage, "cannot read back the rows that were left on the disk: %w", err).
-		WithHint("See that the disk of the data directory is there and readable")
+		WithHint("See that the disk of the folder to spill to is there and readable")
 }
 
 func (s *spills) create() (*spillFile, error) {

@@ -326,7 +326,7 @@ const rowShare = 4
 
 // rows is where the evaluation of a step may hold rows.
 func (a *attempt) rows() rowMemory {
-	return rowMemory{bytes: a.rowBytes, more: a.grant.Grow, room: a.work.engine.options.Disk.Spill, tempDir: a.work.tempDir()}
+	return rowMemory{bytes: a.rowBytes, more: a.grant.Grow, room: a.work.engine.options.SpillDisk.Spill, tempDir: a.work.tempDir()}
 }
 
 // step does one step and stores its outcome.
@@ -427,7 +427,7 @@ func (a *attempt) open(ctx context.Context) (*duck.DB, error) {
 		return a.instance, nil
 	}
 	var err error
-	a.instance, err = duck.Open(ctx, duck.Options{MemoryLimit: a.engineMemory, TempDir: a.work.tempDir(), TempLimit: a.work.engine.options.Disk.Spill()})
+	a.instance, err = duck.Open(ctx, duck.Options{MemoryLimit: a.engineMemory, TempDir: a.work.tempDir(), TempLimit: a.work.engine.options.SpillDisk.Spill()})
 	return a.instance, err
 }
 

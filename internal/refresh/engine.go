@@ -56,6 +56,7 @@ type Options struct {
 	Logger     *slog.Logger
 	// –––
 	Disk            *store.Disk    // which loads leave enough free space on; nil = no limit
+	SpillDisk       *store.Disk    // likewise, the one that TempDir is on
 	HeartbeatEvery  time.Duration  // 0 = 10 s
 	KeepFinishedFor time.Duration  // F2: how long ago a step may have finished reading and still be kept; 0 = 6 h
 	Guards          []Guards       // of models that may not exist yet

@@ -48,6 +48,7 @@ type Config struct {
 	TLS             TLS          `yaml:"tls"`
 	Hosts           []string     `yaml:"hosts"`
 	Data            string       `yaml:"data"`
+	Spill           string       `yaml:"spill"`
 	Auth            Auth         `yaml:"auth"`
 	Clients         []Client     `yaml:"clients"`
 	DataSources     []DataSource `yaml:"dataSources"`
@@ -183,7 +184,7 @@ func decodeConfig(content []byte, folder string, lookupEnv func(string) (string,
 			return Config{}, inPlace(err)
 		}
 	}
-	config.Data = absolute(folder, config.Data)
+	config.Data, config.Spill = absolute(folder, config.Data), absolute(folder, config.Spill)
 	config.TLS.Certificate, config.TLS.Key = absolute(folder, config.TLS.Certificate), absolute(folder, config.TLS.Key)
 	return config, config.check()
 }

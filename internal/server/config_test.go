@@ -40,6 +40,7 @@ func TestConfigDecodes(t *testing.T) {
 	got, err := decode(t, `
 listen: "[::1]:9000"
 data: /srv/freshet
+spill: scratch
 auth: {mode: none}
 dataSources:
   - {kind: File, path: /srv/exports}
@@ -65,7 +66,7 @@ notifications:
 		t.Fatal(err)
 	}
 	want := Config{
-		Listen: "[::1]:9000", Data: "/srv/freshet", Auth: Auth{Mode: AuthNone},
+		Listen: "[::1]:9000", Data: "/srv/freshet", Spill: "/etc/freshet/scratch", Auth: Auth{Mode: AuthNone},
 		DataSources: []source.Setting{{Kind: "File", Path: "/srv/exports"},
 			{Kind: "PostgreSQL", Path: "localhost:5432;sales", Username: "etl", Password: "s3cret: [x", MaxConnections: 8, Options: map[string]string{"sslmode": "disable"}}},
 		Capacities: []Capacity{{Name: "big", Memory: 4294967296, MaxConcurrentRefreshes: 4}, {Name: "small", Memory: 1500000000}},

@@ -3,6 +3,8 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -123,19 +125,22 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	s.later(sources.Close)
 	workspaces := workspace.New(rows, language{time.Now}, workspace.Options{Capacities: names, Given: s.config.roles()})
-	temp := filepath.Join(s.config.Data, tempFolder)
-	disk := store.NewDisk(s.config.Data, int64(s.config.MinFreeDisk), nil)
+	temp, err := s.tempFolder()
+	if err != nil {
+		return err
+	}
+	disk, spill := store.NewDisk(s.config.Data, int64(s.config.MinFreeDisk), nil), store.NewDisk(temp, int64(s.config.MinFreeDisk), nil)
 	if s.engine, err = refresh.New(refresh.Options{
 		Log: rows, Models: rows, Store: s.store, Sources: sources, Capacities: capacities, TempDir: filepath.Join(temp, "refresh"),
 		Owner: owner(), Now: time.Now, NewID: uuid.NewString, Logger: s.logger,
-		KeepHistory: time.Duration(s.config.KeepHistory), KeepFinishedFor: time.Duration(s.config.KeepFinishedFor), RetryAll: s.config.RetryAll, EvictedRetry: s.config.EvictedRetry, Disk: disk, Guards: s.config.guards(),
+		KeepHistory: time.Duration(s.config.KeepHistory), KeepFinishedFor: time.Duration(s.config.KeepFinishedFor), RetryAll: s.config.RetryAll, EvictedRetry: s.config.EvictedRetry, Disk: disk, SpillDisk: spill, Guards: s.config.guards(),
 	}); err != nil {
 		return err
 	}
 	if err := s.lookForModels(ctx, rows); err != nil {
 		return err
 	}
-	queries, err := query.New(query.Options{Store: s.store, Models: rows, Capacities: capacities, TempDir: filepath.Join(temp, "query"), Disk: disk})
+	queries, err := query.New(query.Options{Store: s.store, Models: rows, Capacities: capacities, TempDir: filepath.Join(temp, "query"), Disk: spill})
 	if err != nil {
 		return err
 	}
@@ -157,6 +162,21 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	return s.listen(api.New(options))
+}
+
+// tempFolder makes the folder for what loads and queries spill. In the one that the configuration names each server has its own, since it
+// empties it when it starts.
+func (s *Server) tempFolder() (string, error) {
+	folder := filepath.Join(s.config.Data, tempFolder)
+	if s.config.Spill != "" {
+		sum := sha256.Sum256([]byte(s.config.Data))
+		folder = filepath.Join(s.config.Spill, "freshet-"+hex.EncodeToString(sum[:6]))
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", fault.New(fault.Invalid, CodeConfig, "cannot make the folder to spill to: %w", err).
+			WithHint("Name one that this server may write to as spill in the configuration.")
+	}
+	return folder, nil
 }
 
 // issuer opens the sign-in of this machine.

@@ -12,7 +12,7 @@ import (
 // Do: free space there, or lower minFreeDisk in the configuration.
 const CodeDiskLow = "DiskSpaceLow"
 
-// Disk is the file system that the data folder is on, and how much of it must stay free. A nil Disk has no limit.
+// Disk is the file system that a folder is on, and how much of it must stay free. A nil Disk has no limit.
 type Disk struct {
 	dir  string
 	keep int64 // bytes

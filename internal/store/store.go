@@ -115,9 +115,18 @@ func Open(options Options) (*Store, error) {
 	return s, nil
 }
 
+// diskError says what could not be done, and what to do. Faults stay what they are.
 func diskError(what string, err error) error {
+	var known *fault.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fault.New(fault.Unavailable, fault.CodeDiskFull, "cannot %s: %w", what, err).
+			WithHint("Free space on the disk of the data folder, or lower keepVersions in the configuration, so that replaced data goes earlier.")
+	}
 	return fault.New(fault.Unavailable, CodeStorage, "cannot %s: %w", what, err).
-		WithHint("See that the disk of the data folder is there, writable and not full.")
+		WithHint("See that the disk of the data folder is there and writable.")
 }
 
 // at is where a test may let the call fail, wait, or the process end.
@@ -153,9 +162,6 @@ func (d *Draft) Path() string { return filepath.Join(d.store.drafts, d.id+suffix
 // Finish makes the written file durable under its id. The order is what counts: the checksum is that of the bytes that were
 // written, they are on the disk before the file has its name, and the name is on the disk before anybody hears of it.
 func (d *Draft) Finish(ctx context.Context, rows int64) (File, error) {
-	if err := d.store.at(ctx, "draft written"); err != nil {
-		return File{}, err
-	}
 	sum, size, err := d.flush(ctx)
 	if err != nil {
 		return File{}, err
@@ -196,8 +202,11 @@ func (d *Draft) flush(ctx context.Context) (sum string, size int64, err error) {
 	if err := file.Chmod(0o400); err != nil {
 		return "", 0, diskError("protect a data file", err)
 	}
-	if err := file.Sync(); err != nil {
-		return "", 0, diskError("flush a data file", err)
+	if err = d.store.at(ctx, "draft written"); err == nil {
+		err = file.Sync()
+	}
+	if err != nil {
+		return "", 0, diskError("flush a data file", err) // of some file systems this is the first to hear that the disk is full
 	}
 	return sum, size, nil
 }

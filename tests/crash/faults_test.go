@@ -191,7 +191,7 @@ func (r run) test(t *testing.T, sums *totals) {
 	var e *evidence
 	switch r.Fault {
 	case errorReturned:
-		e, err = s.withError(ctx)
+		e, err = s.withError(ctx, errPlanted)
 	case killed:
 		e, err = s.withKill(ctx, sums)
 	case staleOwner:
@@ -201,14 +201,7 @@ func (r run) test(t *testing.T, sums *totals) {
 	if entries, err := s.entries(); err != nil || !slices.ContainsFunc(entries, func(e entry) bool { return e.Reached == r.Point }) {
 		t.Errorf("the point was not reached: %v", err)
 	}
-	for _, c := range checkers {
-		if err := c.check(e); err != nil {
-			t.Errorf("%s: %v", c.name, err)
-		}
-	}
-	if err := e.expected(); err != nil {
-		t.Error(err)
-	}
+	e.checked(t)
 	sums.mu.Lock()
 	defer sums.mu.Unlock()
 	sums.runs[r.Fault]++
@@ -219,6 +212,19 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// checked asks every checker, and whether the refresh ended as it had to.
+func (e *evidence) checked(t *testing.T) {
+	t.Helper()
+	for _, c := range checkers {
+		if err := c.check(e); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	if err := e.expected(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -272,9 +278,9 @@ func (s *site) untilBackoff(ctx context.Context) error {
 }
 
 // withError lets the point return an error.
-func (s *site) withError(ctx context.Context) (*evidence, error) {
+func (s *site) withError(ctx context.Context, planted error) (*evidence, error) {
 	at := s.trigger()
-	i, err := s.open("first", &at, func() error { return errPlanted })
+	i, err := s.open("first", &at, func() error { return planted })
 	if err != nil {
 		return nil, err
 	}

@@ -122,7 +122,7 @@ func (s *site) close() {
 
 func (s *site) sources() string { return filepath.Join(s.dir, "sources") }
 func (s *site) files() string   { return filepath.Join(s.dir, "files") }
-func (s *site) catalog() string { return filepath.Join(s.dir, "catalog.db") }
+func (s *site) catalog() string { return filepath.Join(s.dir, "catalog", "catalog.db") }
 
 // write adds a line to the journal. What a process has written stays when it is killed.
 func (s *site) write(e entry) {
@@ -156,8 +156,10 @@ func (s *site) entries() ([]entry, error) {
 // prepare makes the site: sources, a deployed model, a first refresh of generation 1, the sources of generation 2, and a data file that
 // a crash has left behind. From here on the database itself keeps every change of state.
 func (s *site) prepare(ctx context.Context) error {
-	if err := os.MkdirAll(s.sources(), 0o700); err != nil {
-		return err
+	for _, folder := range []string{s.sources(), filepath.Dir(s.catalog())} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return err
+		}
 	}
 	for _, o := range s.objects {
 		if err := s.writeRows(s.sources(), o, 1); err != nil {
