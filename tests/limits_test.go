@@ -94,7 +94,7 @@ func TestThrottledChangesNothing(t *testing.T) {
 	config := configured(t)
 	config.Limits = server.Limits{RequestsPerMinute: 1, Burst: 5, RefreshesPerHour: 1}
 	h := startHost(t, config)
-	h.Retries = -1 // the refusals themselves are looked at
+	h.Retries = -1                                                                                      // the refusals themselves are looked at
 	ref := h.deploy(t, "Endless", modelOf(t, "Endless", tableOf("T", "id int64", reads("T", endless)))) // the first call
 	running := h.post(t, ref, `{"type":"full"}`)
 	_, err := h.Refresh(t.Context(), ref, powerbi.RefreshRequest{}, powerbi.RefreshOptions{})
