@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os/exec"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -13,9 +14,10 @@ import (
 // layers is the one direction of dependency: what each room may import besides fault. A room that is not listed fails the test.
 // doc/architecture.md draws it.
 var layers = map[string][]string{
-	"cmd/freshet":        {"cmd/freshet/sample", "internal/server", "powerbi", "internal/auth"},
+	"cmd/freshet":        {"cmd/freshet/sample", "internal/server", "powerbi", "powerbi/entra", "internal/auth"},
 	"cmd/freshet/sample": {},
 	"powerbi":            {},
+	"powerbi/entra":      {"powerbi"},
 	"internal/server": {"internal/api", "internal/auth", "internal/capacity", "internal/catalog", "internal/duck", "internal/mashup", "internal/model",
 		"internal/notify", "internal/query", "internal/refresh", "internal/schedule", "internal/source", "internal/source/csv", "internal/source/file", "internal/source/parquet",
 		"internal/source/postgres", "internal/store", "internal/workspace", "powerbi"},
@@ -54,6 +56,9 @@ var layers = map[string][]string{
 	"tests/smalldisk":            {},
 }
 
+// standardOnly are the rooms that other programs import without getting anything else.
+var standardOnly = []string{"powerbi"}
+
 func TestLayers(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "freshet.dev/...").Output()
 	if err != nil {
@@ -77,6 +82,9 @@ func TestLayers(t *testing.T) {
 		}
 		sort.Strings(allowed)
 		for _, path := range pkg.Imports {
+			if host, _, _ := strings.Cut(path, "/"); slices.Contains(standardOnly, room) && strings.Contains(host, ".") {
+				t.Errorf("%s imports %s: it has the standard library alone", room, path)
+			}
 			imported, ours := strings.CutPrefix(path, "freshet.dev/")
 			if !ours || imported == "internal/fault" {
 				continue
