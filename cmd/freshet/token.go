@@ -39,7 +39,13 @@ that key may do everything; --as makes a token for somebody else, who has the ro
 			claims := ownerClaims()
 			if as != "" {
 				claims = auth.Claims{Subject: as, Name: as, App: app, Scopes: auth.AllScopes()}
-			} else if app {
+			}
+			switch {
+			case app && len(scopes) > 0:
+				return usageError{errors.New("--app and --scope do not go together: an application's token has no scopes, its roles say what it may do")}
+			case app && as != "":
+				claims.Scopes = nil
+			case app:
 				return usageError{errors.New("--app needs --as: it says that the token speaks for an application")}
 			}
 			if len(scopes) > 0 {

@@ -28,7 +28,7 @@ import (
 
 // verifier tells who a bearer token speaks for.
 type verifier interface {
-	Verify(ctx context.Context, bearer string) (auth.Principal, error)
+	Verify(ctx context.Context, bearer string, scopes ...string) (auth.Principal, error)
 }
 
 // Options are what the face works with.
@@ -221,7 +221,7 @@ func (c *call) signIn(route route) error {
 	if scheme, rest, found := strings.Cut(c.r.Header.Get("Authorization"), " "); found && strings.EqualFold(scheme, "Bearer") {
 		bearer = strings.TrimSpace(rest)
 	}
-	principal, err := c.Verifier.Verify(c.r.Context(), bearer)
+	principal, err := c.Verifier.Verify(c.r.Context(), bearer, route.scopes...)
 	if err != nil {
 		return err
 	}

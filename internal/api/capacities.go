@@ -3,10 +3,12 @@ package api
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 
+	"freshet.dev/internal/auth"
 	"freshet.dev/internal/capacity"
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/refresh"
@@ -172,9 +174,11 @@ func (a azure) operation(c *call) (reply, error) {
 	return reply{}, fault.New(fault.NotFound, codeNotFound, "cannot find operation '%s'", id)
 }
 
-// azureRoutes are those of Azure's resource manager. Any subscription and any resource group mean this server.
+// azureRoutes are those of Azure's resource manager. Any subscription and any resource group mean this server. They take tokens for Azure as
+// well as those for Power BI.
 func azureRoutes(read, write []string) []route {
 	var table []route
+	read, write = append(slices.Clone(read), auth.ScopeAzure), append(slices.Clone(write), auth.ScopeAzure)
 	for _, a := range azures() {
 		capacities := "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroup}/providers/" + a.provider + "/capacities"
 		add := func(method, pattern string, scopes []string, handle func(azure, *call) (reply, error), about about) {

@@ -20,7 +20,7 @@ import (
 // everybody is a verifier that takes a token for its bearer's id.
 type everybody struct{}
 
-func (everybody) Verify(_ context.Context, bearer string) (auth.Principal, error) {
+func (everybody) Verify(_ context.Context, bearer string, _ ...string) (auth.Principal, error) {
 	return auth.Principal{ID: bearer, Name: bearer, Scopes: auth.AllScopes()}, nil
 }
 

@@ -63,6 +63,9 @@ const (
 	ScopeWorkspaceReadWrite = "Workspace.ReadWrite.All"
 	ScopeCapacityRead       = "Capacity.Read.All"
 	ScopeCapacityReadWrite  = "Capacity.ReadWrite.All"
+
+	// ScopeAzure is the one scope of Azure's own interface. A route that takes it takes tokens for that interface too.
+	ScopeAzure = "user_impersonation"
 )
 
 // Principal is who calls.
@@ -70,7 +73,7 @@ type Principal struct {
 	ID      string // stable: oid, else sub; never empty
 	Name    string // for people; the ID when the token names nobody
 	App     bool   // an application (service principal), which has no scopes and is judged by its grants alone
-	Owner   bool   // the owner of this machine: Admin of every workspace
+	Owner   bool   // the owner of this machine, or an administrator that the configuration names: Admin of every workspace
 	Tenant  bool   // an application that its tenant has made an administrator of Power BI
 	Scopes  []string
 	Expires time.Time
@@ -79,10 +82,7 @@ type Principal struct {
 // Allows tells whether the principal's token covers a scope: one of those named. Read-write covers read. An application's token
 // names no scopes and covers all (contract, section 4).
 func (p Principal) Allows(scopes ...string) bool {
-	if p.App && len(p.Scopes) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(scopes, func(scope string) bool { return slices.Contains(p.Scopes, scope) })
+	return p.App || slices.ContainsFunc(scopes, func(scope string) bool { return slices.Contains(p.Scopes, scope) })
 }
 
 // roleAdministrator is the role by which a tenant makes an application an administrator of Power BI.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,7 +23,8 @@ const EntraAuthority = "https://login.microsoftonline.com"
 // EntraOptions describe the tenant whose tokens are accepted.
 type EntraOptions struct {
 	Tenant    string       // its id, a GUID
-	Audiences []string     // the only ones that are accepted; empty = those that Power BI's clients ask for
+	Audiences []string     // the only ones that are accepted; empty = those that Power BI's clients ask for, and Azure's for Azure's routes
+	Owners    []string     // the object ids of those who are Admin of every workspace
 	Authority string       // "" = EntraAuthority; https, without a slash at its end
 	Client    *http.Client // asks for the keys; required
 	Now       func() time.Time
@@ -34,7 +36,7 @@ type EntraOptions struct {
 // among them, which is how a rotation is noticed.
 type Entra struct {
 	options EntraOptions
-	issuers []string
+	issuers map[string]string // versions by issuer
 
 	asking sync.Mutex // held by who reads the keys
 	asked  time.Time  // when that was last done, with or without success; guarded by asking
@@ -63,19 +65,21 @@ func NewEntra(options EntraOptions) (*Entra, error) {
 	if authority, err := url.Parse(options.Authority); err != nil || authority.Scheme != "https" || authority.Host == "" {
 		return nil, fault.New(fault.Invalid, fault.CodeInvalidRequest, "cannot ask the authority %q for keys: it is not an https address", options.Authority)
 	}
-	if len(options.Audiences) == 0 {
-		options.Audiences = audiences()
-	}
 	options.Tenant = tenant.String()
-	return &Entra{options: options, issuers: []string{
-		"https://sts.windows.net/" + options.Tenant + "/",  // version 1.0
-		options.Authority + "/" + options.Tenant + "/v2.0", // version 2.0
+	owners := make([]string, len(options.Owners))
+	for i, id := range options.Owners {
+		owners[i] = strings.ToLower(id)
+	}
+	options.Owners = owners
+	return &Entra{options: options, issuers: map[string]string{
+		"https://sts.windows.net/" + options.Tenant + "/":  "1.0",
+		options.Authority + "/" + options.Tenant + "/v2.0": "2.0",
 	}}, nil
 }
 
-// Verify checks a bearer token (without the word "Bearer") and returns who it speaks for. See Unauthenticated for its errors; one that
-// is Unavailable means that the tenant's keys could not be read, which says nothing about the token.
-func (e *Entra) Verify(ctx context.Context, bearer string) (Principal, error) {
+// Verify checks a bearer token (without the word "Bearer") for a route that takes some scopes, and returns who it speaks for. See
+// Unauthenticated for its errors; one that is Unavailable means that the tenant's keys could not be read, which says nothing about the token.
+func (e *Entra) Verify(ctx context.Context, bearer string, scopes ...string) (Principal, error) {
 	header, err := readHeader(bearer)
 	if err != nil {
 		return Principal{}, err
@@ -84,14 +88,25 @@ func (e *Entra) Verify(ctx context.Context, bearer string) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	token, err := readToken(bearer, e.options.Audiences, jwt.WithKey(header.algorithm, key), jwt.WithClock(jwt.ClockFunc(e.options.Now)))
+	accepted := e.options.Audiences
+	if len(accepted) == 0 {
+		accepted = audiences(scopes...)
+	}
+	token, err := readToken(bearer, accepted, jwt.WithKey(header.algorithm, key), jwt.WithClock(jwt.ClockFunc(e.options.Now)))
 	if err != nil {
 		return Principal{}, err
 	}
-	if issuer, _ := token.Issuer(); !slices.Contains(e.issuers, issuer) {
+	issuer, _ := token.Issuer()
+	version, ours := e.issuers[issuer]
+	if !ours || claim(token, "tid") != "" && !strings.EqualFold(claim(token, "tid"), e.options.Tenant) {
 		return Principal{}, bad("its issuer is not the tenant " + e.options.Tenant)
 	}
-	return principal(token)
+	if its := claim(token, "ver"); its != "" && its != version {
+		return Principal{}, bad("its issuer is that of version " + version + ", and its version " + its)
+	}
+	caller, err := principal(token)
+	caller.Owner = err == nil && slices.Contains(e.options.Owners, caller.ID)
+	return caller, err
 }
 
 // key finds the key of an id, reading the tenant's keys where that may help. Keys that are known but old serve as long as new ones cannot be

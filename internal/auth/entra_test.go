@@ -7,10 +7,13 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -210,6 +213,95 @@ func TestR3EntraTokens(t *testing.T) {
 	}
 	if _, err := one.Verify(context.Background(), a.sign(t, "k1", jwa.RS256(), change("aud", "https://freshet.example.org"))); err != nil {
 		t.Errorf("the audience that the configuration names: %v", err)
+	}
+}
+
+// R3: what makes a token one of a person, of an application, or of nobody.
+func TestR3EntraClaims(t *testing.T) {
+	now := noon
+	a := newAuthority(t)
+	a.addRSA(t, "k1")
+	entra, err := NewEntra(EntraOptions{Tenant: strings.ToUpper(tenant), Owners: []string{"AA11"}, Authority: a.URL, Client: a.Client(), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v1, v2 := "https://sts.windows.net/"+tenant+"/", a.URL+"/"+tenant+"/v2.0"
+	app := func() map[string]any { return appClaims(v2) }
+	without := func(claims map[string]any, names ...string) map[string]any {
+		for _, name := range names {
+			delete(claims, name)
+		}
+		return claims
+	}
+	appV1 := func() map[string]any {
+		return with(with(without(appClaims(v1), "azp"), "appid", "client-of-v1"), "ver", "1.0")
+	}
+	public, err := x509.MarshalPKIXPublicKey(a.keys["k1"].Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	headers := jws.NewHeaders()
+	if err := headers.Set(jws.KeyIDKey, "k1"); err != nil {
+		t.Fatal(err)
+	}
+	payload, err := json.Marshal(userClaims())
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged, err := jws.Sign(payload, jws.WithKey(jwa.HS256(), public, jws.WithProtectedHeaders(headers)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unsigned := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","kid":"k1"}`)) + "." + base64.RawURLEncoding.EncodeToString(payload) + "."
+	sign := func(claims map[string]any) string { return a.sign(t, "k1", jwa.RS256(), claims) }
+
+	for _, c := range []struct{ name, bearer, code string }{
+		{"alg none", unsigned, CodeBad},
+		{"the public key as HMAC secret", string(forged), CodeBad},
+		{"an issuer of version 1.0 that says 2.0", sign(with(userClaims(), "ver", "2.0")), CodeBad},
+		{"an issuer of version 2.0 that says 1.0", sign(with(app(), "ver", "1.0")), CodeBad},
+		{"another tenant's id beside our issuer", sign(with(userClaims(), "tid", "00000000-0000-4000-8000-000000000000")), CodeBad},
+		{"valid in six minutes", sign(with(userClaims(), "nbf", noon.Add(6*time.Minute).Unix())), CodeBad},
+		{"valid in four minutes", sign(with(userClaims(), "nbf", noon.Add(4*time.Minute).Unix())), ""},
+		{"expired six minutes ago", sign(with(userClaims(), "exp", noon.Add(-6*time.Minute).Unix())), CodeExpired},
+		{"expired four minutes ago", sign(with(userClaims(), "exp", noon.Add(-4*time.Minute).Unix())), ""},
+		{"without an end", sign(without(userClaims(), "exp")), CodeBad},
+		{"an application with the scopes of a person", sign(with(with(app(), "idtyp", "app"), "scp", "Dataset.ReadWrite.All")), CodeBad},
+		{"for Azure", sign(with(app(), "aud", "https://management.azure.com")), CodeBad},
+	} {
+		if got, err := entra.Verify(context.Background(), c.bearer); fault.CodeOf(err) != c.code {
+			t.Errorf("%s: %+v, %v; want %q", c.name, got, err, c.code)
+		}
+	}
+
+	for _, c := range []struct {
+		name       string
+		claims     map[string]any
+		app, owner bool
+		may        bool // read models
+	}{
+		{"a person", userClaims(), false, true, true},
+		{"another person", with(userClaims(), "oid", "AA12"), false, false, true},
+		{"a person without scopes", without(userClaims(), "scp"), false, true, false},
+		{"a person without scopes, whom only the ids tell", without(userClaims(), "scp", "upn"), false, true, false},
+		{"a person without scopes, who is their own subject", with(without(userClaims(), "scp"), "sub", "aa11"), false, true, false},
+		{"a person by idtyp", with(without(userClaims(), "scp", "upn"), "idtyp", "user"), false, true, false},
+		{"azp, version 2.0", app(), true, false, true},
+		{"appid, version 1.0", appV1(), true, false, true},
+		{"idtyp", with(without(app(), "azp"), "idtyp", "app"), true, false, true},
+		{"an administrator", with(with(app(), "oid", "aa11"), "sub", "aa11"), true, true, true},
+	} {
+		got, err := entra.Verify(context.Background(), sign(c.claims))
+		if err != nil || got.App != c.app || got.Owner != c.owner || got.Administrator() != c.owner || got.Allows(ScopeDatasetRead, ScopeDatasetReadWrite) != c.may {
+			t.Errorf("%s: %+v, %v", c.name, got, err)
+		}
+	}
+
+	// Azure's routes take tokens for Azure, also those that name no version, and still those for Power BI.
+	for _, audience := range []string{"https://management.azure.com", "https://management.azure.com/", "https://management.core.windows.net/", "https://api.powerbi.com"} {
+		if _, err := entra.Verify(context.Background(), sign(without(with(app(), "aud", audience), "ver")), ScopeCapacityRead, ScopeAzure); err != nil {
+			t.Errorf("%s: %v", audience, err)
+		}
 	}
 }
 

@@ -100,7 +100,11 @@ func (l *Local) Issue(claims Claims) (string, error) {
 	if claims.Audience == "" {
 		claims.Audience = DefaultAudience
 	}
-	if !knownAudience(claims.Audience) && !azureAudience(claims.Audience) && claims.Audience != refreshUse {
+	if claims.App && len(claims.Scopes) > 0 {
+		return "", fault.New(fault.Invalid, fault.CodeInvalidRequest, "cannot issue a token with scopes to an application").
+			WithHint("Its roles in workspaces say what it may do.")
+	}
+	if !issuable(claims.Audience) && claims.Audience != refreshUse {
 		return "", fault.New(fault.Invalid, fault.CodeInvalidRequest, "cannot issue a token for audience %q", claims.Audience).
 			WithHint("Known audiences: %s.", strings.Join(audiences(), ", "))
 	}
@@ -192,9 +196,10 @@ func (l *Local) sign(builder *jwt.Builder) (string, error) {
 	return string(signed), nil
 }
 
-// Verify checks a bearer token (without the word "Bearer") and returns who it speaks for. See Unauthenticated for its errors.
-func (l *Local) Verify(_ context.Context, bearer string) (Principal, error) {
-	_, caller, err := l.read(bearer, audiences())
+// Verify checks a bearer token (without the word "Bearer") for a route that takes some scopes, and returns who it speaks for. See
+// Unauthenticated for its errors.
+func (l *Local) Verify(_ context.Context, bearer string, scopes ...string) (Principal, error) {
+	_, caller, err := l.read(bearer, audiences(scopes...))
 	return caller, err
 }
 

@@ -309,7 +309,7 @@ func TestConcurrentUse(t *testing.T) {
 
 func TestIssueRefusesNonsense(t *testing.T) {
 	local := openAt(t, t.TempDir(), nil)
-	for _, claims := range []Claims{{Subject: "u", Audience: "https://example.org"}, {Subject: "u", Lifetime: -time.Second}} {
+	for _, claims := range []Claims{{Subject: "u", Audience: "https://example.org"}, {Subject: "u", Lifetime: -time.Second}, {Subject: "u", App: true, Scopes: AllScopes()}} {
 		if token, err := local.Issue(claims); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%+v gives %q, %v", claims, token, err)
 		}

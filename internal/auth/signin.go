@@ -166,7 +166,7 @@ func (s *SignIn) client(id string) (Client, error) {
 
 // grant issues the tokens of a sign-in; wanted are the OpenID scopes beside those of the audience.
 func (s *SignIn) grant(claims Claims, wanted []string) (granted Granted, err error) {
-	if !s.issues(claims.Audience) {
+	if !issuable(claims.Audience) {
 		return Granted{}, fault.New(fault.Invalid, CodeScope, "cannot give a token for %q", claims.Audience).
 			WithHint("Ask for the scope https://analysis.windows.net/powerbi/api/.default.")
 	}
@@ -188,11 +188,6 @@ func (s *SignIn) grant(claims Claims, wanted []string) (granted Granted, err err
 	return granted, err
 }
 
-// issues tells whether tokens for an audience are given: Power BI's and, since its clients ask for one beside, Azure's.
-func (s *SignIn) issues(audience string) bool {
-	return knownAudience(audience) || azureAudience(audience)
-}
-
 // Device is what a program shows to the person who is to sign in.
 type Device struct {
 	DeviceCode string
@@ -207,7 +202,7 @@ func (s *SignIn) StartDevice(id, audience string, scopes []string) (Device, erro
 	if err != nil {
 		return Device{}, err
 	}
-	if !s.issues(audience) {
+	if !issuable(audience) {
 		return Device{}, fault.New(fault.Invalid, CodeScope, "cannot give a token for %q", audience)
 	}
 	now := s.now()

@@ -18,9 +18,10 @@ const (
 	clockSkew = 5 * time.Minute // what Entra's own validators allow
 )
 
-// audiences are those that real clients ask for, by their .default scopes and by the documents (rest-contract, section 4).
-func audiences() []string {
-	return []string{
+// audiences are those that real clients ask for, by their .default scopes and by the documents (rest-contract, section 4). A route that takes
+// Azure's scope takes also tokens for Azure.
+func audiences(scopes ...string) []string {
+	accepted := []string{
 		"https://api.powerbi.com",
 		"https://api.powerbi.com/",
 		"https://analysis.windows.net/powerbi/api",
@@ -28,18 +29,22 @@ func audiences() []string {
 		"00000009-0000-0000-c000-000000000000",
 		"https://api.fabric.microsoft.com",
 	}
-}
-
-// azureAudience tells whether tokens for Azure's own interface are meant, which Power BI's clients ask for beside.
-func azureAudience(audience string) bool {
-	switch strings.TrimSuffix(audience, "/") {
-	case "https://management.core.windows.net", "https://management.azure.com":
-		return true
+	if slices.Contains(scopes, ScopeAzure) {
+		accepted = append(accepted, azureAudiences()...)
 	}
-	return false
+	return accepted
 }
 
-func knownAudience(audience string) bool { return slices.Contains(audiences(), audience) }
+// azureAudiences are those of Azure's own interface, whose tokens Power BI's clients ask for beside.
+func azureAudiences() []string {
+	return []string{
+		"https://management.core.windows.net", "https://management.core.windows.net/",
+		"https://management.azure.com", "https://management.azure.com/",
+	}
+}
+
+// issuable tells whether tokens for an audience are given.
+func issuable(audience string) bool { return slices.Contains(audiences(ScopeAzure), audience) }
 
 type tokenHeader struct {
 	algorithm jwa.SignatureAlgorithm
@@ -99,22 +104,21 @@ func readToken(bearer string, accepted []string, options ...jwt.ParseOption) (jw
 
 // principal reads who a verified token speaks for, by the claims of Entra's tokens.
 func principal(token jwt.Token) (Principal, error) {
-	text := func(names ...string) string {
-		for _, name := range names {
-			var value string
-			if token.Get(name, &value) == nil && value != "" {
-				return value
-			}
-		}
-		return ""
-	}
 	p := Principal{
-		ID:     strings.ToLower(text("oid", "sub")),
-		Name:   text("upn", "preferred_username", "name", "app_displayname", "appid", "azp"),
-		Scopes: strings.Fields(text("scp")),
+		ID:     strings.ToLower(claim(token, "oid", "sub")),
+		Name:   claim(token, "upn", "preferred_username", "name", "app_displayname", "appid", "azp"),
+		Scopes: strings.Fields(claim(token, "scp")),
 	}
-	// idtyp is a claim that a tenant may leave out; a user's token always has scopes then.
-	p.App = text("idtyp") == "app" || len(p.Scopes) == 0 && text("appid", "azp") != ""
+	switch claim(token, "idtyp") {
+	case "app":
+		p.App = true
+	case "": // a claim that a tenant may leave out: then an application is its own subject, and names no person and no scopes
+		p.App = len(p.Scopes) == 0 && claim(token, "appid", "azp") != "" && claim(token, "upn", "unique_name", "preferred_username") == "" &&
+			strings.EqualFold(claim(token, "sub"), claim(token, "oid"))
+	}
+	if p.App && len(p.Scopes) > 0 {
+		return Principal{}, bad("it speaks for an application and has the scopes of a person")
+	}
 	var roles []any
 	p.Tenant = p.App && token.Get("roles", &roles) == nil && slices.Contains(roles, any(roleAdministrator))
 	if p.ID == "" {
@@ -125,6 +129,17 @@ func principal(token jwt.Token) (Principal, error) {
 	}
 	p.Expires, _ = token.Expiration()
 	return p, nil
+}
+
+// claim returns the first text among some claims.
+func claim(token jwt.Token, names ...string) string {
+	for _, name := range names {
+		var value string
+		if token.Get(name, &value) == nil && value != "" {
+			return value
+		}
+	}
+	return ""
 }
 
 func bad(why string) *fault.Error {

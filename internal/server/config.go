@@ -87,6 +87,8 @@ type Auth struct {
 	Mode      AuthMode `yaml:"mode"`
 	Tenant    string   `yaml:"tenant"`    // of mode entra: its id
 	Audiences []string `yaml:"audiences"` // of mode entra: the only ones accepted; empty = those of Power BI's clients
+
+	Administrators []string `yaml:"administrators"` // of mode entra: object ids of people and applications that are Admin of every workspace
 }
 
 // Client is an application, or a program with which people sign in.
@@ -218,8 +220,13 @@ func (c Config) check() error {
 	default:
 		return fmt.Errorf("auth.mode: there is no mode %q: the modes are local, entra and none", c.Auth.Mode)
 	}
-	if c.Auth.Mode != AuthEntra && (c.Auth.Tenant != "" || len(c.Auth.Audiences) > 0) {
-		return fmt.Errorf("auth.tenant and auth.audiences belong to auth.mode entra, and the mode is %s", c.Auth.Mode)
+	if c.Auth.Mode != AuthEntra && (c.Auth.Tenant != "" || len(c.Auth.Audiences) > 0 || len(c.Auth.Administrators) > 0) {
+		return fmt.Errorf("auth.tenant, auth.audiences and auth.administrators belong to auth.mode entra, and the mode is %s", c.Auth.Mode)
+	}
+	for _, id := range c.Auth.Administrators {
+		if _, err := uuid.Parse(id); err != nil {
+			return fmt.Errorf("auth.administrators: %q is not an object id, which is a GUID", id)
+		}
 	}
 	for _, client := range c.Clients {
 		if _, err := uuid.Parse(client.ID); err != nil {

@@ -133,11 +133,13 @@ func TestConfigErrors(t *testing.T) {
 		"clients: [{id: etl}]\n":   `the id "etl" is not a GUID`,
 		"clients: [{id: 0a000000-0000-4000-8000-000000000001, roles: {Sales: Boss}}]\n":              "cannot give the role 'Boss'",
 		"auth: {mode: none}\nclients: [{id: 0a000000-0000-4000-8000-000000000001, secretHash: x}]\n": "the mode is none",
-		"auth: {mode: local, tenant: x}\n":                                 "belong to auth.mode entra",
-		"\ndataSources: [{kind: PostgreSQL, password: \"${env:NOPE}\"}]\n": "line 2: cannot replace ${env:NOPE}: the environment variable NOPE is not set",
-		"data: ${vault:x}\n":                                               "only ${env:NAME} and ${file:PATH} are known",
-		"listen: a:1\n---\nlisten: b:1\n":                                  "more than one document",
-		"listen: a:1\nlisten: b:1\n":                                       "line 2: ",
+		"auth: {mode: local, administrators: [x]}\n":                                                 "belong to auth.mode entra",
+		"auth: {mode: entra, tenant: x, administrators: [ana]}\n":                                    "\"ana\" is not an object id",
+		"auth: {mode: local, tenant: x}\n":                                                           "belong to auth.mode entra",
+		"\ndataSources: [{kind: PostgreSQL, password: \"${env:NOPE}\"}]\n":                           "line 2: cannot replace ${env:NOPE}: the environment variable NOPE is not set",
+		"data: ${vault:x}\n":              "only ${env:NAME} and ${file:PATH} are known",
+		"listen: a:1\n---\nlisten: b:1\n": "more than one document",
+		"listen: a:1\nlisten: b:1\n":      "line 2: ",
 	} {
 		_, err := decode(t, text)
 		if err == nil || !strings.Contains(err.Error(), want) {

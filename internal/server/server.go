@@ -156,7 +156,9 @@ func (s *Server) open(ctx context.Context) error {
 	case AuthLocal:
 		options.Verifier, options.SignIn, err = s.issuer()
 	case AuthEntra:
-		options.Verifier, err = auth.NewEntra(auth.EntraOptions{Tenant: s.config.Auth.Tenant, Audiences: s.config.Auth.Audiences, Client: &http.Client{}, Now: time.Now})
+		options.Verifier, err = auth.NewEntra(auth.EntraOptions{
+			Tenant: s.config.Auth.Tenant, Audiences: s.config.Auth.Audiences, Owners: s.config.Auth.Administrators, Client: &http.Client{}, Now: time.Now,
+		})
 	}
 	if err != nil {
 		return err
