@@ -49,12 +49,6 @@ type Options struct {
 	Logger          *slog.Logger
 }
 
-// Limits of what a caller may send.
-const (
-	maxRefreshBody = 1 << 20
-	maxDeployBody  = 256 << 20
-)
-
 // face is the handler of all routes.
 type face struct {
 	Options
@@ -116,6 +110,8 @@ func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 	header.Set("X-Frame-Options", "deny")
 	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	header.Set("Referrer-Policy", "no-referrer")
 	if err := f.ours(r); err != nil {
 		f.refuse(w, r, err)
 		return
@@ -247,7 +243,7 @@ func write(w http.ResponseWriter, answer reply) error {
 
 // decodeStrict reads a body of Freshet's own routes, where what is not known is an error.
 func (c *call) decodeStrict(limit int64, into any) error {
-	decoder := json.NewDecoder(http.MaxBytesReader(c.w, c.r.Body, limit))
+	decoder := json.NewDecoder(c.json(limit))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
 		return bodyFault(err)
@@ -256,13 +252,4 @@ func (c *call) decodeStrict(limit int64, into any) error {
 		return bodyFault(errors.New("more follows after its end"))
 	}
 	return nil
-}
-
-// bodyFault is an error of reading a body.
-func bodyFault(err error) error {
-	var tooLong *http.MaxBytesError
-	if errors.As(err, &tooLong) {
-		return fault.New(fault.Invalid, codeTooLarge, "cannot take a request body of more than %d bytes", tooLong.Limit)
-	}
-	return fault.New(fault.Invalid, codeInvalid, "cannot read the request body as JSON: %w", err)
 }

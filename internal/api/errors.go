@@ -27,6 +27,10 @@ const (
 	// Do: send less; the text names the limit.
 	codeTooLarge = "RequestTooLarge"
 
+	// Invalid 408: the body of the request came too slowly, or not at all.
+	// Do: send the request again; a body of a megabyte has half a minute, a deployment five minutes.
+	codeSlow = "RequestTimeout"
+
 	// Throttled: the caller has sent more requests in a minute, refreshes in an hour or sign-ins than are allowed.
 	// Do: wait as long as Retry-After says; ask less often, or with Prefer: wait=15.
 	codeThrottled = "TooManyRequests"
@@ -57,6 +61,8 @@ func status(err error) int {
 	switch fault.CodeOf(err) {
 	case codeTooLarge:
 		return http.StatusRequestEntityTooLarge
+	case codeSlow:
+		return http.StatusRequestTimeout
 	case codeNotServed:
 		return http.StatusNotImplemented
 	case codeMethod:

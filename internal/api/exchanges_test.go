@@ -239,6 +239,14 @@ func (x *exchanges) call(d *datadriven.TestData) string {
 	if guidText.FindString(response.Header.Get("RequestId")) == "" {
 		x.t.Errorf("%s %s has no RequestId", method, path)
 	}
+	for name, want := range securityHeaders() {
+		if got := response.Header.Get(name); got != want {
+			x.t.Errorf("%s %s has the header %s: %q", method, path, name, got)
+		}
+	}
+	if inside := api.Inside(string(content)); response.StatusCode >= 400 && inside != "" {
+		x.t.Errorf("%s %s tells what is inside: %q", method, path, inside)
+	}
 	if _, pattern := x.routes.Handler(request); pattern != "" {
 		x.spec.check(x.t, pattern, d.Input != "", []byte(x.fill(d.Input)), response, content)
 		if response.StatusCode < 300 {
@@ -268,6 +276,15 @@ func (x *exchanges) call(d *datadriven.TestData) string {
 		out.Write(content)
 	}
 	return strings.TrimRight(x.hide(out.String()), "\n") + "\n"
+}
+
+// securityHeaders are on every answer, so that a browser makes nothing of it and keeps nothing.
+func securityHeaders() map[string]string {
+	return map[string]string{
+		"Cache-Control": "no-store, must-revalidate, no-cache", "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+		"X-Frame-Options": "deny", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+	}
 }
 
 // deploy NAME [mine]: deploys the input, a model.bim, into workspace Sales, or with mine into My workspace, and keeps the id as {NAME} and that

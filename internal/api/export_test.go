@@ -24,3 +24,6 @@ func Unserved() [][2]string {
 	}
 	return all
 }
+
+// Inside returns what a text tells that no answer may tell.
+func Inside(text string) string { return inside.FindString(text) }

@@ -16,7 +16,7 @@ import (
 
 // decodeLenient reads a body in which only the named fields matter.
 func (c *call) decodeLenient(limit int64, into any) error {
-	err := json.NewDecoder(http.MaxBytesReader(c.w, c.r.Body, limit)).Decode(into)
+	err := json.NewDecoder(c.json(limit)).Decode(into)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return bodyFault(err)
 	}

@@ -21,8 +21,8 @@ func TestDecodeParameters(t *testing.T) {
 	}
 	for body, want := range map[string]string{
 		`{"updateDetails":[{"name":"a","newValue":{}}]}`: "cannot update parameter 'a': its newValue must be a text",
-		`{"updateDetails":{}}`:                           "cannot read the request body as JSON",
-		`{"updateDetails":`:                              "cannot read the request body as JSON",
+		`{"updateDetails":{}}`:                           "'updateDetails' must be a list, not object",
+		`{"updateDetails":`:                              "its JSON ends too early",
 	} {
 		if _, err := decode(body); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", body, err)

@@ -191,17 +191,6 @@ func objectOf(content []byte) ([]property, error) {
 	return fields, nil
 }
 
-func jsonFault(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("its JSON ends too early")
-	}
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return errors.New("it is not JSON: " + syntax.Error() + " at byte " + strconv.FormatInt(syntax.Offset, 10))
-	}
-	return errors.New("it is not JSON: " + err.Error())
-}
-
 func textOf(value json.RawMessage) (*string, error) {
 	var text string
 	if json.Unmarshal(value, &text) != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 func (c *call) startRefresh() (reply, error) {
-	content, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxRefreshBody))
+	content, err := io.ReadAll(c.json(maxRefreshBody))
 	if err != nil {
 		return reply{}, bodyFault(err)
 	}

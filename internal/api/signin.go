@@ -47,9 +47,12 @@ func (c *call) oauth(answer func(form url.Values) (any, error)) (reply, error) {
 	if err := c.limit(c.signIns, address); err != nil {
 		return reply{}, err
 	}
-	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxForm)
+	c.r.Body = c.body(maxForm)
 	err := c.r.ParseForm()
 	if err != nil {
+		if read := bodyFault(err); fault.CodeOf(read) != codeInvalid {
+			return reply{}, read // too much, or too slow
+		}
 		err = fault.New(fault.Invalid, auth.CodeMalformed, "cannot read the form: %w", err)
 	}
 	var body any

@@ -240,3 +240,33 @@ func TestR37Zones(t *testing.T) {
 		}
 	}
 }
+
+// What a request names is refused, or has a next moment that lies ahead, in whatever zone.
+func FuzzChange(f *testing.F) {
+	f.Add("15 6 * * 1-5", "Pacific Standard Time", "", "", int64(1_790_000_000))
+	f.Add("", "Europe/Lisbon", "Monday", "07:30", int64(1_774_000_000))
+	f.Add("0 0 30 2 *", "UTC", "", "", int64(0))
+	f.Fuzz(func(t *testing.T, cron, zone, day, clock string, now int64) {
+		change := Change{Enabled: ptr(true), ZoneID: &zone}
+		if cron != "" {
+			change.Cron = &cron
+		} else {
+			change.Days, change.Times = &[]string{day}, &[]string{clock}
+		}
+		applied, err := Schedule{}.Apply(change, 48)
+		if err != nil {
+			if fault.KindOf(err) != fault.Invalid {
+				t.Fatal(err)
+			}
+			return
+		}
+		after := time.Unix(now%10_000_000_000, 0)
+		next, found, err := applied.Next(after)
+		if err != nil && fault.KindOf(err) != fault.Invalid {
+			t.Fatal(err)
+		}
+		if err == nil && found && !next.After(after) {
+			t.Errorf("%q in %q: %s comes after %s", cron, zone, next, after)
+		}
+	})
+}

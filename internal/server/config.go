@@ -18,6 +18,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/google/uuid"
 
+	"freshet.dev/internal/api"
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/notify"
 	"freshet.dev/internal/source"
@@ -66,11 +67,16 @@ type Config struct {
 	Notifications Notifications `yaml:"notifications"`
 }
 
-// Limits are how often one caller may call; see api.Limits.
+// Limits are how often one caller may call, see api.Limits, and how many connections each door takes.
 type Limits struct {
 	RequestsPerMinute int `yaml:"requestsPerMinute"`
 	Burst             int `yaml:"burst"`
 	RefreshesPerHour  int `yaml:"refreshesPerHour"`
+	Connections       int `yaml:"connections"`
+}
+
+func (l Limits) perCaller() api.Limits {
+	return api.Limits{RequestsPerMinute: l.RequestsPerMinute, Burst: l.Burst, RefreshesPerHour: l.RefreshesPerHour}
 }
 
 // DataSource is one entry of dataSources: what models may read, and as whom.
@@ -145,7 +151,7 @@ func DefaultConfig() Config {
 		Capacities:   []Capacity{{Name: "default"}},
 		KeepVersions: Duration(24 * time.Hour), KeepFinishedFor: Duration(6 * time.Hour),
 		KeepHistory: Duration(90 * 24 * time.Hour),
-		Limits:      Limits{RequestsPerMinute: 12_000, Burst: 2_000, RefreshesPerHour: 3_600}, MinFreeDisk: 1 << 30,
+		Limits:      Limits{RequestsPerMinute: 12_000, Burst: 2_000, RefreshesPerHour: 3_600, Connections: 1_000}, MinFreeDisk: 1 << 30,
 	}
 }
 
@@ -244,7 +250,7 @@ func (c Config) check() error {
 	if c.Data == "" {
 		return errors.New("data: the folder for catalog, files and keys must be named")
 	}
-	if l := c.Limits; min(l.RequestsPerMinute, l.Burst, l.RefreshesPerHour) < 0 {
+	if l := c.Limits; min(l.RequestsPerMinute, l.Burst, l.RefreshesPerHour, l.Connections) < 0 {
 		return errors.New("limits: none may be negative; 0 switches one off")
 	}
 	if len(c.Capacities) == 0 {

@@ -75,7 +75,7 @@ notifications:
 			{Name: "5B4F1D3E-0000-4000-8000-000000000001", Notifications: &notify.Audience{On: notify.OnCompletion, Webhooks: []string{"ops"}}},
 			{Name: "Sales/Silent", Notifications: &notify.Audience{}}},
 		KeepVersions: Duration(90 * time.Minute), MinFreeDisk: 200 << 20, RetryAll: true, StandardDetails: true,
-		KeepHistory: Duration(720 * time.Hour), Limits: Limits{RequestsPerMinute: 600, Burst: 2000},
+		KeepHistory: Duration(720 * time.Hour), Limits: Limits{RequestsPerMinute: 600, Burst: 2000, Connections: 1000},
 		Notifications: Notifications{
 			Webhooks: []notify.Webhook{{Name: "ops", URL: "https://example.com/hook", Secret: "a secret of twenty-four bytes", AllowHTTP: true, AllowPrivate: true}},
 			Mail:     notify.Mail{Host: "smtp.example.com", Port: 2525, Security: notify.TLS, Username: "u", Password: "s3cret: [x", From: "freshet@example.com"},

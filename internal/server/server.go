@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
@@ -150,7 +151,7 @@ func (s *Server) open(ctx context.Context) error {
 			_, err := rows.Workspaces(ctx)
 			return err
 		},
-		Hosts: s.config.hosts(), StandardDetails: s.config.StandardDetails, Limits: api.Limits(s.config.Limits), Now: time.Now, Stopping: s.stopping, NewID: uuid.NewString, Logger: s.logger,
+		Hosts: s.config.hosts(), StandardDetails: s.config.StandardDetails, Limits: s.config.Limits.perCaller(), Now: time.Now, Stopping: s.stopping, NewID: uuid.NewString, Logger: s.logger,
 	}
 	switch s.config.Auth.Mode {
 	case AuthLocal:
@@ -294,13 +295,9 @@ func (s *Server) listen(handler http.Handler) error {
 	if err != nil {
 		return inUse(s.config.Listen, "--listen", err)
 	}
-	s.listener = listener
+	s.listener = s.limited(listener)
 	s.later(closing(listener))
-	s.http = &http.Server{
-		Handler: handler, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
-		// Answers have no limit of their own: a query streams as long as its reader reads, and sets a limit for each piece.
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-	}
+	s.http = httpServer(handler, s.logger)
 	s.address = Address{URL: "http://" + reachable(listener), Data: s.config.Data, Open: s.config.Auth.Mode == AuthNone}
 	if err := s.listenTLS(); err != nil {
 		return err
@@ -315,6 +312,23 @@ func (s *Server) listen(handler http.Handler) error {
 	}
 	s.later(func() error { return os.Remove(path) })
 	return nil
+}
+
+// httpServer has the limits of slow and of talkative callers. Answers have no limit of time here: a query streams as long as its reader reads,
+// and sets a limit for each piece. A handler sets a shorter one for its body.
+func httpServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug), DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+}
+
+// limited lets so many connections through at the same time as the configuration says; the others wait.
+func (s *Server) limited(listener net.Listener) net.Listener {
+	if s.config.Limits.Connections == 0 {
+		return listener
+	}
+	return netutil.LimitListener(listener, s.config.Limits.Connections)
 }
 
 func inUse(address, flag string, err error) error {

@@ -177,7 +177,7 @@ func (s *Server) listenTLS() error {
 	if err != nil {
 		return inUse(s.config.TLSListen, "--tls-listen", err)
 	}
-	s.http.TLSConfig, s.tls = settings, listener
+	s.http.TLSConfig, s.tls = settings, s.limited(listener)
 	s.later(closing(listener))
 	s.address.TLS = reachable(listener)
 	return nil
