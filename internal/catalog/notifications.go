@@ -21,17 +21,7 @@ func (c *Catalog) announce(ctx context.Context, tx *sql.Tx, op stored, to refres
 	if c.notify == nil {
 		return nil
 	}
-	ended := notify.Refresh{
-		RequestID: op.ID, Dataset: notify.Named{ID: op.Model}, RefreshType: string(op.Trigger), StartTime: op.AcceptedAt.UTC(), EndTime: at.UTC(),
-	}
-	ended.Status, ended.ExtendedStatus = to.Status()
-	if failure != nil {
-		ended.Error = &notify.Error{Code: failure.Code, Message: failure.Message, Where: failure.Where}
-	}
-	err := tx.QueryRowContext(ctx, `
-		SELECT i.name, w.id, w.name, (SELECT ifnull(sum(rows), 0) FROM steps WHERE operation = ?2 AND state = 'Committed')
-		FROM items i JOIN workspaces w ON w.id = i.workspace WHERE i.id = ?1`, op.Model, op.seq).
-		Scan(&ended.Dataset.Name, &ended.Workspace.ID, &ended.Workspace.Name, &ended.Rows)
+	told, err := ended(ctx, tx, op, to, at, failure)
 	if err != nil {
 		return err
 	}
@@ -41,7 +31,35 @@ func (c *Catalog) announce(ctx context.Context, tx *sql.Tx, op stored, to refres
 			return err
 		}
 	}
-	event := notify.Ended(ended)
+	return c.keep(ctx, tx, op, notify.Ended(told), option)
+}
+
+// announceDisabled keeps the notifications of a model's schedule that was disabled after its last refresh, in the transaction that disables it.
+func (c *Catalog) announceDisabled(ctx context.Context, tx *sql.Tx, model string, at time.Time) error {
+	if c.notify == nil {
+		return nil
+	}
+	op, err := scanOperation(tx.QueryRowContext(ctx, `SELECT `+operationColumns+` FROM operations
+		WHERE model = ? AND trigger_kind = ? AND state IN (?, ?) ORDER BY seq DESC LIMIT 1`, model, string(refresh.Scheduled), string(refresh.Failed), string(refresh.TimedOut)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // the history has been shortened: nobody knows any more what has failed
+	}
+	if err != nil {
+		return err
+	}
+	last, err := ended(ctx, tx, op, op.State, op.EndedAt, op.Failure)
+	if err != nil {
+		return err
+	}
+	option, err := notifyOption(ctx, tx, model)
+	if err != nil {
+		return err
+	}
+	return c.keep(ctx, tx, op, notify.Disabled(last, at.UTC()), option)
+}
+
+// keep stores an event for each who is to hear of it.
+func (c *Catalog) keep(ctx context.Context, tx *sql.Tx, op stored, event notify.Event, option string) error {
 	recipients := c.notify.Recipients(event, option)
 	if len(recipients) == 0 {
 		return nil
@@ -52,11 +70,27 @@ func (c *Catalog) announce(ctx context.Context, tx *sql.Tx, op stored, to refres
 	}
 	for _, recipient := range recipients {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO notifications (operation, channel, target, event, tries, due) VALUES (?, ?, ?, ?, 0, ?)`,
-			op.seq, string(recipient.Channel), recipient.Target, string(text), nanos(at)); err != nil {
+			op.seq, string(recipient.Channel), recipient.Target, string(text), nanos(event.Timestamp)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ended is what is told of an operation that has ended.
+func ended(ctx context.Context, tx *sql.Tx, op stored, to refresh.State, at time.Time, failure *refresh.Failure) (notify.Refresh, error) {
+	told := notify.Refresh{
+		RequestID: op.ID, Dataset: notify.Named{ID: op.Model}, RefreshType: string(op.Trigger), StartTime: op.AcceptedAt.UTC(), EndTime: at.UTC(),
+	}
+	told.Status, told.ExtendedStatus = to.Status()
+	if failure != nil {
+		told.Error = &notify.Error{Code: failure.Code, Message: failure.Message, Where: failure.Where}
+	}
+	err := tx.QueryRowContext(ctx, `
+		SELECT i.name, w.id, w.name, (SELECT ifnull(sum(rows), 0) FROM steps WHERE operation = ?2 AND state = 'Committed')
+		FROM items i JOIN workspaces w ON w.id = i.workspace WHERE i.id = ?1`, op.Model, op.seq).
+		Scan(&told.Dataset.Name, &told.Workspace.ID, &told.Workspace.Name, &told.Rows)
+	return told, err
 }
 
 // notifyOption is that of a model's schedule.

@@ -121,6 +121,56 @@ func TestF12EndsAreAnnounced(t *testing.T) {
 	}
 }
 
+// R37: that a schedule is disabled is told, with the last of the refreshes that have failed; also by mail, unless the schedule says no to mails.
+func TestR37DisablingIsAnnounced(t *testing.T) {
+	ctx := context.Background()
+	c := openWithWorkspace(t)
+	announced(t, c)
+	definition := deployEmpty(t, c, 1, 1)
+	for i, tt := range []struct {
+		option schedule.NotifyOption
+		want   string
+	}{{"", "ops ana@example.com"}, {schedule.NoNotification, "ops"}} {
+		former, err := c.Schedule(ctx, definition.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry := schedule.Entry{Model: definition.ID, Schedule: schedule.Schedule{Enabled: true, Notify: tt.option}, Since: noon.Add(time.Duration(i) * time.Second), Last: noon}
+		if err := c.PutSchedule(ctx, former, entry); err != nil {
+			t.Fatal(err)
+		}
+		op := refresh.Operation{ID: "op-" + string(rune('a'+i)), Model: definition.ID, ModelRevision: 1, Trigger: refresh.Scheduled, AcceptedAt: noon}
+		if _, _, err := c.Submit(ctx, op, refresh.Quota{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if op, err = c.Claim(ctx, op.ID, 0, "test", noon); err != nil {
+			t.Fatal(err)
+		}
+		failure := &refresh.Failure{Code: "C", Message: "cannot read"}
+		end := refresh.Transition{From: refresh.Accepted, To: refresh.Failed, At: noon.Add(time.Minute), Failure: failure}
+		if err := c.Transition(ctx, refresh.Lease{Operation: op.ID, Epoch: op.Epoch}, end); err != nil {
+			t.Fatal(err)
+		}
+		drain(t, c) // the end of the refresh itself
+		stale := entry
+		stale.Since = stale.Since.Add(-time.Hour)
+		for _, e := range []schedule.Entry{stale, entry, entry} { // the second time it is disabled already
+			if err := c.DisableSchedule(ctx, e, noon.Add(2*time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		list := drain(t, c)
+		if targets(list) != tt.want {
+			t.Fatalf("announced to %s, want %s", targets(list), tt.want)
+		}
+		event := list[0].Event
+		if event.Type != "schedule.disabled" || !event.Timestamp.Equal(noon.Add(2*time.Minute)) || event.Data.RequestID != op.ID || event.Data.Dataset.Name != "Model 1" ||
+			event.Data.ExtendedStatus != "Failed" || event.Data.Error.Message != "cannot read" {
+			t.Errorf("announced %+v", event)
+		}
+	}
+}
+
 // R16, R37: the option of a standard refresh is its own, that of a scheduled one its schedule's.
 func TestR16R37NotifyOptions(t *testing.T) {
 	ctx := context.Background()

@@ -65,11 +65,13 @@ func (c *Catalog) MarkScheduled(ctx context.Context, entry schedule.Entry, momen
 	}))
 }
 
-// DisableSchedule switches an entry's schedule off. An entry that has changed meanwhile stays as it is.
-func (c *Catalog) DisableSchedule(ctx context.Context, entry schedule.Entry) error {
+// DisableSchedule switches an entry's schedule off, and keeps the notifications of it. An entry that has changed meanwhile stays as it is.
+func (c *Catalog) DisableSchedule(ctx context.Context, entry schedule.Entry, at time.Time) error {
 	return ignoreChanged(c.changeSchedule(ctx, entry, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE schedules SET enabled = 0 WHERE item = ?`, entry.Model)
-		return err
+		if _, err := tx.ExecContext(ctx, `UPDATE schedules SET enabled = 0 WHERE item = ?`, entry.Model); err != nil {
+			return err
+		}
+		return c.announceDisabled(ctx, tx, entry.Model, at)
 	}))
 }
 

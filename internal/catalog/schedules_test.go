@@ -47,11 +47,11 @@ func TestR37Schedules(t *testing.T) {
 	if err := c.MarkScheduled(ctx, stale, noon.Add(2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.DisableSchedule(ctx, stale); err != nil {
+	if err := c.DisableSchedule(ctx, stale, noon); err != nil {
 		t.Fatal(err)
 	}
 	enabled(want) // neither has changed it
-	if err := c.DisableSchedule(ctx, want); err != nil {
+	if err := c.DisableSchedule(ctx, want, noon); err != nil {
 		t.Fatal(err)
 	}
 	enabled()

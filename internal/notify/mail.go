@@ -193,6 +193,9 @@ func letter(from *mail.Address, n Notification, now time.Time) ([]byte, error) {
 
 // headline says in a few words what has happened.
 func (e Event) headline() string {
+	if e.Type == scheduleDisabled {
+		return "schedule of " + e.model() + " was disabled: its refreshes failed too often in a row"
+	}
 	how := map[string]string{completed: "completed", timedOut: "timed out", cancelled: "was cancelled"}[e.Data.ExtendedStatus]
 	if how == "" {
 		how = "failed"
@@ -205,6 +208,11 @@ func (e Event) body() string {
 	var text strings.Builder
 	line := func(format string, args ...any) { text.WriteString(oneLine(fmt.Sprintf(format, args...)) + "\r\n") }
 	line("The %s.", e.headline())
+	if e.Type == scheduleDisabled {
+		line("The model is not refreshed by itself any more. Once what the last of them met is mended, enable the schedule again:")
+		line("")
+		line("  freshet schedule %s --enable", e.Data.Dataset.ID)
+	}
 	if cause := e.Data.Error; cause != nil {
 		line("")
 		line("%s", cause.Message)

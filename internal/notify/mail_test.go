@@ -209,6 +209,31 @@ func TestF12Mail(t *testing.T) {
 	}
 }
 
+// R37: a mail about a disabled schedule says what to do, and what the last of its refreshes met.
+func TestR37MailOfADisabledSchedule(t *testing.T) {
+	m := (&mailServer{security: notify.NoSecurity}).start(t)
+	b := &box{}
+	failed := event("Scheduled", "Failed")
+	b.put(failed, ana)
+	b.put(notify.Disabled(failed.Data, failed.Timestamp), ana)
+	s := m.sender(t, nil, nil)
+	once(t, s, b)
+	once(t, s, b)
+	if len(m.messages) != 2 {
+		t.Fatalf("%d messages", len(m.messages))
+	}
+	end, _ := read(t, m.messages[0])
+	head, body := read(t, m.messages[1])
+	if got := head.Get("Subject"); got != "Freshet: schedule of Sales/Retail was disabled: its refreshes failed too often in a row" || head.Get("Message-Id") == end.Get("Message-Id") {
+		t.Errorf("head %v", head)
+	}
+	for _, want := range []string{"\r\n  freshet schedule 5b4f1d3e-0000-4000-8000-000000000001 --enable\r\n", "\r\ncannot read \"zwölf\" as a number", "\r\n  freshet show 5b4f1d3e"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the body has no %q:\n%s", want, body)
+		}
+	}
+}
+
 // read takes a message apart.
 func read(t *testing.T, text string) (mail.Header, string) {
 	t.Helper()

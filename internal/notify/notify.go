@@ -1,4 +1,4 @@
-// Package notify tells people and programs that a refresh has ended: by webhooks and by mail.
+// Package notify tells people and programs that a refresh has ended, or a schedule was disabled: by webhooks and by mail.
 //
 // Whoever ends a refresh asks Recipients who is to hear of it, and keeps a Notification for each in the transaction that ends it. Run sends what
 // is kept, at least once, and tries again what did not arrive. doc/notifications.md tells receivers what they get.
@@ -10,10 +10,10 @@ import (
 	"freshet.dev/internal/fault"
 )
 
-// Event says that a refresh has ended. Its JSON is the body of a webhook's POST, and how notifications keep it.
+// Event says that a refresh has ended, or that a schedule was disabled after one. Its JSON is the body of a webhook's POST, and how notifications keep it.
 type Event struct {
-	Type      string    `json:"type"`      // refresh.completed, refresh.failed, refresh.timedOut, refresh.cancelled
-	Timestamp time.Time `json:"timestamp"` // when it ended
+	Type      string    `json:"type"`      // refresh.completed, refresh.failed, refresh.timedOut, refresh.cancelled, schedule.disabled
+	Timestamp time.Time `json:"timestamp"` // when that was
 	Data      Refresh   `json:"data"`
 }
 
@@ -68,13 +68,26 @@ func Ended(refresh Refresh) Event {
 	return event
 }
 
+// scheduleDisabled is the type of the events of Disabled.
+const scheduleDisabled = "schedule.disabled"
+
+// Disabled is the event of a schedule that was disabled because its refreshes have failed too often in a row, of which this is the last one (R37).
+func Disabled(last Refresh, at time.Time) Event {
+	return Event{Type: scheduleDisabled, Timestamp: at, Data: last}
+}
+
 // Failed tells whether the refresh failed. One that somebody cancelled did not.
 func (e Event) Failed() bool {
 	return e.Data.ExtendedStatus == failed || e.Data.ExtendedStatus == timedOut
 }
 
 // id is the same each time that the event is sent, by which receivers know repeats. It holds no dot: the signature joins with dots.
-func (e Event) id() string { return "end_" + e.Data.RequestID }
+func (e Event) id() string {
+	if e.Type == scheduleDisabled {
+		return "off_" + e.Data.RequestID
+	}
+	return "end_" + e.Data.RequestID
+}
 
 // model is how people name the event's model.
 func (e Event) model() string { return e.Data.Workspace.Name + "/" + e.Data.Dataset.Name }

@@ -137,7 +137,7 @@ func (s *Service) send(ctx context.Context, outbox outbox, n Notification) {
 		s.store(ctx, log, func(ctx context.Context) error { return outbox.Settle(ctx, n.ID, now, "") })
 	case errors.Is(err, errFinal) || next.Sub(n.Event.Timestamp) > giveUp:
 		log.Warn("notification given up", "error", err)
-		warning := fmt.Sprintf("cannot notify %s of the end of the refresh (try %d): %s", n.Recipient, n.Tries+1, err)
+		warning := fmt.Sprintf("cannot notify %s of the %s (try %d): %s", n.Recipient, map[bool]string{false: "end of the refresh", true: "schedule's end"}[n.Event.Type == scheduleDisabled], n.Tries+1, err)
 		s.store(ctx, log, func(ctx context.Context) error { return outbox.Settle(ctx, n.ID, now, warning) })
 	default:
 		level := slog.LevelDebug

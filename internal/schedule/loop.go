@@ -22,8 +22,8 @@ type store interface {
 	EnabledSchedules(ctx context.Context) ([]Entry, error)
 	// MarkScheduled stores that a moment was dealt with, unless the entry's Since or Last is another one by now.
 	MarkScheduled(ctx context.Context, entry Entry, moment time.Time) error
-	// DisableSchedule switches an entry's schedule off, unless its Since is another one by now.
-	DisableSchedule(ctx context.Context, entry Entry) error
+	// DisableSchedule switches an entry's schedule off at a moment and lets those who are to know hear of it, unless its Since is another one by now.
+	DisableSchedule(ctx context.Context, entry Entry, at time.Time) error
 }
 
 // refreshes starts refreshes and knows how they ended. The refresh engine stands behind it.
@@ -95,7 +95,7 @@ func (l *loop) serve(ctx context.Context, entry Entry) error {
 	}
 	if failures >= mostFailures {
 		l.Logger.Warn("schedule disabled: its refreshes failed too often in a row", "model", entry.Model, "failures", failures)
-		return l.Store.DisableSchedule(ctx, entry)
+		return l.Store.DisableSchedule(ctx, entry, l.Now())
 	}
 	moment, due, err := entry.Schedule.Due(entry.Last, l.Now())
 	if err != nil || !due {

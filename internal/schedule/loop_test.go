@@ -39,7 +39,7 @@ func (b *book) MarkScheduled(_ context.Context, entry Entry, moment time.Time) e
 	return nil
 }
 
-func (b *book) DisableSchedule(_ context.Context, entry Entry) error {
+func (b *book) DisableSchedule(_ context.Context, entry Entry, _ time.Time) error {
 	b.entry.Schedule.Enabled = !b.entry.Since.Equal(entry.Since)
 	return nil
 }
