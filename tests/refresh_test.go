@@ -2,7 +2,6 @@ package tests
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -201,30 +200,6 @@ func TestR11RetryCount(t *testing.T) {
 	if detail := r.done(t, ref, `{"type":"full","retryCount":5}`); detail.Status != powerbi.Failed || len(detail.RefreshAttempts) != 1 || !strings.Contains(errorsOf(detail), "division by zero") {
 		t.Errorf("R33: it ended as %s after %d attempts: %s", detail.Status, len(detail.RefreshAttempts), errorsOf(detail))
 	}
-}
-
-// TestR13RefreshPolicy: a policy is never ignored: what would apply it is refused by name, applyRefreshPolicy = false loads what is there.
-func TestR13RefreshPolicy(t *testing.T) {
-	r := start(t)
-	ref := r.deploy(t, "Policy", sharedModel(t, "policy-tmdl"))
-	got := r.raw(t, "POST", refreshesOf(ref), `{"type":"full"}`)
-	if text := errorOf(t, got).Message; got.status != http.StatusBadRequest || !strings.Contains(text, "'FactEvents_Policy'") || !strings.Contains(text, `"applyRefreshPolicy": false`) {
-		t.Errorf("%d %s", got.status, got.body)
-	}
-	if list, err := r.Refreshes(t.Context(), ref, 0); err != nil || len(list) != 0 {
-		t.Errorf("%v, the history: %v", err, list)
-	}
-	detail := r.completed(t, ref, `{"type":"full","applyRefreshPolicy":"false"}`)
-	if got := r.values(t, ref, `SELECT (SELECT count(*) FROM FactEvents_Policy), (SELECT count(*) FROM FactEvents_FilterOnly)`); got != "4|4" {
-		t.Errorf("rows %s", got)
-	}
-	warned := fmt.Sprint(detail.Messages)
-	if !strings.Contains(warned, "Calculated table 'DateTableTemplate_5441359f-182c-48f4-b11b-e08d7766b09f' was not calculated: its state is CalculationNeeded") {
-		t.Errorf("messages: %s", warned)
-	}
-	// A table without a policy is loaded as ever; so is everything by a type that loads nothing.
-	r.completed(t, ref, `{"type":"full","objects":[{"table":"FactEvents_FilterOnly"}]}`)
-	r.completed(t, ref, `{"type":"clearValues"}`)
 }
 
 func vanish(t *testing.T, dir string, names ...string) {

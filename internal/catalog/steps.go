@@ -122,13 +122,21 @@ func putStep(ctx context.Context, tx *sql.Tx, seq int64, step refresh.Step) erro
 	if err != nil {
 		return err
 	}
+	takes := ""
+	if len(step.Takes) > 0 {
+		text, err := json.Marshal(step.Takes)
+		if err != nil {
+			return err
+		}
+		takes = string(text)
+	}
 	_, err = tx.ExecContext(ctx, `
-		INSERT INTO steps (operation, number, kind, table_name, partition, held, state, attempt, started_at, ended_at, file_id, rows, bytes,
-		                   sha256, read_at, bookmark, fingerprint, failure, note)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		seq, step.Number, string(step.Kind), step.Table, step.Partition, step.Held, string(step.State), step.Attempt, nanos(step.StartedAt),
-		nanos(step.EndedAt), step.File.ID, step.File.Rows, step.File.Bytes, step.File.SHA256, nanos(step.ReadAt), step.Bookmark,
-		step.Fingerprint, failure, step.Note)
+		INSERT INTO steps (operation, number, kind, table_name, partition, range_start, range_end, takes, held, known, state, attempt,
+		                   started_at, ended_at, file_id, rows, bytes, sha256, read_at, bookmark, fingerprint, failure, note)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		seq, step.Number, string(step.Kind), step.Table, step.Partition, step.Start, step.End, takes, step.Held, step.Known, string(step.State),
+		step.Attempt, nanos(step.StartedAt), nanos(step.EndedAt), step.File.ID, step.File.Rows, step.File.Bytes, step.File.SHA256,
+		nanos(step.ReadAt), step.Bookmark, step.Fingerprint, failure, step.Note)
 	return err
 }
 
@@ -141,8 +149,8 @@ func (c *Catalog) Steps(ctx context.Context, id string) ([]refresh.Step, error) 
 			return err
 		}
 		rows, err := tx.QueryContext(ctx, `
-			SELECT number, kind, table_name, partition, held, state, attempt, started_at, ended_at, file_id, rows, bytes, sha256, read_at,
-			       bookmark, fingerprint, failure, note
+			SELECT number, kind, table_name, partition, range_start, range_end, takes, held, known, state, attempt, started_at, ended_at,
+			       file_id, rows, bytes, sha256, read_at, bookmark, fingerprint, failure, note
 			FROM steps WHERE operation = ? ORDER BY number`, op.seq)
 		list, err = collect(rows, err, scanStep)
 		return err
@@ -154,12 +162,19 @@ func scanStep(rows *sql.Rows) (refresh.Step, error) {
 	var (
 		step                   refresh.Step
 		started, ended, readAt sql.NullInt64
+		takes                  string
 		failure                sql.NullString
 	)
-	err := rows.Scan(&step.Number, &step.Kind, &step.Table, &step.Partition, &step.Held, &step.State, &step.Attempt, &started, &ended, &step.File.ID,
-		&step.File.Rows, &step.File.Bytes, &step.File.SHA256, &readAt, &step.Bookmark, &step.Fingerprint, &failure, &step.Note)
+	err := rows.Scan(&step.Number, &step.Kind, &step.Table, &step.Partition, &step.Start, &step.End, &takes, &step.Held, &step.Known, &step.State,
+		&step.Attempt, &started, &ended, &step.File.ID, &step.File.Rows, &step.File.Bytes, &step.File.SHA256, &readAt, &step.Bookmark,
+		&step.Fingerprint, &failure, &step.Note)
 	if err != nil {
 		return step, err
+	}
+	if takes != "" {
+		if err := json.Unmarshal([]byte(takes), &step.Takes); err != nil {
+			return step, err
+		}
 	}
 	step.StartedAt, step.EndedAt, step.ReadAt = timeOf(started), timeOf(ended), timeOf(readAt)
 	step.Failure, err = decodeFailure(failure)

@@ -108,7 +108,7 @@ func readVersion(ctx context.Context, tx *sql.Tx, model string, number int64) (s
 
 	rows, err := tx.QueryContext(ctx, `
 		SELECT p.id, p.table_name, p.partition, p.state, p.range_start, p.range_end, p.read_at, p.bookmark, p.fingerprint,
-		       f.id, f.rows, f.bytes, f.sha256
+		       f.id, f.rows, f.bytes, f.sha256, f.range_start, f.range_end
 		FROM parts p LEFT JOIN part_files f ON f.part = p.id
 		WHERE p.model = ?1 AND p.from_version <= ?2 AND (p.to_version IS NULL OR p.to_version > ?2)
 		ORDER BY p.id, f.ordinal`, model, version.Number)
@@ -123,9 +123,10 @@ func readVersion(ctx context.Context, tx *sql.Tx, model string, number int64) (s
 			readAt      sql.NullInt64
 			file, sum   sql.NullString
 			count, size sql.NullInt64
+			start, end  sql.NullString
 		)
 		if err := rows.Scan(&id, &part.Table, &part.Partition, &part.State, &part.Start, &part.End, &readAt, &part.Bookmark,
-			&part.Fingerprint, &file, &count, &size, &sum); err != nil {
+			&part.Fingerprint, &file, &count, &size, &sum, &start, &end); err != nil {
 			return store.Version{}, err
 		}
 		if id != last {
@@ -134,7 +135,8 @@ func readVersion(ctx context.Context, tx *sql.Tx, model string, number int64) (s
 		}
 		if file.Valid {
 			current := &version.Parts[len(version.Parts)-1]
-			current.Files = append(current.Files, store.File{ID: file.String, Rows: count.Int64, Bytes: size.Int64, SHA256: sum.String})
+			current.Files = append(current.Files, store.File{ID: file.String, Rows: count.Int64, Bytes: size.Int64, SHA256: sum.String,
+				Start: start.String, End: end.String})
 		}
 	}
 	if err := rows.Err(); err != nil {
@@ -239,8 +241,8 @@ func insertPart(ctx context.Context, tx *sql.Tx, model string, number int64, par
 		return err
 	}
 	for ordinal, file := range part.Files {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO part_files (part, ordinal, id, rows, bytes, sha256) VALUES (?, ?, ?, ?, ?, ?)`,
-			id, ordinal, file.ID, file.Rows, file.Bytes, file.SHA256); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO part_files (part, ordinal, id, rows, bytes, sha256, range_start, range_end) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			id, ordinal, file.ID, file.Rows, file.Bytes, file.SHA256, file.Start, file.End); err != nil {
 			return err
 		}
 	}

@@ -255,6 +255,7 @@ func (e *Engine) open(ctx context.Context, in *instance, version store.Version) 
 	if err := refuseRoles(definition); err != nil {
 		return err
 	}
+	definition = version.Partitioned(definition)
 	in.capacity, in.shared, in.model = e.options.Capacities[0], name == "", definition.Name
 	for _, c := range e.options.Capacities {
 		if c.Name() == name {

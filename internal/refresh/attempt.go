@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -240,7 +241,7 @@ func (a *attempt) steps(base, ctx context.Context) error {
 		unseen := step.State == StepFinished && w.operation.Request.CommitMode == PartialBatch
 		if step.State == StepPlanned || unseen {
 			todo = append(todo, i)
-			if step.Kind != ClearStep && !unseen {
+			if step.Kind.works() && !unseen {
 				heavy++
 			}
 		}
@@ -252,21 +253,29 @@ func (a *attempt) steps(base, ctx context.Context) error {
 			return err
 		}
 	}
-	var group errgroup.Group
-	group.SetLimit(parallel)
-	for _, i := range todo {
-		group.Go(func() error {
-			if ctx.Err() != nil {
-				return nil
-			}
-			err := a.step(base, ctx, i)
-			if err != nil {
-				a.stopSiblings(errSibling)
-			}
+	// Polls come first: they decide what is loaded.
+	polls := slices.DeleteFunc(slices.Clone(todo), func(i int) bool { return w.steps[i].Kind != PollStep })
+	others := slices.DeleteFunc(todo, func(i int) bool { return w.steps[i].Kind == PollStep })
+	for _, numbers := range [][]int{polls, others} {
+		var group errgroup.Group
+		group.SetLimit(parallel)
+		for _, i := range numbers {
+			group.Go(func() error {
+				if ctx.Err() != nil {
+					return nil
+				}
+				err := a.step(base, ctx, i)
+				if err != nil {
+					a.stopSiblings(errSibling)
+				}
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
 			return err
-		})
+		}
 	}
-	return group.Wait()
+	return nil
 }
 
 // memory waits for the memory of the attempt's steps and returns how many of them it is enough for.
@@ -338,9 +347,17 @@ func (a *attempt) step(base, ctx context.Context, i int) error {
 	if step.State == StepFinished {
 		return a.show(base, i, step)
 	}
+	poll, waiting := w.pollOf(step)
+	if waiting {
+		return nil // it failed, or was stopped
+	}
 	step.State, step.Attempt, step.StartedAt = StepRunning, w.attempt.Number, w.now()
 	step.EndedAt, step.Failure = time.Time{}, nil
-	if step.Kind != ClearStep {
+	if poll != nil && step.Kind == LoadStep && poll.Known != "" && poll.Bookmark == poll.Known {
+		step.State, step.EndedAt, step.Note = StepSkipped, step.StartedAt, unchanged(*poll)
+		return w.put(base, i, step, nil)
+	}
+	if step.Kind.works() {
 		if err := w.put(base, i, step, nil); err != nil {
 			return err
 		}
@@ -355,6 +372,9 @@ func (a *attempt) step(base, ctx context.Context, i int) error {
 	switch verdict {
 	case done:
 		step.State, step.File, step.ReadAt, step.Bookmark, step.Fingerprint = StepFinished, made.file, made.readAt, made.bookmark, made.fingerprint
+		if poll != nil {
+			step.Bookmark = poll.Bookmark
+		}
 		if err := w.put(base, i, step, nil); err != nil {
 			return err
 		}
@@ -411,8 +431,11 @@ func (a *attempt) make(ctx context.Context, step Step) (made product, err error)
 			err = fault.New(fault.Internal, CodeInternal, "cannot go on: %v", value).WithHint("This is a defect of Freshet; the log has its stack.")
 		}
 	}()
-	if step.Kind == ClearStep {
+	if !step.Kind.works() {
 		return product{}, ctx.Err()
+	}
+	if step.Kind == PollStep {
+		return a.work.engine.load(ctx, task{attempt: a, step: step})
 	}
 	measure, end := a.work.tracker.begin(step, a.work.now())
 	defer func() { end(a.work.now()) }()
@@ -431,7 +454,7 @@ func (a *attempt) open(ctx context.Context) (*duck.DB, error) {
 	return a.instance, err
 }
 
-// loader does the work of a Load or Defragment step. What it returns without an error is durable.
+// loader does the work of a step that reads or writes rows. What it returns without an error is durable.
 type loader func(ctx context.Context, task task) (product, error)
 
 // task is a step as a loader sees it.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -180,7 +181,11 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 		return Operation{}, "", invalid("cannot start an enhanced refresh of model '%s': its workspace is on no capacity", definition.Name).
 			WithHint("Send the request without parameters besides notifyOption, or assign the workspace to a capacity.")
 	}
-	if request, err = request.resolve(definition.Model); err != nil {
+	shown, err := e.partitioned(ctx, definition)
+	if err != nil {
+		return Operation{}, "", err
+	}
+	if request, err = request.resolve(shown); err != nil {
 		return Operation{}, "", err
 	}
 	request.Force = wish.Force
@@ -228,6 +233,18 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 	e.options.Logger.Info("refresh accepted", "model", definition.ID, "refresh", stored.ID, "trigger", string(stored.Trigger), "by", wish.RequestedBy, "outcome", string(outcome))
 	e.poke()
 	return stored, outcome, nil
+}
+
+// partitioned is a model with the partitions that it has in the version that readers see now.
+func (e *Engine) partitioned(ctx context.Context, definition Definition) (*model.Model, error) {
+	if !slices.ContainsFunc(definition.Model.Tables, func(t *model.Table) bool { return t.RefreshPolicy != nil }) {
+		return definition.Model, nil
+	}
+	version, err := e.options.Models.Version(ctx, definition.ID, 0)
+	if err != nil {
+		return nil, err
+	}
+	return version.Partitioned(definition.Model), nil
 }
 
 // poke makes Run look for operations to take.
@@ -299,11 +316,24 @@ func (e *Engine) Detail(ctx context.Context, model, id string, which Which) (Det
 		return Detail{}, err
 	}
 	detail := Detail{Operation: operation, Messages: messages, Progress: e.Progress(id)}
+	polled := ObjectStatus{} // of the poll before the step
 	for _, step := range steps {
 		object := step.status()
-		if step.State == StepFinished && operation.State.Finished() {
-			object.Note = "loaded, but not shown: the refresh ended as " + string(operation.State)
+		if step.Kind == PollStep {
+			polled = object
+			continue
 		}
+		if step.State == StepFinished && operation.State.Finished() {
+			what := "done"
+			if step.Kind == LoadStep {
+				what = "loaded"
+			}
+			object.Note = what + ", but not shown: the refresh ended as " + string(operation.State)
+		}
+		if object.Status == "NotStarted" && (polled.Status == "InProgress" || polled.Status == "Failed") {
+			object.Status, object.Failure = polled.Status, polled.Failure
+		}
+		polled = ObjectStatus{}
 		detail.Objects = append(detail.Objects, object)
 	}
 	if len(steps) == 0 && operation.State != Completed && operation.Request.Rollback == nil {
@@ -324,8 +354,12 @@ func (e *Engine) expected(ctx context.Context, operation Operation) ([]ObjectSta
 	if operation.State == Cancelled {
 		step.State = StepCancelled
 	}
+	shown, err := e.partitioned(ctx, definition)
+	if err != nil {
+		return nil, err
+	}
 	var objects []ObjectStatus
-	for _, target := range operation.Request.scope(definition.Model) {
+	for _, target := range operation.Request.scope(shown) {
 		step.Table, step.Partition = target.table.Name, target.partition.Name
 		objects = append(objects, step.status())
 	}

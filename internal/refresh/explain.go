@@ -23,6 +23,9 @@ func (e *Engine) Explain(ctx context.Context, modelID, table, partition string) 
 	if err != nil {
 		return nil, err
 	}
+	if definition.Model, err = e.partitioned(ctx, definition); err != nil {
+		return nil, err
+	}
 	request, err := Request{Type: Calculate, Objects: []Object{{Table: table, Partition: partition}}}.resolve(definition.Model)
 	if err != nil {
 		return nil, err
@@ -54,7 +57,7 @@ func (r *reading) explain(ctx context.Context, table *model.Table, partition *mo
 	if err != nil {
 		return nil, err
 	}
-	relation, err := r.relation(ctx, partition, rowMemory{})
+	relation, err := r.relation(ctx, table, partition, rowMemory{})
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,18 @@ func (e *Engine) SetLoader(load func(ctx context.Context, l Loading) (store.File
 	}
 }
 
+// SetPolls replaces the evaluation of polling expressions, after SetLoader.
+func (e *Engine) SetPolls(poll func(ctx context.Context, step Step) (string, error)) {
+	load := e.load
+	e.load = func(ctx context.Context, task task) (product, error) {
+		if task.step.Kind != PollStep {
+			return load(ctx, task)
+		}
+		value, err := poll(ctx, task.step)
+		return product{bookmark: value}, err
+	}
+}
+
 // Granted is how much memory of the engine's capacities is taken.
 func (e *Engine) Granted() int64 {
 	var granted int64

@@ -104,7 +104,13 @@ func (w *work) guards(base store.Version, change store.Change, steps []Step) gua
 	held := map[store.Key]int64{} // when the refresh was planned
 	w.mu.Lock()
 	for _, step := range w.steps {
-		held[key(step.Table, step.Partition)] = step.Held
+		switch step.Kind {
+		case PollStep: // the step after it tells
+		case DropStep:
+			held[key(step.Table, step.Partition)] = 0 // it is meant to go
+		default:
+			held[key(step.Table, step.Partition)] = step.Held
+		}
 	}
 	w.mu.Unlock()
 	had, has := map[string]int64{}, map[string]int64{}

@@ -54,11 +54,16 @@ func (e *Engine) loadWithRoom(ctx context.Context, task task) (product, error) {
 	return made, err
 }
 
-// loadPartition reads a partition's source, or for Defragment its present files, into a new file of the store.
+// loadPartition reads a partition's source, or for Defragment and Compact files that are there, into a new file of the store. For a Poll it
+// evaluates the polling expression.
 func (e *Engine) loadPartition(ctx context.Context, task task) (made product, err error) {
 	w := task.attempt.work
 	table := w.definition.Model.Table(task.step.Table)
-	partition := table.Partition(task.step.Partition)
+	partition := partitionOf(table, task.step)
+	if task.step.Kind == PollStep {
+		made.bookmark, err = w.reading.poll(ctx, table, partition, task.attempt.rows())
+		return made, err
+	}
 	instance, err := task.attempt.open(ctx)
 	if err != nil {
 		return product{}, err
@@ -75,7 +80,7 @@ func (e *Engine) loadPartition(ctx context.Context, task task) (made product, er
 		}
 	}()
 	var rows int64
-	if task.step.Kind == DefragmentStep {
+	if task.step.Kind != LoadStep {
 		made, rows, err = e.compact(ctx, conn, task, draft.Path())
 	} else {
 		made, rows, err = e.read(ctx, conn, task, table, partition, draft.Path())
@@ -98,7 +103,7 @@ func (e *Engine) read(ctx context.Context, conn *duck.Conn, task task, table *mo
 		return product{}, 0, err
 	}
 	made.readAt = w.now()
-	relation, err := w.reading.relation(ctx, partition, task.attempt.rows())
+	relation, err := w.reading.relation(ctx, table, partition, task.attempt.rows())
 	if err != nil {
 		return product{}, 0, err
 	}
@@ -142,10 +147,27 @@ type rowMemory struct {
 	tempDir string
 }
 
-// relation evaluates a partition's source to a plan of reading.
-func (r *reading) relation(ctx context.Context, partition *model.Partition, memory rowMemory) (*mashup.Relation, error) {
-	env := &mashup.Env{Sources: r.sources, Now: r.now(), Culture: r.model.Culture, Memory: memory.bytes, MoreMemory: memory.more,
+func (r *reading) env(memory rowMemory) *mashup.Env {
+	return &mashup.Env{Sources: r.sources, Now: r.now(), Culture: r.model.Culture, Memory: memory.bytes, MoreMemory: memory.more,
 		DiskRoom: memory.room, TempDir: memory.tempDir}
+}
+
+// poll evaluates the polling expression of a policy's partition.
+func (r *reading) poll(ctx context.Context, table *model.Table, partition *model.Partition, memory rowMemory) (string, error) {
+	bind, err := bindings(partition)
+	if err != nil {
+		return "", err
+	}
+	document, err := r.document()
+	if err != nil {
+		return "", err
+	}
+	return document.Value(ctx, r.env(memory), table.RefreshPolicy.PollingExpression, bind)
+}
+
+// relation evaluates a partition's source to a plan of reading.
+func (r *reading) relation(ctx context.Context, table *model.Table, partition *model.Partition, memory rowMemory) (*mashup.Relation, error) {
+	env := r.env(memory)
 	switch partition.Source.Type {
 	case model.MPartition:
 		document, err := r.document()
@@ -153,6 +175,19 @@ func (r *reading) relation(ctx context.Context, partition *model.Partition, memo
 			return nil, err
 		}
 		return document.Table(ctx, env, partition.Source.Expression, nil)
+	case model.PolicyRangePartition:
+		if table.RefreshPolicy == nil {
+			break
+		}
+		bind, err := bindings(partition)
+		if err != nil {
+			return nil, err
+		}
+		document, err := r.document()
+		if err != nil {
+			return nil, err
+		}
+		return document.Table(ctx, env, table.RefreshPolicy.SourceExpression, bind)
 	case model.QueryPartition:
 		ref, err := r.sourceOf(partition)
 		if err != nil {
@@ -221,14 +256,20 @@ func targetsOf(table *model.Table) ([]mashup.Target, error) {
 	return targets, nil
 }
 
-// compact rewrites the partition's files as one, with the same rows in the same order (R23).
+// compact rewrites files that are there as one, with the same rows in the same order (R23): the partition's, or those of partitions that are merged.
 func (e *Engine) compact(ctx context.Context, conn *duck.Conn, task task, path string) (made product, rows int64, err error) {
 	version, release, err := e.options.Store.Pin(ctx, task.attempt.work.operation.Model)
 	if err != nil {
 		return product{}, 0, err
 	}
 	defer release()
-	held := version.Part(task.step.Table, task.step.Partition)
+	parts := index(version)
+	held := parts[key(task.step.Table, task.step.Partition)]
+	if task.step.Kind == CompactStep {
+		part := merged(parts, task.step)
+		part.Files = taken(parts, task.step)
+		held = &part
+	}
 	if held == nil {
 		return product{}, 0, fault.New(fault.Conflict, CodeProcessing, "cannot defragment a partition that has no rows any more")
 	}

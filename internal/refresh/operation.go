@@ -91,7 +91,22 @@ const (
 	ClearStep      StepKind = "Clear"      // forget the rows
 	DefragmentStep StepKind = "Defragment" // rewrite the present files as one
 	KeepStep       StepKind = "Keep"       // nothing: the partition is in scope, and its rows stay
+
+	// Those of refresh policies.
+	PollStep    StepKind = "Poll"    // evaluate the polling expression, for the step of the same partition that follows it
+	MergeStep   StepKind = "Merge"   // take over files of other partitions
+	CompactStep StepKind = "Compact" // as Merge, and rewrite them as one
+	DropStep    StepKind = "Drop"    // end the partition: its rows are older than the window
+	RemoveStep  StepKind = "Remove"  // end the partition: others have its rows, or read them
 )
+
+// reads tells whether steps of this kind ask a source.
+func (k StepKind) reads() bool { return k == LoadStep || k == PollStep }
+
+// works tells whether steps of this kind read or write rows, and so need memory.
+func (k StepKind) works() bool {
+	return k == LoadStep || k == PollStep || k == DefragmentStep || k == CompactStep
+}
 
 // Step is one piece of an operation's work: what happens to one partition.
 type Step struct {
@@ -99,7 +114,11 @@ type Step struct {
 	Kind      StepKind
 	Table     string
 	Partition string
-	Held      int64 // rows of the partition when the operation was planned
+	Start     string   // of a policy's partition, as store.Part has it
+	End       string   // likewise
+	Takes     []string // Merge and Compact: the partitions whose files within the range are taken over
+	Held      int64    // rows of the partition when the operation was planned
+	Known     string   // Poll: the value that belongs to the rows that are there, and makes loading them again needless; "" = there is none
 
 	State       StepState
 	Attempt     int // the attempt that worked on it last; 0 for none
@@ -110,7 +129,13 @@ type Step struct {
 	Bookmark    string
 	Fingerprint string
 	Failure     *Failure // StepFailed
-	Note        string   // StepSkipped: why
+	Note        string   // why the step is what it is, or was skipped; "" where that needs no word
+}
+
+// planned is the step as it was planned, to be done again.
+func (s Step) planned() Step {
+	return Step{Number: s.Number, Kind: s.Kind, Table: s.Table, Partition: s.Partition, Start: s.Start, End: s.End, Takes: s.Takes, Held: s.Held, Known: s.Known,
+		State: StepPlanned, Attempt: s.Attempt, Note: s.Note}
 }
 
 // MessageType tells how grave a message is.
@@ -162,10 +187,6 @@ const (
 	// Failure: a limit of time was reached; the text says which.
 	// Do: read less data from the source, refresh one table a request, use commitMode partialBatch, raise timeout, or set retryCount.
 	CodeTimeout = "RefreshTimeout"
-
-	// Invalid: the request would apply a refresh policy, which this version does not.
-	// Do: send "applyRefreshPolicy": false to load the table's partitions as they are defined.
-	CodePolicy = "RefreshPolicyUnsupported"
 
 	// Invalid: the partition's source is of a type that this version does not load.
 	// Do: give the partition an M expression or a query, or leave it out by naming objects.

@@ -6,56 +6,90 @@ import (
 
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/model"
+	"freshet.dev/internal/policy"
 	"freshet.dev/internal/store"
 )
 
-// plan expands a request into steps, one for each partition in scope, and says what the reader should know about them. It depends on
-// its arguments only: a plan is made once, stored, and followed by every owner.
-func plan(definition Definition, version store.Version, request Request, now time.Time) ([]Step, []Message) {
-	var steps []Step
-	var messages []Message
-	parts := index(version)
-	for _, target := range request.scope(definition.Model) {
-		step := Step{Number: len(steps) + 1, Table: target.table.Name, Partition: target.partition.Name, State: StepPlanned}
-		where := fault.Where{Table: step.Table, Partition: step.Partition}
-		held := parts[key(step.Table, step.Partition)]
-		if held != nil {
-			step.Held = held.Rows()
-		}
-		switch source := sourceOf(target.partition); {
-		case source == calculatedSource:
-			step = step.keep("calculated from other tables")
-		case source == noSource:
-			step = step.keep("it has no data of its own")
-		case source == liveSource:
-			step = step.keep("read at query time (mode " + target.partition.Mode + ")")
-			if request.Type.loads() {
-				messages = append(messages, Message{At: now, Type: WarningMessage, Code: CodeNotLoaded, Where: where,
-					Text: "Partition '" + step.Partition + "' of table '" + step.Table + "' was not loaded: its mode is " + target.partition.Mode + ", and only import partitions are loaded."})
+// plan expands a request into steps, one for each partition in scope (and one before it for its poll), and says what the reader should know about
+// them. It depends on its arguments only: a plan is made once, stored, and followed by every owner. An error is one of a refresh policy.
+func plan(definition Definition, version store.Version, request Request, now time.Time) ([]Step, []Message, error) {
+	m := version.Partitioned(definition.Model)
+	p := &planning{request: request, parts: index(version), now: now}
+	for _, table := range m.Tables {
+		if request.applies(table) {
+			if err := p.policy(table); err != nil {
+				return nil, nil, err
 			}
-		case request.Type == ClearValues:
-			step.Kind = ClearStep
-		case request.Type == Calculate:
-			step = step.keep("type Calculate loads nothing")
-		case request.Type == Defragment && (held == nil || len(held.Files) < 2):
-			step = step.keep("it is compact")
-		case request.Type == Defragment:
-			step.Kind = DefragmentStep
-		case request.Type == Automatic && held != nil && held.State == store.Ready:
-			step = step.keep("it is Ready")
-		case source == importSource:
-			step.Kind = LoadStep
-		default:
-			step.Kind, step.State, step.EndedAt = LoadStep, StepFailed, now
-			step.Failure = failureOf(fault.At(unsupported(target.partition), CodePartition, where))
-			messages = append(messages, step.Failure.message(ErrorMessage, now))
+			continue
 		}
-		steps = append(steps, step)
+		for _, partition := range request.partitions(table) {
+			p.partition(table, partition)
+		}
 	}
 	if request.Type == Full || request.Type == Automatic || request.Type == Calculate {
-		messages = append(messages, uncalculated(definition.Model, request, now)...)
+		p.messages = append(p.messages, uncalculated(m, request, now)...)
 	}
-	return steps, messages
+	return p.steps, p.messages, nil
+}
+
+// planning is a plan in the making.
+type planning struct {
+	request  Request
+	parts    map[store.Key]*store.Part
+	now      time.Time
+	steps    []Step
+	messages []Message
+}
+
+// add numbers a step.
+func (p *planning) add(step Step) {
+	step.Number = len(p.steps) + 1
+	p.steps = append(p.steps, step)
+}
+
+// partition plans what the request does to a partition as it is.
+func (p *planning) partition(table *model.Table, partition *model.Partition) {
+	step := Step{Table: table.Name, Partition: partition.Name, State: StepPlanned}
+	where := fault.Where{Table: step.Table, Partition: step.Partition}
+	held := p.parts[key(step.Table, step.Partition)]
+	if held != nil {
+		step.Held, step.Start, step.End = held.Rows(), held.Start, held.End
+		if r, err := policy.ParseRange(held.Start, held.End); err == nil { // a definition may write it otherwise
+			step.Start, step.End = r.Text()
+		}
+	}
+	switch source := sourceOf(partition); {
+	case source == calculatedSource:
+		step = step.keep("calculated from other tables")
+	case source == noSource:
+		step = step.keep("it has no data of its own")
+	case source == liveSource:
+		step = step.keep("read at query time (mode " + partition.Mode + ")")
+		if p.request.Type.loads() {
+			p.messages = append(p.messages, Message{At: p.now, Type: WarningMessage, Code: CodeNotLoaded, Where: where,
+				Text: "Partition '" + step.Partition + "' of table '" + step.Table + "' was not loaded: its mode is " + partition.Mode + ", and only import partitions are loaded."})
+		}
+	case p.request.Type == ClearValues:
+		step.Kind = ClearStep
+	case p.request.Type == Calculate:
+		step = step.keep("type Calculate loads nothing")
+	case p.request.Type == Defragment && (held == nil || len(held.Files) < 2):
+		step = step.keep("it is compact")
+	case p.request.Type == Defragment:
+		step.Kind = DefragmentStep
+	case p.request.Type == Automatic && held != nil && held.State == store.Ready:
+		step = step.keep("it is Ready")
+	case source == importSource:
+		step.Kind = LoadStep
+		if step.Start != "" && table.RefreshPolicy.PollingExpression != "" {
+			p.poll(step, "")
+		}
+	default:
+		step.Kind, step.State, step.EndedAt = LoadStep, StepFailed, p.now
+		step.Failure = failureOf(fault.At(unsupported(partition), CodePartition, where))
+		p.messages = append(p.messages, step.Failure.message(ErrorMessage, p.now))
+	}
+	p.add(step)
 }
 
 // key is a name of two parts as a map key: the same for names that models hold equal.
@@ -100,7 +134,7 @@ func sourceOf(partition *model.Partition) sourceKind {
 		return liveSource
 	}
 	switch partition.Source.Type {
-	case model.MPartition, model.QueryPartition:
+	case model.MPartition, model.QueryPartition, model.PolicyRangePartition:
 		return importSource
 	}
 	return unsupportedSource
@@ -140,38 +174,48 @@ func calculatedColumns(table *model.Table) []*model.Column {
 	return columns
 }
 
-// change is what finished steps do to a version: the parts that they put, and everything calculated, which loses its values with the
+// change is what finished steps do to a version: the parts that they put and remove, and everything calculated, which loses its values with the
 // rows that it came from.
 func change(m *model.Model, base store.Version, steps []Step) store.Change {
 	var change store.Change
 	parts := index(base)
+	handedOver := map[store.Key]bool{} // what merged partitions take over
+	rowsDiffer := false
 	for _, step := range steps {
-		part := store.Part{Table: step.Table, Partition: step.Partition, State: store.NoData}
-		held := parts[key(step.Table, step.Partition)]
-		if held != nil {
-			part.Start, part.End = held.Start, held.End
+		for _, name := range step.Takes {
+			handedOver[key(step.Table, name)] = true
 		}
+	}
+	for _, step := range steps {
+		part := store.Part{Table: step.Table, Partition: step.Partition, State: store.NoData, Start: step.Start, End: step.End}
+		held := parts[key(step.Table, step.Partition)]
 		switch step.Kind {
 		case LoadStep:
-			part.State, part.Files, part.ReadAt = store.Ready, []store.File{step.File}, step.ReadAt
+			part.State, part.Files, part.ReadAt = store.Ready, []store.File{ranged(step)}, step.ReadAt
 			part.Bookmark, part.Fingerprint = step.Bookmark, step.Fingerprint
+			rowsDiffer = true
+		case ClearStep:
+			if step.Start != "" {
+				part.Fingerprint = held.Fingerprint // the policy's partition goes on
+			}
+			rowsDiffer = true
 		case DefragmentStep:
 			part = *held // a step of this kind is only planned for a part that is there
-			part.Files = []store.File{step.File}
-		case KeepStep:
+			part.Files = []store.File{ranged(step)}
+		case MergeStep, CompactStep:
+			part = merged(parts, step)
+		case DropStep, RemoveStep:
+			change.Remove = append(change.Remove, store.Key{Table: step.Table, Partition: step.Partition})
+			rowsDiffer = rowsDiffer || !handedOver[key(step.Table, step.Partition)]
+			continue
+		case KeepStep, PollStep:
 			continue
 		}
 		change.Put = append(change.Put, part)
 	}
-	if len(change.Put) == 0 {
-		return change
+	if rowsDiffer { // else what was calculated stays
+		dependents(m, base, parts, &change)
 	}
-	for _, step := range steps {
-		if step.Kind == DefragmentStep {
-			return change // same rows: what was calculated stays
-		}
-	}
-	dependents(m, base, parts, &change)
 	return change
 }
 

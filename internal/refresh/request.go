@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -212,8 +213,8 @@ func parseTimeout(text string) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// resolve checks the request against the model: the objects exist (they come back in the model's spelling, each once), and no refresh
-// policy would have to be applied where that cannot be done.
+// resolve checks the request against the model as its current version has it: the objects exist (they come back in the model's spelling, each
+// once), and no refresh policy would have to be applied where that cannot be done.
 func (r Request) resolve(m *model.Model) (Request, error) {
 	var objects []Object
 	seen := map[Object]bool{}
@@ -244,31 +245,6 @@ func (r Request) resolve(m *model.Model) (Request, error) {
 	return r, r.checkPolicy(m)
 }
 
-// checkPolicy is R13.
-func (r Request) checkPolicy(m *model.Model) error {
-	if !r.ApplyRefreshPolicy || !r.Type.loads() {
-		return nil
-	}
-	for _, object := range r.Objects {
-		if object.Partition != "" && m.Table(object.Table).RefreshPolicy != nil {
-			return invalid("cannot refresh partition '%s' of table '%s' alone: the table has a refresh policy, which applyRefreshPolicy = true applies to the whole table",
-				object.Partition, object.Table).WithHint("Send \"applyRefreshPolicy\": false to load the partition as it is defined.")
-		}
-	}
-	for _, target := range r.scope(m) {
-		if target.table.RefreshPolicy == nil {
-			continue
-		}
-		if r.CommitMode == PartialBatch {
-			return invalid("cannot apply the refresh policy of table '%s' in commitMode PartialBatch", target.table.Name).
-				WithHint("Send \"applyRefreshPolicy\": false, or \"commitMode\": \"transactional\".")
-		}
-		return fault.New(fault.Invalid, CodePolicy, "cannot apply the refresh policy of table '%s': incremental refresh is not supported by this version of Freshet", target.table.Name).
-			WithHint("Send \"applyRefreshPolicy\": false to load the table's partitions as they are defined.")
-	}
-	return nil
-}
-
 // target is one partition in scope.
 type target struct {
 	table     *model.Table
@@ -277,19 +253,30 @@ type target struct {
 
 // scope lists the partitions that the objects mean, each once, in the model's order.
 func (r Request) scope(m *model.Model) []target {
-	wanted := map[Object]bool{}
-	for _, object := range r.Objects {
-		wanted[object] = true
-	}
 	var targets []target
 	for _, table := range m.Tables {
-		for _, partition := range table.Partitions {
-			if len(wanted) == 0 || wanted[Object{Table: table.Name}] || wanted[Object{table.Name, partition.Name}] {
-				targets = append(targets, target{table, partition})
-			}
+		for _, partition := range r.partitions(table) {
+			targets = append(targets, target{table, partition})
 		}
 	}
 	return targets
+}
+
+// partitions lists the partitions of a table that the objects mean.
+func (r Request) partitions(table *model.Table) []*model.Partition {
+	if len(r.Objects) == 0 {
+		return table.Partitions
+	}
+	wanted := map[string]bool{}
+	for _, object := range r.Objects {
+		if object.Table == table.Name {
+			wanted[object.Partition] = true
+		}
+	}
+	if wanted[""] {
+		return table.Partitions
+	}
+	return slices.DeleteFunc(slices.Clone(table.Partitions), func(p *model.Partition) bool { return !wanted[p.Name] })
 }
 
 // listed names at most a dozen of the items, for an error.

@@ -7,6 +7,7 @@ import (
 
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/model"
+	"freshet.dev/internal/policy"
 )
 
 func ptr[T any](value T) *T { return &value }
@@ -117,8 +118,9 @@ func twoTables() *model.Model {
 	return &model.Model{Tables: []*model.Table{
 		{Name: "Sales", Partitions: []*model.Partition{{Name: "2024"}, {Name: "2025"}}},
 		{Name: "Date", Partitions: []*model.Partition{{Name: "Date"}}},
-		{Name: "Policy", Partitions: []*model.Partition{{Name: "2026"}}, RefreshPolicy: &model.RefreshPolicy{}},
-	}}
+		{Name: "Policy", Partitions: []*model.Partition{{Name: "2026"}}, RefreshPolicy: &model.RefreshPolicy{
+			RollingWindowGranularity: "year", RollingWindowPeriods: 3, IncrementalGranularity: "day", IncrementalPeriods: 1, SourceExpression: "Between"}},
+	}, Expressions: []*model.Expression{{Name: "Between", Text: "each [Date] >= RangeStart and [Date] < RangeEnd"}, {Name: "RangeStart"}, {Name: "RangeEnd"}}}
 }
 
 func TestR12Objects(t *testing.T) {
@@ -156,6 +158,7 @@ func TestR12Objects(t *testing.T) {
 	}
 }
 
+// R13: what a request may ask of a table with a refresh policy.
 func TestR13RefreshPolicy(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -163,8 +166,9 @@ func TestR13RefreshPolicy(t *testing.T) {
 		code    string
 		text    string
 	}{
-		{"applied", Request{Type: Full, ApplyRefreshPolicy: true}, CodePolicy, `"applyRefreshPolicy": false`},
-		{"applied to the table", Request{Type: Automatic, ApplyRefreshPolicy: true, Objects: []Object{{"Policy", ""}}}, CodePolicy, "'Policy'"},
+		{"applied", Request{Type: Full, ApplyRefreshPolicy: true, EffectiveDate: today}, "", ""},
+		{"applied to the table", Request{Type: Automatic, ApplyRefreshPolicy: true, EffectiveDate: today, Objects: []Object{{"Policy", ""}}}, "", ""},
+		{"applied before there were years", Request{Type: Full, ApplyRefreshPolicy: true, EffectiveDate: time.Date(2, 1, 1, 0, 0, 0, 0, time.UTC)}, policy.CodeInvalid, "0002-01-01"},
 		{"not in scope", Request{Type: Full, ApplyRefreshPolicy: true, Objects: []Object{{"Sales", ""}}}, "", ""},
 		{"switched off", Request{Type: Full}, "", ""},
 		{"clearValues", Request{Type: ClearValues, ApplyRefreshPolicy: true}, "", ""},
@@ -177,6 +181,22 @@ func TestR13RefreshPolicy(t *testing.T) {
 		_, err := test.request.resolve(twoTables())
 		if fault.CodeOf(err) != test.code || err != nil && (fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), test.text)) {
 			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+	for says, edit := range map[string]func(*model.Model){
+		"does not use the expression RangeEnd":        func(m *model.Model) { m.Expressions[0].Text = "each [Date] >= RangeStart" },
+		"does not use the expression RangeStart":      func(m *model.Model) { m.Expressions[1].Name = "rangestart" },
+		"its incremental granularity is 'week'":       func(m *model.Model) { m.Table("Policy").RefreshPolicy.IncrementalGranularity = "week" },
+		"it has no sourceExpression (table 'Policy')": func(m *model.Model) { m.Table("Policy").RefreshPolicy.SourceExpression = "" },
+	} {
+		m := twoTables()
+		edit(m)
+		_, err := Request{Type: Full, ApplyRefreshPolicy: true, EffectiveDate: today}.resolve(m)
+		if fault.CodeOf(err) != policy.CodeInvalid || fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want one that says %s", err, says)
+		}
+		if _, err := (Request{Type: Full, EffectiveDate: today}).resolve(m); err != nil {
+			t.Errorf("not applied: %v", err)
 		}
 	}
 }

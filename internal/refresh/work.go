@@ -194,7 +194,10 @@ func (w *work) plan(base context.Context) error {
 		return err
 	}
 	now := w.now()
-	steps, messages := plan(w.definition, version, w.operation.Request, now)
+	steps, messages, err := plan(w.definition, version, w.operation.Request, now)
+	if err != nil {
+		return err
+	}
 	err = w.write(base, "the plan", func(ctx context.Context) error { return log.Plan(ctx, w.lease, steps, messages) },
 		func(ctx context.Context) (bool, error) { return true, nil }) // planned: there is but one plan
 	if err != nil && fault.CodeOf(err) != CodeState {
@@ -232,7 +235,7 @@ func (w *work) revive(base context.Context) error {
 
 // keeps is F2: whether a finished step need not be done again.
 func (w *work) keeps(base context.Context, step Step) bool {
-	if step.Kind == LoadStep && w.now().Sub(step.EndedAt) > w.engine.options.KeepFinishedFor {
+	if step.Kind.reads() && w.now().Sub(step.EndedAt) > w.engine.options.KeepFinishedFor {
 		return false
 	}
 	if step.File.ID == "" || w.engine.options.Store == nil {
@@ -247,8 +250,7 @@ func (w *work) keeps(base context.Context, step Step) bool {
 
 // replan makes the i-th step a planned one again.
 func (w *work) replan(base context.Context, i int) error {
-	step := w.steps[i]
-	return w.put(base, i, Step{Number: step.Number, Kind: step.Kind, Table: step.Table, Partition: step.Partition, Held: step.Held, State: StepPlanned, Attempt: step.Attempt}, nil)
+	return w.put(base, i, w.steps[i].planned(), nil)
 }
 
 // put stores a step in the place of the i-th one, and follows.

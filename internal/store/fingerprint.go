@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"freshet.dev/internal/model"
 )
@@ -16,8 +14,8 @@ import (
 // shared expressions and data sources that the source names, directly or through others. Rows read under one fingerprint may be
 // kept while the partition still has it.
 //
-// Shared are the model's expressions and the other tables whose rows come from M. One counts as named when its name stands in the text as a
-// word or quoted identifier: also as a field's name, which errs on the side of loading again.
+// Shared are the model's expressions and the other tables whose rows come from M; model.Reached says when one counts as named, which errs on the
+// side of loading again. The fingerprint of a policy's partition says nothing of its range.
 func Fingerprint(m *model.Model, table *model.Table, partition *model.Partition) string {
 	type column struct{ Name, DataType, SourceColumn string }
 	subject := struct {
@@ -38,29 +36,23 @@ func Fingerprint(m *model.Model, table *model.Table, partition *model.Partition)
 			subject.Columns = append(subject.Columns, column{c.Name, string(c.DataType), c.SourceColumn})
 		}
 	}
-	texts := []string{partition.Source.Expression, "\x00" + partition.Source.DataSource}
-	if partition.Source.Type == model.PolicyRangePartition && table.RefreshPolicy != nil {
+	texts := []string{partition.Source.Expression}
+	ofPolicy := partition.Source.Type == model.PolicyRangePartition && table.RefreshPolicy != nil
+	if ofPolicy {
+		// The range is the part's own, and stands in the place of the parameters: a file keeps what it is in whatever partition it lies.
+		subject.Source = model.PartitionSource{Type: model.PolicyRangePartition}
 		subject.Policy = table.RefreshPolicy.SourceExpression
-		texts = append(texts, subject.Policy)
+		texts = []string{subject.Policy}
 	}
-	shared := m.Queries()
-	reached := make([]bool, len(shared))
-	for i := 0; i < len(texts); i++ {
-		named := identifiers(texts[i])
-		for e, expression := range shared {
-			if !reached[e] && named[expression.Name] && expression.Name != table.Name {
-				reached[e] = true
-				texts = append(texts, expression.Text)
-			}
+	for _, expression := range m.Reached(table, texts...) {
+		if ofPolicy && (expression.Name == model.RangeStart || expression.Name == model.RangeEnd) {
+			continue
 		}
-	}
-	for e, expression := range shared {
-		if reached[e] {
-			subject.Expressions = append(subject.Expressions, *expression)
-		}
+		subject.Expressions = append(subject.Expressions, *expression)
+		texts = append(texts, expression.Text)
 	}
 	for _, source := range m.DataSources {
-		if source.Name == partition.Source.DataSource || slices.ContainsFunc(texts, func(text string) bool { return identifiers(text)[source.Name] }) {
+		if source.Name == partition.Source.DataSource || slices.ContainsFunc(texts, func(text string) bool { return model.Identifiers(text)[source.Name] }) {
 			subject.DataSources = append(subject.DataSources, *source)
 		}
 	}
@@ -70,49 +62,4 @@ func Fingerprint(m *model.Model, table *model.Table, partition *model.Partition)
 	}
 	sum := sha256.Sum256(encoded)
 	return hex.EncodeToString(sum[:16])
-}
-
-// identifiers returns the words and the quoted identifiers (#"a ""b""") of an M text, without those in its literals and comments.
-func identifiers(text string) map[string]bool {
-	found := map[string]bool{}
-	for len(text) > 0 {
-		switch {
-		case strings.HasPrefix(text, "//"):
-			_, text, _ = strings.Cut(text, "\n")
-		case strings.HasPrefix(text, "/*"):
-			_, text, _ = strings.Cut(text[2:], "*/")
-		case strings.HasPrefix(text, `#"`):
-			var name string
-			name, text = quoted(text[2:])
-			found[name] = true
-		case text[0] == '"':
-			_, text = quoted(text[1:])
-		default:
-			end := strings.IndexFunc(text, func(r rune) bool { return r != '_' && r != '.' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-			switch {
-			case end < 0:
-				found[text], text = true, ""
-			case end == 0:
-				_, width := utf8.DecodeRuneInString(text)
-				text = text[width:]
-			default:
-				found[text[:end]], text = true, text[end:]
-			}
-		}
-	}
-	return found
-}
-
-// quoted returns what stands before the closing quote, with doubled quotes undone, and the rest after it.
-func quoted(text string) (content, rest string) {
-	var b strings.Builder
-	for {
-		before, after, closed := strings.Cut(text, `"`)
-		b.WriteString(before)
-		if !closed || !strings.HasPrefix(after, `"`) {
-			return b.String(), after
-		}
-		b.WriteByte('"')
-		text = after[1:]
-	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"freshet.dev/internal/model"
@@ -28,6 +29,8 @@ type File struct {
 	Rows   int64
 	Bytes  int64
 	SHA256 string // lower-case hex of the whole file
+
+	Start, End string // of a refresh policy's partition: the rows are those of [Start, End), which is all of the partition's range or a part of it; else empty
 }
 
 // Part is what a version knows about one partition. A part never changes: a commit replaces it.
@@ -35,7 +38,7 @@ type Part struct {
 	Table       string
 	Partition   string
 	State       State
-	Start, End  string    // policyRange partitions: [Start, End), ISO 8601; else empty
+	Start, End  string    // policyRange partitions: [Start, End), ISO 8601, "" for an open end; else both empty
 	Files       []File    // in the order of their rows; none in state NoData or CalculationNeeded
 	ReadAt      time.Time // when the source was read; zero when it never was
 	Bookmark    string    // the answer of the polling expression that belongs to the rows
@@ -88,6 +91,39 @@ func (v Version) Part(table, partition string) *Part {
 		}
 	}
 	return nil
+}
+
+// Partitioned returns the model as the version has it: a table with a refresh policy that has been applied has the partitions that the policy
+// made, by their ranges, in the place of the definition's. The model is shared where nothing differs, and not changed.
+func (v Version) Partitioned(m *model.Model) *model.Model {
+	made := map[string][]*model.Partition{} // by the table's key
+	for _, part := range v.Parts {
+		if part.Start == "" {
+			continue
+		}
+		partition := &model.Partition{Name: part.Partition, Mode: "import", Source: model.PartitionSource{
+			Type: model.PolicyRangePartition, Start: part.Start, End: part.End, Bookmark: part.Bookmark}}
+		if part.End == "" {
+			partition.Mode = "directQuery" // queries read it from the source
+		}
+		made[model.NameKey(part.Table)] = append(made[model.NameKey(part.Table)], partition)
+	}
+	if len(made) == 0 {
+		return m
+	}
+	shown := *m
+	shown.Tables = slices.Clone(m.Tables)
+	for i, table := range m.Tables {
+		partitions := made[model.NameKey(table.Name)]
+		if table.RefreshPolicy == nil || partitions == nil {
+			continue
+		}
+		slices.SortFunc(partitions, func(a, b *model.Partition) int { return strings.Compare(a.Source.Start, b.Source.Start) })
+		own := *table
+		own.Partitions = partitions
+		shown.Tables[i] = &own
+	}
+	return &shown
 }
 
 // TableState derives a table's state from its parts: Ready when all are, NoData when none has rows, else Incomplete.

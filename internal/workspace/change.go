@@ -11,7 +11,7 @@ import (
 
 // change works out what a new definition does to the data that is present.
 func (p present) change(read *model.Model) (store.Change, []PartitionChange) {
-	w := work{present: p, read: read, calculated: p.model == nil || calculations(p.model) != calculations(read)}
+	w := work{present: p, read: p.withPolicies(read), calculated: p.model == nil || calculations(p.model) != calculations(read)}
 	// Whatever is calculated is calculated from rows: it stays only when all rows and all expressions stay.
 	w.eachPartition(func(table *model.Table, partition *model.Partition) {
 		if partition.Source.Type != model.CalculatedPartition {
@@ -36,11 +36,28 @@ func (p present) change(read *model.Model) (store.Change, []PartitionChange) {
 
 type work struct {
 	present
-	read       *model.Model
-	calculated bool // what is calculated must be calculated anew
+	read       *model.Model // a table whose policy's partitions are kept has those
+	calculated bool         // what is calculated must be calculated anew
 	seen       []*store.Part
 	result     store.Change
 	changes    []PartitionChange
+}
+
+// withPolicies is the definition with the partitions that refresh policies have made, where their rows would be read in the same way now. They are
+// not in the definition, which has the ordinary partition of before the policy's first application.
+func (p present) withPolicies(read *model.Model) *model.Model {
+	changed := map[*model.Table]bool{}
+	for _, table := range p.version.Partitioned(read).Tables {
+		for _, partition := range table.Partitions {
+			former := p.version.Part(table.Name, partition.Name)
+			if former != nil && former.Start != "" && former.Fingerprint != store.Fingerprint(read, table, partition) {
+				changed[read.Table(table.Name)] = true
+			}
+		}
+	}
+	kept := p.version
+	kept.Parts = slices.DeleteFunc(slices.Clone(kept.Parts), func(part store.Part) bool { return changed[read.Table(part.Table)] })
+	return kept.Partitioned(read)
 }
 
 func (w *work) eachPartition(visit func(*model.Table, *model.Partition)) {
@@ -107,7 +124,11 @@ func (w *work) removed() {
 		}
 		w.calculated = true
 		w.result.Remove = append(w.result.Remove, store.Key{Table: former.Table, Partition: former.Partition})
-		w.changes = append(w.changes, PartitionChange{Table: former.Table, Partition: former.Partition, Change: Removed, Rows: former.Rows()})
+		reason := ""
+		if table != nil && table.RefreshPolicy != nil && former.Start != "" {
+			reason = "what the policy's partitions are read by has changed; the next refresh that applies the policy makes them anew"
+		}
+		w.changes = append(w.changes, PartitionChange{Table: former.Table, Partition: former.Partition, Change: Removed, Rows: former.Rows(), Reason: reason})
 	}
 }
 

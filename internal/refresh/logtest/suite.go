@@ -771,6 +771,7 @@ func stepsKeepEverything(t *testing.T, b *bench) {
 		Number: 2, Kind: refresh.LoadStep, Table: "Sales", Partition: "2025", Held: 12, State: refresh.StepFailed, Attempt: 1, StartedAt: noon, EndedAt: noon.Add(time.Second),
 		Failure: &refresh.Failure{Code: "C", Message: "cannot", Where: fault.Where{Table: "Sales", Row: 3}},
 	}
+	failed.Start, failed.End, failed.Takes, failed.Known = "2025-01-01", "2026-01-01", []string{"2025Q1", "it's \"quoted\""}, "#datetime(2025, 3, 1)"
 	message := refresh.Message{At: noon, Type: refresh.ErrorMessage, Code: "C", Text: "cannot"}
 	b.must(b.PutStep(b.ctx, lease, refresh.StepPlanned, failed, []refresh.Message{message}))
 	b.refused(b.PutStep(b.ctx, lease, refresh.StepPlanned, failed, []refresh.Message{message}), refresh.CodeState)
@@ -826,7 +827,7 @@ func commitIsOneTransaction(t *testing.T, b *bench) {
 	number, err := b.Commit(b.ctx, lease, refresh.Commit{
 		From: refresh.Committing, To: refresh.Completed, At: noon.Add(time.Hour), ModelRevision: 1, Base: 1, Steps: []int{1},
 		Change: store.Change{
-			Put:     []store.Part{part(step), {Table: "New", Partition: "P", State: store.Ready, Files: []store.File{{ID: "file-2", Rows: 1, Bytes: 2, SHA256: "cd"}, {ID: "file-3", Rows: 3, Bytes: 4, SHA256: "ef"}}}},
+			Put:     []store.Part{part(step), {Table: "New", Partition: "P", State: store.Ready, Files: []store.File{{ID: "file-2", Rows: 1, Bytes: 2, SHA256: "cd", Start: "2025-01-01", End: "2025-02-01"}, {ID: "file-3", Rows: 3, Bytes: 4, SHA256: "ef"}}}},
 			Remove:  []store.Key{{Table: "Sales", Partition: "2025"}},
 			Objects: []store.Object{{Table: "Sales", Column: "Margin", State: store.CalculationNeeded}},
 		},

@@ -1,0 +1,211 @@
+package tests
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"freshet.dev/powerbi"
+)
+
+// policyTable is a table over a table or view of PostgreSQL whose rows a policy parts by their day. more are further properties of the policy.
+func (p postgres) policyTable(name, from string, more object) object {
+	between := "let Source = " + p.from(from) + ` in Table.SelectRows(Source, each [day] >= RangeStart and [day] < RangeEnd)`
+	policy := object{"policyType": "basic", "sourceExpression": between}
+	for key, value := range more {
+		policy[key] = value
+	}
+	table := tableOf(name, "id int64, day dateTime, amount decimal", reads(name, between))
+	table["refreshPolicy"] = policy
+	return table
+}
+
+// rangeParameters are the parameters that every policy needs, with what Power BI Desktop has them be.
+var rangeParameters = []object{
+	{"name": "RangeStart", "kind": "m", "expression": `#datetime(2024, 1, 1, 0, 0, 0) meta [IsParameterQuery=true, Type="DateTime", IsParameterQueryRequired=true]`},
+	{"name": "RangeEnd", "kind": "m", "expression": `#datetime(2024, 2, 1, 0, 0, 0) meta [IsParameterQuery=true, Type="DateTime", IsParameterQueryRequired=true]`},
+}
+
+// listen makes the server log what is asked of the database from now on.
+func (p postgres) listen(t *testing.T) {
+	t.Helper()
+	p.run(t, "ALTER DATABASE "+p.database()+" SET log_statement = 'all'")
+}
+
+var loggedCopy = regexp.MustCompile(`(?s)LOG:  (?:statement|execute [^:]*): (COPY .*?)\n(?:\d{4}-|$)`)
+
+// asked returns the statements since a position of the server's log that read the table or view, and the log's position now.
+func (p postgres) asked(t *testing.T, from string, since int64) (statements []string, now int64) {
+	t.Helper()
+	var text string
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.QueryRow(t.Context(), "SELECT convert_from(pg_read_binary_file('server.log', $1, 1 << 29), 'UTF8')", since).Scan(&text); err != nil {
+		t.Fatalf("the server's log cannot be read, as scripts/servers has it: %v", err)
+	}
+	for _, match := range loggedCopy.FindAllStringSubmatch(text+"\n", -1) {
+		if strings.Contains(match[1], `"`+from+`"`) {
+			statements = append(statements, match[1])
+		}
+	}
+	return statements, since + int64(len(text))
+}
+
+// TestPolicyYear: a year of daily refreshes. Every day the table equals what one full load of the window gives, the source is asked for the
+// incremental range and nothing else, and merged partitions are read from nobody.
+func TestPolicyYear(t *testing.T) {
+	p := newPostgres(t, "CREATE TABLE facts (id bigint, day timestamp, amount numeric(19,4))")
+	p.listen(t)
+	p.run(t, "INSERT INTO facts SELECT n, timestamp '2023-06-01' + n * interval '7 hours', n % 97 FROM generate_series(0, 800) n")
+	h := startHost(t, configured(t, p.source()))
+	ref := h.deploy(t, "Facts", bimOf(t, "Facts", object{"expressions": rangeParameters, "tables": []object{p.policyTable("Facts", "facts", object{
+		"rollingWindowGranularity": "quarter", "rollingWindowPeriods": 1, "incrementalGranularity": "day", "incrementalPeriods": 3})}}))
+	day := time.Date(2024, 1, 10, 0, 0, 0, 0, time.UTC)
+	_, position := p.asked(t, "facts", 0)
+	for n := range 366 {
+		today := day.Format(time.DateOnly)
+		// A few rows of today, and a change of some within the incremental range.
+		p.run(t, fmt.Sprintf("INSERT INTO facts SELECT 1000 + %d * 5 + n, timestamp '%s' + n * interval '4 hours 59 minutes 59.999 seconds', n FROM generate_series(0, 4) n", n, today))
+		p.run(t, fmt.Sprintf("UPDATE facts SET amount = amount + 1 WHERE day >= timestamp '%s' - interval '2 days'", today))
+		detail := h.completed(t, ref, `{"type":"full","effectiveDate":"`+today+`"}`)
+
+		quarter := time.Date(day.Year(), day.Month()-3, 1, 0, 0, 0, 0, time.UTC)
+		begin := time.Date(quarter.Year(), (quarter.Month()-1)/3*3+1, 1, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
+		sums := "count(*), min(id), max(id), sum(amount), sum(id * amount), min(day), max(day)"
+		want := p.text(t, fmt.Sprintf("SELECT concat_ws('|', %s) FROM facts WHERE day >= '%s' AND day < timestamp '%s' + interval '1 day'", sums, begin, today))
+		got := h.values(t, ref, "SELECT concat_ws('|', "+sums+") FROM Facts")
+		if comparable(got) != comparable(want) {
+			t.Fatalf("%s: the table has\n%s\nwant\n%s\n%+v", today, got, want, detail.Freshet.Objects)
+		}
+		var statements []string
+		statements, position = p.asked(t, "facts", position)
+		if n > 0 && len(statements) != 3 {
+			t.Fatalf("%s: the source was asked %d times:\n%s", today, len(statements), strings.Join(statements, "\n"))
+		}
+		for _, statement := range statements {
+			if !strings.Contains(statement, `"day" >= `) || !strings.Contains(statement, `"day" < `) {
+				t.Fatalf("%s: the range is not in the source's statement: %s", today, statement)
+			}
+		}
+		day = day.AddDate(0, 0, 1)
+	}
+}
+
+// comparable leaves out what DuckDB and PostgreSQL write in different ways: zeros behind the decimal point.
+func comparable(sums string) string {
+	cells := strings.Split(sums, "|")
+	for i, cell := range cells {
+		if strings.Contains(cell, ".") {
+			cells[i] = strings.TrimRight(strings.TrimRight(cell, "0"), ".")
+		}
+	}
+	return strings.Join(cells, "|")
+}
+
+// notes lists what a refresh did to the partitions of a table that are not as they were: "2024Q101: why".
+func notes(detail powerbi.RefreshDetail, table string) string {
+	var lines []string
+	for _, object := range detail.Freshet.Objects {
+		if object.Table == table {
+			lines = append(lines, object.Partition+": "+object.Note)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestPolicyModel refreshes a model of Power BI Desktop with a policy as it is: its polling expression names the table itself, which stands for the
+// rows of the partition's range.
+func TestPolicyModel(t *testing.T) {
+	r := start(t)
+	ref := r.deploy(t, "Policy", sharedModel(t, "policy-tmdl"))
+	detail := r.completed(t, ref, `{"type":"full","effectiveDate":"2026-02-07"}`)
+	rows := `SELECT (SELECT string_agg(EventID::VARCHAR, ',' ORDER BY EventID) FROM FactEvents_Policy), (SELECT count(*) FROM FactEvents_FilterOnly)`
+	if got := r.values(t, ref, rows); got != "1,2,3,4,5,6|4" {
+		t.Errorf("rows %s\n%s", got, notes(detail, "FactEvents_Policy"))
+	}
+	if text := fmt.Sprint(detail.Messages); !strings.Contains(text, "Calculated table 'DateTableTemplate_5441359f-182c-48f4-b11b-e08d7766b09f' was not calculated: its state is CalculationNeeded") ||
+		!strings.Contains(text, "The refresh policy of table 'FactEvents_Policy' was applied for 2026-02-07") {
+		t.Errorf("messages: %s", text)
+	}
+	// The next day only the new one is read: the others' polls say what they said.
+	detail = r.completed(t, ref, `{"type":"full","effectiveDate":"2026-02-08"}`)
+	var read []string
+	for _, line := range strings.Split(notes(detail, "FactEvents_Policy"), "\n") {
+		if !strings.Contains(line, "its polling expression gives the same") && !strings.Contains(line, "the policy does not refresh") {
+			read = append(read, line)
+		}
+	}
+	if got := strings.Join(read, "\n"); got != "2026Q10207: new in the incremental range" {
+		t.Errorf("not kept:\n%s", got)
+	}
+	if note := objectOf(t, detail, "FactEvents_Policy", "2026Q10205").Note; note != "its polling expression gives the same as when it was read: #datetime(2026, 2, 6, 11, 0, 0)" {
+		t.Errorf("note %q", note)
+	}
+	if got := r.values(t, ref, rows); got != "1,2,3,4,5,6|4" {
+		t.Errorf("rows %s", got)
+	}
+
+	// R13: without the policy every partition that it made is read; with one alone; not with it, nor in part.
+	r.completed(t, ref, `{"type":"clearValues","objects":[{"table":"FactEvents_Policy"}]}`)
+	if got := r.values(t, ref, rows); got != "|4" && got != "null|4" {
+		t.Errorf("cleared: %s", got)
+	}
+	r.completed(t, ref, `{"type":"full","applyRefreshPolicy":false,"commitMode":"partialBatch","objects":[{"table":"FactEvents_Policy","partition":"2026Q10205"}]}`)
+	if got := r.values(t, ref, rows); got != "6|4" {
+		t.Errorf("one partition: %s", got)
+	}
+	detail = r.completed(t, ref, `{"type":"full","effectiveDate":"2026-02-08"}`)
+	if text := fmt.Sprint(detail.Messages); !strings.Contains(text, "partitions without rows before its incremental range, which a refresh policy does not load: '2024'") {
+		t.Errorf("cleared history: %s", text)
+	}
+	if got := r.values(t, ref, rows); got != "3,4,5,6|4" {
+		t.Errorf("the incremental range: %s", got)
+	}
+	r.completed(t, ref, `{"type":"full","applyRefreshPolicy":"false"}`)
+	if got := r.values(t, ref, rows); got != "1,2,3,4,5,6|4" {
+		t.Errorf("all again: %s", got)
+	}
+	for _, body := range []string{
+		`{"type":"full","commitMode":"partialBatch"}`,
+		`{"type":"full","objects":[{"table":"FactEvents_Policy","partition":"2026Q10205"}]}`,
+	} {
+		if got := r.raw(t, "POST", refreshesOf(ref), body); got.status != http.StatusBadRequest || !strings.Contains(errorOf(t, got).Message, `"applyRefreshPolicy": false`) {
+			t.Errorf("%s: %d %s", body, got.status, got.body)
+		}
+	}
+	// A table without a policy is loaded as ever.
+	r.completed(t, ref, `{"type":"full","commitMode":"partialBatch","objects":[{"table":"FactEvents_FilterOnly"}]}`)
+
+	// A redeployment keeps the partitions while they would be read in the same way, whatever Desktop's parameters are now; else they go.
+	files := sharedModel(t, "policy-tmdl")
+	edit := func(from, to string) {
+		t.Helper()
+		edited := 0
+		for name, text := range files {
+			if strings.Contains(string(text), from) {
+				files[name], edited = []byte(strings.ReplaceAll(string(text), from, to)), edited+1
+			}
+		}
+		if edited == 0 {
+			t.Fatalf("no file has %q", from)
+		}
+	}
+	edit("RangeStart = #datetime(2026, 1, 1, 0, 0, 0)", "RangeStart = #datetime(2026, 1, 2, 0, 0, 0)")
+	edit("incrementalPeriods: 30", "incrementalPeriods: 20")
+	ref = r.deploy(t, "Policy", files)
+	if got := r.values(t, ref, rows); got != "1,2,3,4,5,6|" && got != "1,2,3,4,5,6|0" {
+		t.Errorf("kept: %s", got)
+	}
+	edit("EventDate] >= RangeStart", "EventDate] >= (RangeStart)")
+	ref = r.deploy(t, "Policy", files)
+	if got := r.values(t, ref, `SELECT count(*) FROM FactEvents_Policy`); got != "0" {
+		t.Errorf("read by another expression: %s", got)
+	}
+	r.completed(t, ref, `{"type":"automatic","effectiveDate":"2/8/2026"}`) // R14: as TMSL writes it
+	if got := r.values(t, ref, rows); got != "1,2,3,4,5,6|4" {
+		t.Errorf("made anew: %s", got)
+	}
+}
