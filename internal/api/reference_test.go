@@ -285,7 +285,11 @@ func (d *description) responses(r route) object {
 			success["content"] = object{kind: object{"schema": schema}}
 		}
 		if code == "202" && r.about.gives == nil {
-			success["headers"] = object{"Location": object{"description": "Where to look for the end.", "schema": object{"type": "string", "format": "uri"}}}
+			success["headers"] = object{
+				"Location":          object{"description": "Where to look for the end; absolute.", "schema": object{"type": "string", "format": "uri"}},
+				"RequestId":         object{"description": "Of a refresh: its id, which x-ms-request-id has too.", "schema": object{"type": "string", "format": "uuid"}},
+				"x-freshet-outcome": object{"description": "dropped: the refresh was accepted and never runs, because one waits already. Freshet only.", "schema": object{"type": "string"}},
+			}
 		}
 		all[code] = success
 	}
@@ -487,6 +491,9 @@ func typeName(body any) string {
 
 // Each operation has a name of its own, in Power BI's words where Power BI has the route (its reference, as far as it is at hand).
 func TestOperationNames(t *testing.T) {
+	if named, all, without := len(served()), len(routes()), len(unserved()); named != all-without {
+		t.Errorf("of %d routes %d are not served, and %d have a name", all, without, named)
+	}
 	seen := map[string]bool{}
 	for _, r := range served() {
 		if seen[r.about.name] {

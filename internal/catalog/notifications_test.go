@@ -121,6 +121,23 @@ func TestF12EndsAreAnnounced(t *testing.T) {
 	}
 }
 
+// fail starts an operation that fails at once.
+func fail(t testing.TB, c *catalog.Catalog, op refresh.Operation) {
+	t.Helper()
+	ctx := context.Background()
+	if _, _, err := c.Submit(ctx, op, refresh.Quota{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	op, err := c.Claim(ctx, op.ID, 0, "test", noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := refresh.Transition{From: refresh.Accepted, To: refresh.Failed, At: noon, Failure: &refresh.Failure{Code: "C", Message: "cannot read"}}
+	if err := c.Transition(ctx, refresh.Lease{Operation: op.ID, Epoch: op.Epoch}, end); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // R37: that a schedule is disabled is told, with the last of the refreshes that have failed; also by mail, unless the schedule says no to mails.
 func TestR37DisablingIsAnnounced(t *testing.T) {
 	ctx := context.Background()
@@ -140,17 +157,7 @@ func TestR37DisablingIsAnnounced(t *testing.T) {
 			t.Fatal(err)
 		}
 		op := refresh.Operation{ID: "op-" + string(rune('a'+i)), Model: definition.ID, ModelRevision: 1, Trigger: refresh.Scheduled, AcceptedAt: noon}
-		if _, _, err := c.Submit(ctx, op, refresh.Quota{}, nil); err != nil {
-			t.Fatal(err)
-		}
-		if op, err = c.Claim(ctx, op.ID, 0, "test", noon); err != nil {
-			t.Fatal(err)
-		}
-		failure := &refresh.Failure{Code: "C", Message: "cannot read"}
-		end := refresh.Transition{From: refresh.Accepted, To: refresh.Failed, At: noon.Add(time.Minute), Failure: failure}
-		if err := c.Transition(ctx, refresh.Lease{Operation: op.ID, Epoch: op.Epoch}, end); err != nil {
-			t.Fatal(err)
-		}
+		fail(t, c, op)
 		drain(t, c) // the end of the refresh itself
 		stale := entry
 		stale.Since = stale.Since.Add(-time.Hour)
@@ -201,17 +208,7 @@ func TestR16R37NotifyOptions(t *testing.T) {
 			}
 		}
 		op := refresh.Operation{ID: "op-" + string(rune('a'+i)), Model: definition.ID, ModelRevision: 1, Trigger: tt.trigger, Request: refresh.Request{Notify: tt.own}, AcceptedAt: noon}
-		if _, _, err := c.Submit(ctx, op, refresh.Quota{}, nil); err != nil {
-			t.Fatal(err)
-		}
-		op, err := c.Claim(ctx, op.ID, 0, "test", noon)
-		if err != nil {
-			t.Fatal(err)
-		}
-		end := refresh.Transition{From: refresh.Accepted, To: refresh.Failed, At: noon, Failure: &refresh.Failure{Code: "C", Message: "cannot"}}
-		if err := c.Transition(ctx, refresh.Lease{Operation: op.ID, Epoch: op.Epoch}, end); err != nil {
-			t.Fatal(err)
-		}
+		fail(t, c, op)
 		if got := targets(drain(t, c)); got != tt.want {
 			t.Errorf("%s, %q, schedule %q: %q hear, want %q", tt.trigger, tt.own, tt.schedule, got, tt.want)
 		}
