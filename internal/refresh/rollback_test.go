@@ -2,13 +2,16 @@ package refresh_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"freshet.dev/internal/capacity"
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/refresh"
 	"freshet.dev/internal/store"
@@ -196,6 +199,99 @@ func TestF7RollbackAfterACrash(t *testing.T) {
 			want(t, b.rows(), "2025:10")
 		})
 	}
+}
+
+// begun is a log that calls after the beginning of the first attempt.
+type begun struct {
+	refresh.Log
+	after func()
+	once  sync.Once
+}
+
+func (l *begun) BeginAttempt(ctx context.Context, lease refresh.Lease, attempt refresh.Attempt) error {
+	err := l.Log.BeginAttempt(ctx, lease, attempt)
+	l.once.Do(l.after)
+	return err
+}
+
+// F7, R34: a pause that comes in the middle of a rollback, before or after its attempt has begun, lets it rest with all rows of the present
+// version; it goes on after the resumption, over a restart too, in the same attempt. One that comes when it commits is too late.
+func TestF7PauseInTheMiddleOfARollback(t *testing.T) {
+	for name, c := range map[string]struct {
+		log   func(b *bench, pause func()) refresh.Log
+		rests bool
+	}{
+		"before it runs": {func(b *bench, pause func()) refresh.Log {
+			return &between{Log: b.log, to: refresh.Running, before: pause}
+		}, true},
+		"in its attempt": {func(b *bench, pause func()) refresh.Log { return &begun{Log: b.log, after: pause} }, true},
+		"when it begins to commit": {func(b *bench, pause func()) refresh.Log {
+			return &between{Log: b.log, to: refresh.Committing, before: pause}
+		}, false},
+	} {
+		for _, restarts := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", restarts ", restarts), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBench(t, sales("2025"))
+					b.gives(10)
+					b.refresh(full(), refresh.Completed) // version 2
+					b.gives(20)
+					b.refresh(full(), refresh.Completed) // version 3
+					b.loaded()
+					b.on(c.log(b, func() {
+						if _, err := b.SetCapacity(context.Background(), "default", capacity.Paused, "ana"); err != nil {
+							t.Error(err)
+						}
+					}))
+					operation, err := b.rollback(refresh.Rollback{})
+					b.must(err)
+					synctest.Wait()
+					if c.rests {
+						want(t, b.state(operation.ID), refresh.Paused)
+						want(t, b.rows(), "2025:20")
+						b.free()
+					}
+					time.Sleep(3 * time.Hour)
+					if restarts {
+						b.restart(2 * time.Hour)
+						synctest.Wait()
+					}
+					if c.rests {
+						want(t, b.state(operation.ID), refresh.Paused)
+					}
+					b.set(capacity.Active)
+					operation = b.ends(operation.ID, refresh.Completed)
+					want(t, len(operation.Attempts), 1)
+					want(t, operation.Attempts[0].Worked, time.Duration(0))
+					want(t, b.loaded(), []string(nil))
+					want(t, b.version().Number, 4)
+					want(t, b.rows(), "2025:10")
+				})
+			})
+		}
+	}
+}
+
+// F7, R34: a rollback whose capacity stays paused for 6 hours ends as a refresh does, and nothing has changed.
+func TestF7RollbackPausedForTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, sales("2025"))
+		b.refresh(full(), refresh.Completed)
+		b.gives(20)
+		b.refresh(full(), refresh.Completed)
+		b.on(&begun{Log: b.log, after: func() {
+			if _, err := b.SetCapacity(context.Background(), "default", capacity.Paused, "ana"); err != nil {
+				t.Error(err)
+			}
+		}})
+		operation, err := b.rollback(refresh.Rollback{})
+		b.must(err)
+		operation = b.ends(operation.ID, refresh.TimedOut)
+		if at := operation.EndedAt.Sub(operation.AcceptedAt); at < 6*time.Hour || at > 6*time.Hour+10*time.Second {
+			t.Errorf("it timed out after %s", at)
+		}
+		want(t, b.rows(), "2025:20")
+	})
 }
 
 // F7: a version with a damaged file is not gone back to: the rollback fails once, names the place, and the rows stay.

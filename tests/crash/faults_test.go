@@ -391,7 +391,7 @@ func (s *totals) takenUp(i *incarnation, unfinished []refresh.Operation, started
 	s.crashes++
 	for _, operation := range unfinished {
 		at, known := claimed[operation.ID]
-		if operation.State == refresh.Queued {
+		if operation.State == refresh.Queued || operation.State == refresh.Paused { // it waits for what comes later
 			continue
 		}
 		if !known {

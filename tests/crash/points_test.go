@@ -33,11 +33,13 @@ var points = []point{
 	{11, "commit, before", onTheWay}, {11, "version written", onTheWay}, {11, "queued promoted", onPromotion},
 	{11, "commit written", onTheWay}, {11, "commit, after", onTheWay},
 	{12, "sweep listed", onTheWay}, {12, "sweep deletes", onTheWay},
+	{13, "paused, before", onPause}, {13, "paused, after", onPause},
+	{13, "resumed, before", onPause}, {13, "resumed, after", onPause},
 }
 
 // point is one place in the order of writes.
 type point struct {
-	step int // the number in doc/refresh-cycle.md; 12 is what it says about deleting
+	step int // the number in doc/refresh-cycle.md; 12 is what it says about deleting, 13 about a capacity that is paused
 	name string
 	way  way
 }
@@ -50,6 +52,7 @@ const (
 	onFailure              // a failed attempt that is not the last
 	onTheEnd               // a failed last attempt
 	onPromotion            // another standard refresh that is queued
+	onPause                // a pause of its capacity, which is resumed as soon as the refresh rests
 )
 
 func pointNamed(name string) (point, bool) {
@@ -68,7 +71,7 @@ func (p point) inTransaction() bool {
 
 // settles tells whether a refresh may have nothing more to write after the point.
 func (p point) settles() bool {
-	return p.inTransaction() || p.step == 1 || p.name == "commit, after" || p.name == "ended, after" || strings.HasPrefix(p.name, "heartbeat")
+	return p.inTransaction() || p.step == 1 || p.name == "commit, after" || p.name == "ended, after" || p.name == "paused, after" || strings.HasPrefix(p.name, "heartbeat")
 }
 
 // impossible says why a point cannot be reached in a mode and a try; "" when it can.
@@ -87,7 +90,7 @@ func TestThePageNamesThePoints(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "doc", "refresh-cycle.md"))
 	must(t, err)
 	var listed []string
-	for _, row := range regexp.MustCompile(`(?m)^\| (\d+|deleting) \| (.*) \|$`).FindAllStringSubmatch(string(page), -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| (\d+|deleting|pausing) \| (.*) \|$`).FindAllStringSubmatch(string(page), -1) {
 		for name := range strings.SplitSeq(row[2], "; ") {
 			listed = append(listed, row[1]+" "+name)
 		}
@@ -95,8 +98,11 @@ func TestThePageNamesThePoints(t *testing.T) {
 	var want []string
 	for _, p := range points {
 		step := strconv.Itoa(p.step)
-		if p.step == 12 {
+		switch p.step {
+		case 12:
 			step = "deleting"
+		case 13:
+			step = "pausing"
 		}
 		want = append(want, step+" "+p.name)
 	}

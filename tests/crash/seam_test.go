@@ -145,7 +145,9 @@ func (s *seam) Transition(ctx context.Context, lease refresh.Lease, change refre
 	case change.To == refresh.Backoff:
 		name = "backoff"
 	case change.To == refresh.Paused:
-		name = "paused" // not in the list: no run pauses a capacity
+		name = "paused"
+	case change.From == refresh.Paused:
+		name = "resumed"
 	case change.To == refresh.Committing:
 		name = "committing"
 	case change.From == refresh.Accepted && change.To == refresh.Running:

@@ -89,7 +89,7 @@ func (r run) shape() shape {
 		s.armed, s.failing = 1, 1
 	}
 	switch p.way {
-	case onTheWay:
+	case onTheWay, onPause:
 		s.retryCount = s.failing + random.IntN(2)
 		if p.step == 6 || p.step == 7 {
 			s.nth = 1 + random.IntN(2)

@@ -32,6 +32,9 @@ import (
 	"freshet.dev/internal/workspace"
 )
 
+// capacityName is where the model's workspace is.
+const capacityName = "default"
+
 // password is planted in the configuration; it may be read nowhere.
 const password = "plAnted-S3cret"
 
@@ -174,7 +177,7 @@ func (s *site) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	deployed, err := workspace.New(rows, nil, workspace.Options{Capacities: []string{"default"}}).Deploy(ctx, workspace.Caller{ID: "owner", Owner: true},
+	deployed, err := workspace.New(rows, nil, workspace.Options{Capacities: []string{capacityName}}).Deploy(ctx, workspace.Caller{ID: "owner", Owner: true},
 		workspace.Deploy{Workspace: "W", CreateWorkspace: true, Files: map[string][]byte{"model.bim": definition}})
 	if err := errors.Join(err, rows.Close()); err != nil {
 		return err
@@ -270,6 +273,7 @@ type incarnation struct {
 	hits   sync.Mutex
 	fault  *trigger
 	do     func() error // makes the fault, once
+	pause  *trigger     // when its capacity is paused
 	armed  int          // backoffs
 	passed map[string]int
 }
@@ -282,6 +286,9 @@ func (s *site) open(who string, fault *trigger, do func() error) (*incarnation, 
 func (s *site) openOn(shared *store.Store, who string, fault *trigger, do func() error) (*incarnation, error) {
 	ctx := context.Background()
 	i := &incarnation{site: s, who: who, fault: fault, do: do, passed: map[string]int{}, cancel: func() {}, store: shared}
+	if fault != nil && s.pauses() {
+		i.pause = &trigger{"step running, after", fault.Armed, 1}
+	}
 	var err error
 	if i.rows, err = catalog.OpenWith(ctx, s.catalog(), catalog.Options{Failpoint: i.at}); err != nil {
 		return nil, err
@@ -303,7 +310,11 @@ func (s *site) openOn(shared *store.Store, who string, fault *trigger, do func()
 	}); err != nil {
 		return nil, err
 	}
-	place, err := capacity.New(capacity.Options{Name: "default", Memory: 1 << 30})
+	statuses, err := i.rows.CapacityStatuses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	place, err := capacity.New(capacity.Options{Name: capacityName, Memory: 1 << 30, Status: statuses[capacityName], Book: i.rows})
 	if err != nil {
 		return nil, err
 	}
@@ -326,7 +337,42 @@ func (i *incarnation) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	i.ended = make(chan error, 1)
 	i.cancel = cancel
-	go func() { i.ended <- i.engine.Run(ctx) }()
+	go func() {
+		var resuming sync.WaitGroup
+		if i.pauses() {
+			resuming.Go(func() { i.resume(ctx) })
+		}
+		err := i.engine.Run(ctx)
+		resuming.Wait()
+		i.ended <- err
+	}()
+}
+
+// pauses tells whether the run's capacity is paused on the way.
+func (s *site) pauses() bool {
+	p, _ := pointNamed(s.Point)
+	return p.way == onPause
+}
+
+// resume resumes the capacity whenever a refresh rests with it.
+func (i *incarnation) resume(ctx context.Context) {
+	for ctx.Err() == nil {
+		i.history.mu.Lock()
+		changed := i.history.changed
+		i.history.mu.Unlock()
+		list, err := i.rows.Unfinished(ctx)
+		if err == nil && slices.ContainsFunc(list, func(o refresh.Operation) bool { return o.State == refresh.Paused }) {
+			_, err = i.engine.SetCapacity(ctx, capacityName, capacity.Active, i.who)
+		}
+		if err != nil && ctx.Err() == nil {
+			i.write(entry{Problem: "cannot resume the capacity: " + err.Error()})
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // halt ends the work as a service does that is told to stop; stop closes the rooms too.
@@ -361,7 +407,13 @@ func (i *incarnation) at(ctx context.Context, name string) error {
 	if !strings.HasPrefix(name, "heartbeat") {
 		i.look(context.WithoutCancel(ctx), name)
 	}
-	if !i.now(name) {
+	fault, pause := i.now(name)
+	if pause {
+		if _, err := i.engine.SetCapacity(context.WithoutCancel(ctx), capacityName, capacity.Paused, i.who); err != nil {
+			i.write(entry{Problem: "cannot pause the capacity: " + err.Error()})
+		}
+	}
+	if !fault {
 		return nil
 	}
 	i.write(entry{Reached: name})
@@ -380,27 +432,24 @@ func (i *incarnation) pass(name string) {
 	i.write(entry{Passed: name})
 }
 
-// now tells whether the fault is to be made here.
-func (i *incarnation) now(name string) bool {
+// now tells whether the fault is to be made here, and whether the capacity is to be paused.
+func (i *incarnation) now(name string) (fault, pause bool) {
 	i.hits.Lock()
 	defer i.hits.Unlock()
-	switch {
-	case i.fault == nil:
-		return false
-	case i.armed < i.fault.Armed:
-		if name == "backoff, after" {
-			i.armed++
-		}
-		return false
-	case name != i.fault.Point:
+	fault, pause = i.fault.comes(name, i.armed), i.pause.comes(name, i.armed)
+	if name == "backoff, after" {
+		i.armed++
+	}
+	return fault, pause
+}
+
+// comes tells whether its moment is there, after so many backoffs; it comes once.
+func (t *trigger) comes(name string, backoffs int) bool {
+	if t == nil || backoffs < t.Armed || name != t.Point {
 		return false
 	}
-	i.fault.Nth--
-	if i.fault.Nth > 0 {
-		return false
-	}
-	i.fault = nil
-	return true
+	t.Nth--
+	return t.Nth == 0
 }
 
 // look reads what readers see now.
