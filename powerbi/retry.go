@@ -115,7 +115,11 @@ func mayPassKeyed(_ string, err error) bool {
 		refusal *Error
 		lost    *TransportError
 	)
-	return errors.As(err, &refusal) && refusal.Retryable() || errors.As(err, &lost) && lost.Retryable()
+	if errors.As(err, &refusal) {
+		// Freshet's 500 is about what is there, such as a damaged file; where another try may help it says 503.
+		return refusal.Retryable() && !(refusal.FromFreshet() && refusal.Status == http.StatusInternalServerError)
+	}
+	return errors.As(err, &lost) && lost.Retryable()
 }
 
 // uncertain tells that a call which failed may have been handled all the same. A 429, and a 503 that says when to come back, are the service's

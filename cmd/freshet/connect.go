@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"freshet.dev/internal/auth"
 	"freshet.dev/internal/server"
@@ -21,35 +23,159 @@ import (
 
 const defaultHost = "http://" + server.DefaultListen
 
-// connect returns a client of the server that the flags and the environment mean.
-func (a *app) connect() (*powerbi.Client, error) {
-	local, found := a.findLocal()
-	if a.host == "" {
-		a.host = os.Getenv("FRESHET_HOST")
+// target is whom the verbs talk to.
+type target struct {
+	host    string
+	profile profile // with a credential, or the zero value
+	name    string  // of the profile
+	path    string  // where it stands
+	local   server.Address
+	found   bool // local is a server that runs
+}
+
+// choose finds out whom to talk to: what a flag names, else what the environment names, else the server of this machine that --data names, else the
+// default profile, else the server of this machine.
+func (a *app) choose() (target, error) {
+	if a.chosen != nil {
+		return *a.chosen, nil
 	}
-	if a.host == "" {
-		a.host = defaultHost
-		if found {
-			a.host = local.URL
+	var t target
+	t.local, t.found = a.findLocal()
+	host, name := a.host, a.profile
+	if host == "" && name == "" {
+		host, name = os.Getenv("FRESHET_HOST"), os.Getenv("FRESHET_PROFILE")
+	}
+	if host != "" && name != "" {
+		return target{}, usageError{fmt.Errorf("the host %s and the profile %q are both named; a profile has a host of its own", host, name)}
+	}
+	if host == "" {
+		file, path, err := a.readProfiles()
+		if err != nil {
+			return target{}, err
+		}
+		if name == "" && a.data == "" {
+			name = file.Default
+		}
+		if name != "" {
+			p, err := file.find(name, path)
+			if err != nil {
+				return target{}, err
+			}
+			if t.profile, err = p.reveal(path); err == nil && p.Host == "" {
+				err = errors.New("it names no host")
+			}
+			if err != nil {
+				return target{}, fmt.Errorf("cannot use the profile %q of %s: %w", name, path, err)
+			}
+			host, t.name, t.path = t.profile.Host, name, path
 		}
 	}
-	if !strings.Contains(a.host, "://") {
-		return nil, usageError{fmt.Errorf("--host %s must begin with http:// or https://", a.host)}
+	switch {
+	case host != "":
+		t.host = host
+	case t.found:
+		t.host = t.local.URL
+	default:
+		t.host = defaultHost
 	}
-	client := &powerbi.Client{Host: a.host, HTTP: &http.Client{Transport: &http.Transport{
+	if !strings.Contains(t.host, "://") {
+		return target{}, usageError{fmt.Errorf("the host %s must begin with http:// or https://", t.host)}
+	}
+	a.host, a.chosen = t.host, &t
+	return t, nil
+}
+
+// isPowerBI tells whether a host is Power BI itself, in one of its clouds.
+func isPowerBI(host string) bool {
+	address, err := url.Parse(host)
+	if err != nil {
+		return false
+	}
+	for _, domain := range []string{"powerbi.com", "powerbigov.us", "powerbi.cn"} {
+		if name := strings.ToLower(address.Hostname()); strings.HasSuffix(name, "."+domain) {
+			return true
+		}
+	}
+	return false
+}
+
+// connect returns a client of the server that the flags, the environment or a profile mean.
+func (a *app) connect() (*powerbi.Client, error) {
+	t, err := a.choose()
+	if err != nil {
+		return nil, err
+	}
+	client := &powerbi.Client{Host: t.host, OnPause: a.tellPause, HTTP: &http.Client{Transport: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 5 * time.Minute,
 		DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext, ForceAttemptHTTP2: true,
 	}}}
-	if token := os.Getenv("FRESHET_TOKEN"); token != "" {
+	token := os.Getenv("FRESHET_TOKEN")
+	switch {
+	case t.profile.Credential != "":
+		if err := t.profile.signIn(a, client, t.path); err != nil {
+			return nil, fmt.Errorf("cannot use the profile %q of %s: %w", t.name, t.path, err)
+		}
+	case token != "":
 		client.Token = func(context.Context) (string, error) { return token, nil }
-	} else if found && sameServer(local.URL, a.host) && !local.Open {
-		issuer, err := auth.NewLocal(local.Data)
+	case t.found && sameServer(t.local.URL, t.host) && !t.local.Open:
+		issuer, err := auth.NewLocal(t.local.Data)
 		if err != nil {
-			return nil, fmt.Errorf("cannot sign in with the keys of %s: %w", local.Data, err)
+			return nil, fmt.Errorf("cannot sign in with the keys of %s: %w", t.local.Data, err)
 		}
 		client.Token = func(context.Context) (string, error) { return issuer.Issue(ownerClaims()) }
+	case isPowerBI(t.host):
+		return nil, usageError{fmt.Errorf("cannot sign in to %s: there is no token in FRESHET_TOKEN, and no profile with a credential; 'freshet help profiles' tells how to make one", t.host)}
 	}
 	return client, nil
+}
+
+// tellPause tells of a pause that a person would take for a standstill.
+func (a *app) tellPause(err error, pause time.Duration) {
+	if pause >= 5*time.Second {
+		fmt.Fprintf(a.err, "freshet: %s; trying again in %s\n", printable(failureText(err)), pause.Round(time.Second))
+	}
+}
+
+// The annotation of verbs and flags that Power BI has nothing for.
+const onlyFreshet = "freshet"
+
+// freshetOnly marks a verb, and the verbs below it.
+func freshetOnly(cmd *cobra.Command) *cobra.Command {
+	cmd.Annotations = map[string]string{onlyFreshet: ""}
+	for _, below := range cmd.Commands() {
+		freshetOnly(below)
+	}
+	return cmd
+}
+
+// freshetFlags marks flags of a verb.
+func freshetFlags(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		if err := cmd.Flags().SetAnnotation(name, onlyFreshet, nil); err != nil {
+			panic(err) // there is no such flag
+		}
+	}
+}
+
+// fits refuses what Power BI cannot do before anything is asked of it.
+func (a *app) fits(cmd *cobra.Command, _ []string) error {
+	what := ""
+	if _, marked := cmd.Annotations[onlyFreshet]; marked {
+		what = "freshet " + strings.TrimPrefix(cmd.CommandPath(), "freshet ")
+	}
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		if _, marked := flag.Annotations[onlyFreshet]; marked {
+			what = "--" + flag.Name
+		}
+	})
+	if what == "" || cmd.HasSubCommands() {
+		return nil
+	}
+	t, err := a.choose()
+	if err == nil && isPowerBI(t.host) {
+		err = usageError{fmt.Errorf("'%s' is for Freshet alone: %s is Power BI, which has nothing like it", what, t.host)}
+	}
+	return err
 }
 
 // findLocal finds the running server of this machine whose data directory the caller may read.
@@ -122,6 +248,10 @@ func listModels(ctx context.Context, client *powerbi.Client, workspace string) (
 	var models []model
 	if workspace == "" {
 		mine, err := client.Datasets(ctx, "")
+		var refusal *powerbi.Error
+		if errors.As(err, &refusal) && refusal.Status == http.StatusForbidden && !refusal.FromFreshet() {
+			err = nil // a service principal has no My workspace at Power BI
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -151,17 +281,22 @@ func listModels(ctx context.Context, client *powerbi.Client, workspace string) (
 
 // findModel finds MODEL: a name, WORKSPACE/NAME or a GUID.
 func findModel(ctx context.Context, client *powerbi.Client, text string) (model, error) {
-	if uuid.Validate(text) == nil {
+	isID := uuid.Validate(text) == nil
+	if isID {
 		dataset, err := client.Dataset(ctx, powerbi.Ref{DatasetID: text})
-		return model{Dataset: dataset}, err
+		var refusal *powerbi.Error
+		if !errors.As(err, &refusal) || refusal.FromFreshet() || refusal.Status != http.StatusNotFound && refusal.Status != http.StatusForbidden {
+			return model{Dataset: dataset}, err
+		}
+		// Power BI knows a model by its id alone in My workspace only.
 	}
-	models, err := listModels(ctx, client, "")
+	models, err := candidates(ctx, client, text)
 	if err != nil {
 		return model{}, err
 	}
 	var found []model
 	for _, m := range models {
-		if strings.EqualFold(m.Name, text) || strings.EqualFold(m.String(), text) {
+		if isID && strings.EqualFold(m.ID, text) || strings.EqualFold(m.Name, text) || strings.EqualFold(m.String(), text) {
 			found = append(found, m)
 		}
 	}
@@ -176,6 +311,25 @@ func findModel(ctx context.Context, client *powerbi.Client, text string) (model,
 		names = append(names, fmt.Sprintf("%s (%s)", m, m.ID))
 	}
 	return model{}, usageError{errors.New("several models have that name, name one of them: " + strings.Join(names, ", "))}
+}
+
+// candidates lists the models among which MODEL is to be found: of WORKSPACE/NAME the models of that workspace, without a look into every other one.
+func candidates(ctx context.Context, client *powerbi.Client, text string) ([]model, error) {
+	for i, letter := range text {
+		if letter != '/' {
+			continue
+		}
+		groups, err := client.Groups(ctx, powerbi.NameFilter(text[:i]))
+		if err != nil {
+			return nil, err
+		}
+		for _, group := range groups {
+			if strings.EqualFold(group.Name, text[:i]) {
+				return listModels(ctx, client, group.ID)
+			}
+		}
+	}
+	return listModels(ctx, client, "")
 }
 
 // open connects and finds the model that a verb's first argument names.

@@ -112,8 +112,14 @@ func nextStep(err error, host string) string {
 	switch {
 	case errors.As(err, &usage):
 		return "See 'freshet help' or 'freshet VERB --help'."
+	case errors.As(err, &lost) && isPowerBI(host):
+		return "Can this machine reach " + host + "? HTTPS_PROXY names a proxy."
 	case errors.As(err, &lost):
 		return "Is the server running there? 'freshet serve' or 'freshet demo' starts one; --host or FRESHET_HOST names another than " + host + "."
+	case errors.As(err, &refusal) && refusal.Status == 404 && !refusal.FromFreshet() && strings.Contains(refusal.URL, "/v1.0/freshet/"):
+		return "This verb is for Freshet alone, and " + host + " does not answer as Freshet does."
+	case errors.As(err, &refusal) && refusal.Status == 401 && isPowerBI(host):
+		return "Sign in by a profile ('freshet help profiles'), or set FRESHET_TOKEN to a token whose audience is https://analysis.windows.net/powerbi/api."
 	case errors.As(err, &refusal) && refusal.Status == 401:
 		return "Set FRESHET_TOKEN to a token for " + host + "; on the server's machine 'freshet token --data DIR' prints one."
 	case errors.As(err, &refusal) && refusal.Status == 403 && refusal.Code != "HostNotAllowed":
@@ -125,7 +131,9 @@ func nextStep(err error, host string) string {
 // app is what the verbs share.
 type app struct {
 	out, err io.Writer
-	host     string // --host, else FRESHET_HOST, else the server of this machine
+	host     string // --host; then whom choose has found
+	profile  string // --profile
+	chosen   *target
 	data     string // --data, else FRESHET_DATA
 	format   string // --format
 }
@@ -137,7 +145,9 @@ func (a *app) root() *cobra.Command {
 		Long: `Freshet refreshes semantic models (TMDL folders, model.bim) on your own machine, over the same REST API as Power BI.
 
 Start a server with 'freshet serve' or, with sample data, 'freshet demo'. The other verbs talk to a server: the one that --host or
-FRESHET_HOST names (with the token of FRESHET_TOKEN), else the one that uses ./data or ./demo-data on this machine, else http://127.0.0.1:8480.
+FRESHET_HOST names (with the token of FRESHET_TOKEN), else the profile that --profile or FRESHET_PROFILE names ('freshet help profiles'), else the one that
+uses ./data or ./demo-data on this machine, else http://127.0.0.1:8480. A host may be Power BI itself: https://api.powerbi.com. Verbs and flags
+that Power BI has nothing for say so.
 
 MODEL is a name, WORKSPACE/NAME or a GUID.
 
@@ -153,9 +163,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the refresh failed, 4 the wait ti
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&a.host, "host", "", "server to talk to, such as http://127.0.0.1:8480 or https://api.powerbi.com")
+	root.PersistentFlags().StringVar(&a.profile, "profile", "", "named profile to talk to a host by; see 'freshet help profiles'")
 	root.PersistentFlags().StringVar(&a.data, "data", "", "data directory of the server of this machine")
-	root.AddCommand(a.serve(), a.demo(), a.deploy(), a.models(), a.workspaces(), a.workspace(), a.refresh(), a.refreshes(), a.show(), a.cancel(), a.schedule(), a.parameters(), a.capacity(),
-		a.versions(), a.rollback(), a.verify(), a.explain(), a.query(), a.token(), a.approve(), a.secret(), a.exec(), a.inside(), a.delete())
+	root.PersistentPreRunE = a.fits
+	root.AddCommand(a.serve(), a.demo(), freshetOnly(a.deploy()), a.models(), a.workspaces(), a.workspace(), a.refresh(), a.refreshes(), a.show(), a.cancel(), a.schedule(), a.parameters(),
+		freshetOnly(a.capacity()), freshetOnly(a.versions()), freshetOnly(a.rollback()), freshetOnly(a.verify()), freshetOnly(a.explain()), freshetOnly(a.query()), a.token(),
+		freshetOnly(a.approve()), a.secret(), a.exec(), a.inside(), a.delete(), a.profilesHelp())
 	return root
 }
 

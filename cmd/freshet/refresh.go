@@ -57,6 +57,7 @@ stop the refresh; 'freshet cancel' does.`,
 	f.DurationVar(&flags.waitTimeout, "wait-timeout", 0, "wait no longer than this, such as 30m (exit code 4)")
 	f.StringVar(&flags.idempotencyID, "idempotency-key", "", "the same key again finds the same refresh instead of starting another (Freshet only)")
 	f.BoolVar(&flags.force, "force", false, "commit even when a table comes out empty or smaller than its guard allows (Freshet only)")
+	freshetFlags(cmd, "on-demand", "idempotency-key", "force")
 	return cmd
 }
 
@@ -139,6 +140,10 @@ func (a *app) follow(ctx context.Context, client *powerbi.Client, m model, accep
 		OnError: func(err error) { watch.note("reading the status failed, trying again: " + err.Error()) },
 	})
 	watch.end()
+	var late *powerbi.DeadlineError
+	if limit > 0 && errors.As(err, &late) {
+		return fmt.Errorf("%w: %w", errWaitTimeout, err)
+	}
 	if err != nil {
 		return err
 	}

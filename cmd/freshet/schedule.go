@@ -56,6 +56,7 @@ A refresh that cannot begin at its moment begins up to an hour later. Four failu
 	cmd.Flags().StringVar(&flags.notify, "notify", "", "MailOnFailure or NoNotification")
 	cmd.Flags().BoolVar(&flags.enable, "enable", false, "switch the schedule on")
 	cmd.Flags().BoolVar(&flags.disable, "disable", false, "switch the schedule off")
+	freshetFlags(cmd, "cron")
 	cmd.MarkFlagsMutuallyExclusive("enable", "disable")
 	cmd.MarkFlagsMutuallyExclusive("cron", "day")
 	cmd.MarkFlagsMutuallyExclusive("cron", "time")

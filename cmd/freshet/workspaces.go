@@ -43,7 +43,7 @@ func (a *app) workspaces() *cobra.Command {
 func (a *app) workspace() *cobra.Command {
 	parent := &cobra.Command{Use: "workspace", Short: "Create and change workspaces", Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	parent.AddCommand(a.createWorkspace(), a.assignWorkspace(), a.grantWorkspace(), a.workspaceUsers(), a.setWorkspace())
+	parent.AddCommand(a.createWorkspace(), a.assignWorkspace(), a.grantWorkspace(), a.workspaceUsers(), freshetOnly(a.setWorkspace()))
 	return parent
 }
 

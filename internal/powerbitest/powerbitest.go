@@ -299,6 +299,10 @@ func (s *Service) handle(w http.ResponseWriter, r *http.Request, fault Fault) {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
+	if len(parts) == 1 && !isOwn && group.ID == "" && !s.mine() {
+		refuse(w, http.StatusForbidden, "PowerBINotAuthorizedException", "") // a service principal, which has no My workspace
+		return
+	}
 	if len(parts) == 1 {
 		var values []any
 		for _, m := range group.Models {
@@ -334,6 +338,16 @@ func (s *Service) group(id string) *Group {
 		}
 	}
 	return nil
+}
+
+// mine tells whether there is a My workspace.
+func (s *Service) mine() bool {
+	for _, g := range s.Groups {
+		if g.ID == "" {
+			return true
+		}
+	}
+	return false
 }
 
 // model finds a model of a workspace; with Freshet the path without a workspace finds all.

@@ -175,26 +175,44 @@ func ReadConfig(path string) (Config, error) {
 // decodeConfig decodes strictly: what it does not know is an error.
 func decodeConfig(content []byte, folder string, lookupEnv func(string) (string, bool)) (Config, error) {
 	config := DefaultConfig()
-	file, err := parser.ParseBytes(content, 0)
+	err := decodeStrict(content, &config, func(text *ast.StringNode) (err error) {
+		text.Value, err = ReplaceSecrets(text.Value, folder, lookupEnv)
+		return err
+	})
 	if err != nil {
-		return Config{}, inPlace(err)
-	}
-	if len(file.Docs) > 1 {
-		return Config{}, errors.New("it holds more than one document ('---')")
-	}
-	if len(file.Docs) == 1 && file.Docs[0].Body != nil {
-		secrets := &secretReader{folder: folder, lookupEnv: lookupEnv}
-		ast.Walk(secrets, file.Docs[0].Body)
-		if secrets.err != nil {
-			return Config{}, secrets.err
-		}
-		if err := yaml.NewDecoder(bytes.NewReader(nil), yaml.Strict()).DecodeFromNode(file.Docs[0].Body, &config); err != nil {
-			return Config{}, inPlace(err)
-		}
+		return Config{}, err
 	}
 	config.Data, config.Spill = absolute(folder, config.Data), absolute(folder, config.Spill)
 	config.TLS.Certificate, config.TLS.Key = absolute(folder, config.TLS.Certificate), absolute(folder, config.TLS.Key)
 	return config, config.check()
+}
+
+// DecodeStrict decodes one document of YAML. An unknown key is an error with its line and the nearest key of into.
+func DecodeStrict(content []byte, into any) error { return decodeStrict(content, into, nil) }
+
+// decodeStrict hands every text to change, if there is one, before it decodes: in the parsed tree, so that no secret is ever taken for YAML.
+func decodeStrict(content []byte, into any, change func(*ast.StringNode) error) error {
+	file, err := parser.ParseBytes(content, 0)
+	if err != nil {
+		return inPlace(err, into)
+	}
+	if len(file.Docs) > 1 {
+		return errors.New("it holds more than one document ('---')")
+	}
+	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		return nil
+	}
+	if change != nil {
+		texts := &textVisitor{change: change}
+		ast.Walk(texts, file.Docs[0].Body)
+		if texts.err != nil {
+			return texts.err
+		}
+	}
+	if err := yaml.NewDecoder(bytes.NewReader(nil), yaml.Strict()).DecodeFromNode(file.Docs[0].Body, into); err != nil {
+		return inPlace(err, into)
+	}
+	return nil
 }
 
 func absolute(folder, path string) string {
@@ -375,50 +393,55 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// secretReader replaces ${env:NAME} and ${file:PATH} in the texts of a tree. It works on the parsed tree, so that no secret is ever taken
-// for YAML.
-type secretReader struct {
-	folder    string
-	lookupEnv func(string) (string, bool)
-	err       error
+// textVisitor changes the texts of a tree until one cannot be changed.
+type textVisitor struct {
+	change func(*ast.StringNode) error
+	err    error
+}
+
+// Visit implements ast.Visitor.
+func (v *textVisitor) Visit(node ast.Node) ast.Visitor {
+	if text, isText := node.(*ast.StringNode); isText && v.err == nil {
+		if err := v.change(text); err != nil {
+			v.err = fmt.Errorf("line %d: %w", node.GetToken().Position.Line, err)
+		}
+	}
+	return v
 }
 
 var reference = regexp.MustCompile(`\$\{(\w+):([^}]*)\}`)
 
-// Visit implements ast.Visitor.
-func (r *secretReader) Visit(node ast.Node) ast.Visitor {
-	text, isText := node.(*ast.StringNode)
-	if r.err != nil || !isText {
-		return r
-	}
-	text.Value = reference.ReplaceAllStringFunc(text.Value, func(found string) string {
+// ReplaceSecrets replaces ${env:NAME} and ${file:PATH} in a text; PATH is meant from the folder.
+func ReplaceSecrets(text, folder string, lookupEnv func(string) (string, bool)) (string, error) {
+	var problem error
+	replaced := reference.ReplaceAllStringFunc(text, func(found string) string {
 		match := reference.FindStringSubmatch(found)
-		value, err := r.read(match[1], match[2])
-		if err != nil && r.err == nil {
-			r.err = fmt.Errorf("line %d: cannot replace %s: %w", node.GetToken().Position.Line, found, err)
+		value, err := readSecret(match[1], match[2], folder, lookupEnv)
+		if err != nil && problem == nil {
+			problem = fmt.Errorf("cannot replace %s: %w", found, err)
 		}
 		return value
 	})
-	return r
+	return replaced, problem
 }
 
-func (r *secretReader) read(kind, name string) (string, error) {
+func readSecret(kind, name, folder string, lookupEnv func(string) (string, bool)) (string, error) {
 	switch kind {
 	case "env":
-		value, set := r.lookupEnv(name)
+		value, set := lookupEnv(name)
 		if !set {
 			return "", fmt.Errorf("the environment variable %s is not set", name)
 		}
 		return value, nil
 	case "file":
-		content, err := os.ReadFile(absolute(r.folder, name))
+		content, err := os.ReadFile(absolute(folder, name))
 		return strings.TrimRight(string(content), "\r\n"), err
 	}
 	return "", errors.New("only ${env:NAME} and ${file:PATH} are known")
 }
 
 // inPlace words an error of the decoder: line, what is wrong, the nearest key. It never prints the line itself, which may hold a secret.
-func inPlace(err error) error {
+func inPlace(err error, into any) error {
 	var known yaml.Error
 	if !errors.As(err, &known) || known.GetToken() == nil {
 		return err
@@ -428,7 +451,7 @@ func inPlace(err error) error {
 	if errors.As(err, &unknown) {
 		key := unknown.GetToken().Value
 		hint := ""
-		if near := fault.Nearest(key, keys(reflect.TypeFor[Config]())); near != "" {
+		if near := fault.Nearest(key, keys(reflect.TypeOf(into))); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
 		return fmt.Errorf("line %d: there is no key %q%s", line, key, hint)

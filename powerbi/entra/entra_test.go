@@ -270,4 +270,3 @@ func TestOptions(t *testing.T) {
 		t.Error(err)
 	}
 }
-
