@@ -45,6 +45,27 @@ type Ref struct {
 	DatasetID string
 }
 
+// ParseURL takes the address of a dataset, or of anything below it, apart: the base URL of the service's documents
+// (https://api.powerbi.com/v1.0/myorg/groups/{groupId}/datasets/{datasetId}/refreshes), or a Location. Without a group, GroupID is "".
+func ParseURL(text string) (host string, ref Ref, err error) {
+	address, err := url.Parse(text)
+	if err != nil || address.Host == "" {
+		return "", Ref{}, fmt.Errorf("cannot read %q as the address of a dataset", text)
+	}
+	parts := strings.Split(strings.Trim(address.Path, "/"), "/")
+	if len(parts) >= 2 && parts[0] == "v1.0" && parts[1] == "myorg" {
+		parts = parts[2:]
+		if len(parts) >= 2 && parts[0] == "groups" {
+			ref.GroupID, parts = parts[1], parts[2:]
+		}
+		if len(parts) >= 2 && parts[0] == "datasets" && parts[1] != "" {
+			ref.DatasetID = parts[1]
+			return address.Scheme + "://" + address.Host, ref, nil
+		}
+	}
+	return "", Ref{}, fmt.Errorf("cannot read %q as the address of a dataset: it must look like %s/v1.0/myorg/groups/{groupId}/datasets/{datasetId}", text, DefaultHost)
+}
+
 func (r Ref) path(rest ...string) string {
 	parts := []string{"datasets", r.DatasetID}
 	if r.GroupID != "" {

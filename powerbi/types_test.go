@@ -2,9 +2,6 @@ package powerbi
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 )
@@ -77,39 +74,5 @@ func TestR24History(t *testing.T) {
 	text, err := json.Marshal(Refresh{RequestID: "x", Status: Unknown, ExtendedStatus: InProgress})
 	if err != nil || string(text) != `{"requestId":"x","status":"Unknown","extendedStatus":"InProgress"}` {
 		t.Errorf("%s, %v", text, err)
-	}
-}
-
-// Every JSON sample of the seeds that decodes as JSON at all decodes into the wire types.
-func TestSeedSamples(t *testing.T) {
-	files, err := filepath.Glob("../../shared/seeds/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Skip("the seeds are not beside the repository (../shared/seeds)")
-	}
-	details := 0
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, block := range strings.Split(string(content), "\n{\n")[1:] {
-			body, _, found := strings.Cut(block, "\n}\n")
-			if !found || !strings.Contains(body, "currentRefreshType") {
-				continue
-			}
-			var detail RefreshDetail
-			if err := json.Unmarshal([]byte("{"+body+"}"), &detail); err != nil {
-				t.Errorf("%s: %v", file, err)
-				continue
-			}
-			details++
-			if detail.Status != InProgress || detail.Type != "Full" || len(detail.Objects) != 2 || detail.Objects[1].Table != "DimDate" ||
-				detail.Objects[0].Status != InProgress {
-				t.Errorf("%s: read as %+v", file, detail)
-			}
-		}
-	}
-	if details != 2 {
-		t.Errorf("%d details in the seeds, want 2", details)
 	}
 }
