@@ -143,27 +143,37 @@ func TestF9LostReply(t *testing.T) {
 		freshet bool
 		during  func(*powerbitest.Service) // while the POST is under way
 		want    outcome
+		before  func(*powerbitest.Service) // 30 seconds before the call
 	}{
-		{"reset after it was handled", full, []powerbitest.Fault{reset}, powerbitest.Course{Running: time.Minute}, false, nil, outcome{found: true, refreshes: 1}},
-		{"a gateway's 502 after it was handled", full, []powerbitest.Fault{{StatusAfter: 502}}, powerbitest.Course{}, false, nil, outcome{found: true, refreshes: 1}},
-		{"a standard one", RefreshRequest{}, []powerbitest.Fault{reset}, powerbitest.Course{Running: time.Minute}, false, nil, outcome{found: true, refreshes: 1}},
-		{"late in the history", full, []powerbitest.Fault{reset}, powerbitest.Course{Hidden: 40 * time.Second, Running: time.Minute}, false, nil, outcome{found: true, refreshes: 1}},
-		{"too late in the history", full, []powerbitest.Fault{reset}, powerbitest.Course{Hidden: 2 * time.Minute, Running: time.Hour}, false, nil, outcome{unsettled: "no new entry that fits", refreshes: 1}},
-		{"reset before it was handled", full, []powerbitest.Fault{absent}, powerbitest.Course{}, false, nil, outcome{unsettled: "no new entry that fits"}},
-		{"503 of unknown origin", full, []powerbitest.Fault{{Status: 503}}, powerbitest.Course{}, false, nil, outcome{unsettled: "no new entry that fits"}},
-		{"503 with Retry-After", full, []powerbitest.Fault{{Status: 503, RetryAfter: "5"}}, powerbitest.Course{}, false, nil, outcome{refreshes: 1}},
-		{"throttled thrice", full, []powerbitest.Fault{{Status: 429, RetryAfter: "1"}, {Status: 429, RetryAfter: "3392"}, {Status: 429, RetryAfter: "1"}}, powerbitest.Course{}, false, nil, outcome{refreshes: 1}},
-		{"no connection, twice", full, []powerbitest.Fault{{Unreachable: true}, {Unreachable: true}}, powerbitest.Course{}, false, nil, outcome{refreshes: 1}},
-		{"no connection, then lost", full, []powerbitest.Fault{{Unreachable: true}, reset}, powerbitest.Course{}, false, nil, outcome{found: true, refreshes: 1}},
-		{"another type by somebody else", full, []powerbitest.Fault{absent}, powerbitest.Course{}, false, other("ViaEnhancedApi", "dataOnly"), outcome{unsettled: "no new entry that fits"}},
-		{"another kind by somebody else", full, []powerbitest.Fault{absent}, powerbitest.Course{}, false, other("Scheduled", ""), outcome{unsettled: "no new entry that fits"}},
-		{"the same by somebody else, too", RefreshRequest{}, []powerbitest.Fault{reset}, powerbitest.Course{}, false, other("ViaApi", ""), outcome{unsettled: "in the history it may be", refreshes: 1}},
+		{"reset after it was handled", full, []powerbitest.Fault{reset}, powerbitest.Course{Running: time.Minute}, false, nil, outcome{found: true, refreshes: 1}, nil},
+		{"a gateway's 502 after it was handled", full, []powerbitest.Fault{{StatusAfter: 502}}, powerbitest.Course{}, false, nil, outcome{found: true, refreshes: 1}, nil},
+		{"a standard one", RefreshRequest{}, []powerbitest.Fault{reset}, powerbitest.Course{Running: time.Minute}, false, nil, outcome{found: true, refreshes: 1}, nil},
+		{"late in the history", full, []powerbitest.Fault{reset}, powerbitest.Course{Hidden: 40 * time.Second, Running: time.Minute}, false, nil, outcome{found: true, refreshes: 1}, nil},
+		{"too late in the history", full, []powerbitest.Fault{reset}, powerbitest.Course{Hidden: 2 * time.Minute, Running: time.Hour}, false, nil, outcome{unsettled: "no new entry that fits", refreshes: 1}, nil},
+		{"reset before it was handled", full, []powerbitest.Fault{absent}, powerbitest.Course{}, false, nil, outcome{unsettled: "no new entry that fits"}, nil},
+		{"503 of unknown origin", full, []powerbitest.Fault{{Status: 503}}, powerbitest.Course{}, false, nil, outcome{unsettled: "no new entry that fits"}, nil},
+		{"503 with Retry-After", full, []powerbitest.Fault{{Status: 503, RetryAfter: "5"}}, powerbitest.Course{}, false, nil, outcome{refreshes: 1}, nil},
+		{"throttled thrice", full, []powerbitest.Fault{{Status: 429, RetryAfter: "1"}, {Status: 429, RetryAfter: "3392"}, {Status: 429, RetryAfter: "1"}}, powerbitest.Course{}, false, nil, outcome{refreshes: 1}, nil},
+		{"no connection, twice", full, []powerbitest.Fault{{Unreachable: true}, {Unreachable: true}}, powerbitest.Course{}, false, nil, outcome{refreshes: 1}, nil},
+		{"no connection, then lost", full, []powerbitest.Fault{{Unreachable: true}, reset}, powerbitest.Course{}, false, nil, outcome{found: true, refreshes: 1}, nil},
+		{"another type by somebody else", full, []powerbitest.Fault{absent}, powerbitest.Course{}, false, other("ViaEnhancedApi", "dataOnly"), outcome{unsettled: "no new entry that fits"}, nil},
+		{"another kind by somebody else", full, []powerbitest.Fault{absent}, powerbitest.Course{}, false, other("Scheduled", ""), outcome{unsettled: "no new entry that fits"}, nil},
+		{"the same by somebody else, too", RefreshRequest{}, []powerbitest.Fault{reset}, powerbitest.Course{}, false, other("ViaApi", ""), outcome{unsettled: "in the history it may be", refreshes: 1}, nil},
 		{"other objects by somebody else", RefreshRequest{Type: "full", Objects: []RefreshObject{{Table: "DimDate"}}}, []powerbitest.Fault{absent}, powerbitest.Course{}, false,
-			other("ViaEnhancedApi", "full"), outcome{unsettled: "no new entry that fits"}},
-		{"Freshet: reset after it was handled", full, []powerbitest.Fault{reset, reset, {StatusAfter: 504}}, powerbitest.Course{Running: time.Hour}, true, nil, outcome{refreshes: 1}},
-		{"Freshet: reset before it was handled", full, []powerbitest.Fault{absent, absent}, powerbitest.Course{}, true, nil, outcome{refreshes: 1}},
-		{"Freshet: lost for good", full, []powerbitest.Fault{reset, reset, reset, reset, reset, reset}, powerbitest.Course{}, true, nil, outcome{unsettled: "not known", refreshes: 1}},
-		{"refused", RefreshRequest{Type: "full"}, []powerbitest.Fault{{Status: 400}}, powerbitest.Course{}, false, nil, outcome{plain: true}},
+			other("ViaEnhancedApi", "full"), outcome{unsettled: "no new entry that fits"}, nil},
+		{"Freshet: reset after it was handled", full, []powerbitest.Fault{reset, reset, {StatusAfter: 504}}, powerbitest.Course{Running: time.Hour}, true, nil, outcome{refreshes: 1}, nil},
+		{"Freshet: reset before it was handled", full, []powerbitest.Fault{absent, absent}, powerbitest.Course{}, true, nil, outcome{refreshes: 1}, nil},
+		{"Freshet: lost for good", full, []powerbitest.Fault{reset, reset, reset, reset, reset, reset}, powerbitest.Course{}, true, nil, outcome{unsettled: "not known", refreshes: 1}, nil},
+		{"the same by somebody else, just before", full, []powerbitest.Fault{absent}, powerbitest.Course{}, false, nil, outcome{unsettled: "no new entry that fits"},
+			func(s *powerbitest.Service) {
+				time.Sleep(29 * time.Second)
+				other("ViaEnhancedApi", "full")(s)
+			}},
+		{"the same by somebody else before, late in the history", full, []powerbitest.Fault{absent}, powerbitest.Course{}, false, nil, outcome{unsettled: "no new entry that fits"},
+			func(s *powerbitest.Service) {
+				s.Add(here.DatasetID, "ViaEnhancedApi", powerbitest.Course{Hidden: 31 * time.Second}, map[string]any{"type": "full", "other": true})
+			}},
+		{"refused", RefreshRequest{Type: "full"}, []powerbitest.Fault{{Status: 400}}, powerbitest.Course{}, false, nil, outcome{plain: true}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -180,6 +190,11 @@ func TestF9LostReply(t *testing.T) {
 				}
 				s.Add(here.DatasetID, "ViaEnhancedApi", powerbitest.Course{}, map[string]any{"type": "full", "other": true}) // of yesterday
 				time.Sleep(24 * time.Hour)
+				begin := time.Now()
+				if tt.before != nil {
+					tt.before(s)
+				}
+				time.Sleep(30*time.Second - time.Since(begin))
 				accepted, err := client.Refresh(t.Context(), here, tt.request, RefreshOptions{})
 				var ours []*powerbitest.Refresh
 				for _, r := range s.Refreshes() {

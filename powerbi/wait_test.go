@@ -189,6 +189,17 @@ func TestF9MissingAfterAnHour(t *testing.T) {
 	})
 }
 
+// F9: a caller who reads seldom needs as many reads that miss the refresh as one who reads often.
+func TestF9MissingForSeldomReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		absent := exchange{theDetail, 404, "Server: Freshet", "{}"}
+		client, _ := script(t, absent, absent, absent, absent, status(200, `{"status":"Completed"}`))
+		if result, err := client.Wait(t.Context(), here, theID, WaitOptions{Interval: time.Minute}); err != nil || result.Status != Completed {
+			t.Errorf("got %+v, %v", result, err)
+		}
+	})
+}
+
 // F9: Freshet holds a read until the refresh has ended, so that the wait ends with it and not with a pause.
 func TestF9FreshetHoldsReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
