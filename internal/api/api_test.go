@@ -44,6 +44,17 @@ func TestPanicIsAnswered(t *testing.T) {
 	}
 }
 
+// A server that cannot work says so, and not why: who asks may be anybody.
+func TestUnready(t *testing.T) {
+	f := New(Options{Now: time.Now, NewID: func() string { return "id" }, Logger: slog.New(slog.DiscardHandler),
+		Ready: func(context.Context) error { return errors.New("cannot open /srv/freshet/catalog.db") }})
+	answer := httptest.NewRecorder()
+	f.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/readyz", nil))
+	if answer.Code != http.StatusServiceUnavailable || strings.Contains(answer.Body.String(), "/srv") || !strings.Contains(answer.Body.String(), "ServerNotReady") {
+		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+}
+
 // A defect in the middle of an answer breaks it off.
 func TestPanicInAnAnswer(t *testing.T) {
 	var log bytes.Buffer

@@ -20,7 +20,7 @@ const (
 	codeInternal      = fault.CodeInternal
 
 	// Unavailable: the server is starting, or a part that it needs does not answer.
-	// Do: ask /readyz, which names the part; send the request again.
+	// Do: see the server's log, which names the part; send the request again.
 	codeUnready = "ServerNotReady"
 
 	// Invalid 413: the body of the request is too long.

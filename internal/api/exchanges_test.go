@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -35,10 +36,9 @@ type exchanges struct {
 	files  string
 	issuer *auth.Local
 	http   *http.Client
-	names  map[string]string // {name} → id
-	met    map[string]bool   // patterns of routes that were called with success
-	failed map[string]bool   // and without
-	routes *http.ServeMux    // only to find patterns
+	names  map[string]string       // {name} → id
+	met    map[string]map[int]bool // by pattern: the statuses of the answers
+	routes *http.ServeMux          // only to find patterns
 	spec   *specification
 }
 
@@ -46,20 +46,33 @@ type exchanges struct {
 // fails the test, and so does an operation without a refused one.
 func TestExchanges(t *testing.T) {
 	x := playFile(t, "testdata/exchanges", server.DefaultConfig().Limits)
-	refused := map[string]bool{}
+	shown := map[string]map[int]bool{} // by operation
 	for _, route := range api.Routes() {
-		if !x.met[route.Method+" "+route.Pattern] {
+		met, name := x.met[route.Method+" "+route.Pattern], operation(route.Name)
+		if !met[http.StatusOK] && !met[http.StatusAccepted] {
 			t.Errorf("no exchange shows a success of %s: %s %s", route.Name, route.Method, route.Pattern)
 		}
-		if x.failed[route.Method+" "+route.Pattern] {
-			refused[operation(route.Name)] = true
+		if shown[name] == nil {
+			shown[name] = map[int]bool{}
 		}
+		maps.Copy(shown[name], met)
 	}
 	for _, route := range api.Routes() {
-		if name := operation(route.Name); !refused[name] && !(route.Public && route.Method == http.MethodGet) {
-			t.Errorf("no exchange shows an error of %s", name)
+		statuses := shown[operation(route.Name)]
+		if slices.Max(slices.Collect(maps.Keys(statuses))) < http.StatusBadRequest && !(route.Public && route.Method == http.MethodGet) {
+			t.Errorf("no exchange shows an error of %s", route.Name)
+		}
+		for _, status := range route.Answers {
+			if !statuses[status] && !passing(route.Name, status) {
+				t.Errorf("no exchange shows a %d of %s, which its row names", status, route.Name)
+			}
 		}
 	}
+}
+
+// passing tells of answers that last for a moment, which no script can hold.
+func passing(name string, status int) bool {
+	return name == "Server_Ready" && status == http.StatusServiceUnavailable || strings.Contains(name, "Capacities_") && status == http.StatusAccepted
 }
 
 // operation is the name of what may have a second route below a workspace.
@@ -90,6 +103,8 @@ func playFile(t *testing.T, path string, limits server.Limits) *exchanges {
 			return x.deploy(d)
 		case "wait":
 			return x.wait(d)
+		case "running":
+			return x.running(d)
 		case "standard":
 			return x.standard(d)
 		case "explain":
@@ -123,7 +138,7 @@ func startServer(t *testing.T, limits server.Limits) *exchanges {
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	x := &exchanges{t: t, url: s.Address().URL, files: files, http: &http.Client{Transport: &http.Transport{}},
-		names: map[string]string{}, met: map[string]bool{}, failed: map[string]bool{}, routes: patterns(), spec: readSpecification(t)}
+		names: map[string]string{}, met: map[string]map[int]bool{}, routes: patterns(), spec: readSpecification(t)}
 	t.Cleanup(func() {
 		stop()
 		x.http.CloseIdleConnections()
@@ -147,6 +162,13 @@ func patterns() *http.ServeMux {
 		mux.HandleFunc(route.Method+" "+route.Pattern, func(http.ResponseWriter, *http.Request) {})
 	}
 	return mux
+}
+
+func (x *exchanges) meet(pattern string, status int) {
+	if x.met[pattern] == nil {
+		x.met[pattern] = map[int]bool{}
+	}
+	x.met[pattern][status] = true
 }
 
 func (x *exchanges) fill(text string) string {
@@ -249,11 +271,7 @@ func (x *exchanges) call(d *datadriven.TestData) string {
 	}
 	if _, pattern := x.routes.Handler(request); pattern != "" {
 		x.spec.check(x.t, pattern, d.Input != "", []byte(x.fill(d.Input)), response, content)
-		if response.StatusCode < 300 {
-			x.met[pattern] = true
-		} else if response.StatusCode >= 400 {
-			x.failed[pattern] = true
-		}
+		x.meet(pattern, response.StatusCode)
 	}
 	if keep != "" {
 		id := response.Header.Get("RequestId")
@@ -335,12 +353,27 @@ func (x *exchanges) explain(d *datadriven.TestData) string {
 	if err != nil {
 		return x.hide(err.Error()) + "\n"
 	}
-	x.met["GET /v1.0/freshet/datasets/{datasetId}/explain"] = true
+	x.meet("GET /v1.0/freshet/datasets/{datasetId}/explain", http.StatusOK)
 	var out strings.Builder
 	for _, e := range explanations {
 		fmt.Fprintf(&out, "%s/%s: %d statements, steps: %t, breaks %q, note %q, error %q\n", e.Table, e.Partition, len(e.Statements), len(e.Steps) > 0, e.Breaks, e.Note, e.Error)
 	}
 	return out.String()
+}
+
+// running MODEL REFRESH: waits until a refresh loads.
+func (x *exchanges) running(d *datadriven.TestData) string {
+	ctx, cancel := context.WithTimeout(x.t.Context(), time.Minute)
+	defer cancel()
+	for {
+		detail, err := x.client().AnyRefreshDetail(ctx, x.names[d.CmdArgs[0].Key], x.names[d.CmdArgs[1].Key])
+		if err != nil {
+			return x.hide(err.Error()) + "\n"
+		}
+		if detail.Freshet.State == "Running" {
+			return ""
+		}
+	}
 }
 
 // wait MODEL REFRESH: waits for the end of a refresh.

@@ -266,6 +266,8 @@ func (d *description) responses(r route) object {
 	add(!r.public || isForm, http.StatusTooManyRequests)
 	add(strings.Contains(r.pattern, "{") || isForm, http.StatusNotFound)
 	add(r.about.takes != nil || r.about.params != "" || strings.Contains(r.pattern, "{refreshId}"), http.StatusBadRequest)
+	add(r.about.takes != nil, http.StatusRequestTimeout)
+	add(r.about.takes != nil, http.StatusRequestEntityTooLarge)
 	all := object{"default": object{"$ref": "#/components/responses/Error"}}
 	for _, code := range failures {
 		all[strconv.Itoa(code)] = object{"$ref": "#/components/responses/Error"}
@@ -409,7 +411,7 @@ Generated from the table of routes by ` + "`go generate ./internal/api`" + `; do
 
 - **Right** is the scope that a user's token must have (one that reads and writes covers reading; an application's token has none and needs none), and the role in the workspace. "–" needs a token alone, "public" not even that.
 - **Replies** are the statuses of success with the body's type, then errors that only some routes have. Besides, routes answer 401 without a good token, 403 without the right, 404 for what is not there or hidden, 400 for what cannot be
-  read, 429 for too much, 500 and 503.
+  read, 408 and 413 for a body that is too slow or too long, 429 for too much, 500 and 503.
 `)
 	nouns := map[string][]route{}
 	var order []string

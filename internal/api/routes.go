@@ -77,12 +77,12 @@ func routes() []route {
 		{"GET", "/v1.0/myorg/groups", readWorkspace, none, false, (*call).listGroups, about{"Groups_GetGroups", "Lists the workspaces that the caller sees.", "$filter $top $skip", nil, "200", powerbi.List[powerbi.Group]{}}},
 		{"POST", "/v1.0/myorg/groups", writeWorkspace, none, false, (*call).createGroup, about{"Groups_CreateGroup", "Makes a workspace, whose Admin the caller is. It is on the first capacity.", "workspaceV2", powerbi.NewGroup{}, "200 409", powerbi.Group{}}},
 		{"GET", "/v1.0/myorg/groups/{groupId}", readWorkspace, viewer, false, (*call).getGroup, about{"Groups_GetGroup", "Opens a workspace.", "", nil, "200", powerbi.Group{}}},
-		{"POST", "/v1.0/myorg/groups/{groupId}/AssignToCapacity", writeWorkspace, admin, false, (*call).assignGroup, about{"Groups_AssignToCapacity", "Puts a workspace on a capacity, or on none. It is done at once.", "", powerbi.CapacityTarget{}, "200 409", nil}},
+		{"POST", "/v1.0/myorg/groups/{groupId}/AssignToCapacity", writeWorkspace, admin, false, (*call).assignGroup, about{"Groups_AssignToCapacity", "Puts a workspace on a capacity, or on none. It is done at once.", "", powerbi.CapacityTarget{}, "200", nil}},
 		{"GET", "/v1.0/myorg/groups/{groupId}/CapacityAssignmentStatus", readWorkspace, viewer, false, (*call).groupAssignment, about{"Groups_CapacityAssignmentStatus", "Tells how far the last assignment is. It is always done.", "", nil, "200", powerbi.CapacityAssignment{}}},
 		{"GET", "/v1.0/myorg/groups/{groupId}/users", readWorkspace, viewer, false, (*call).listGroupUsers, about{"Groups_GetGroupUsers", "Lists who has a role in a workspace.", "", nil, "200", powerbi.List[powerbi.GroupUser]{}}},
-		{"POST", "/v1.0/myorg/groups/{groupId}/users", writeWorkspace, member, false, (*call).putGroupUser, about{"Groups_AddGroupUser", "Gives somebody a role. Groups of people are not known; who has a role already gets the new one.", "", powerbi.GroupUser{}, "200 409", nil}},
-		{"PUT", "/v1.0/myorg/groups/{groupId}/users", writeWorkspace, member, false, (*call).putGroupUser, about{"Groups_UpdateGroupUser", "Changes somebody's role. Who has none gets it.", "", powerbi.GroupUser{}, "200 409", nil}},
-		{"DELETE", "/v1.0/myorg/groups/{groupId}/users/{user}", writeWorkspace, member, false, (*call).deleteGroupUser, about{"Groups_DeleteUserInGroup", "Takes somebody's role away.", "", nil, "200 409", nil}},
+		{"POST", "/v1.0/myorg/groups/{groupId}/users", writeWorkspace, member, false, (*call).putGroupUser, about{"Groups_AddGroupUser", "Gives somebody a role. Groups of people are not known; who has a role already gets the new one.", "", powerbi.GroupUser{}, "200", nil}},
+		{"PUT", "/v1.0/myorg/groups/{groupId}/users", writeWorkspace, member, false, (*call).putGroupUser, about{"Groups_UpdateGroupUser", "Changes somebody's role. Who has none gets it.", "", powerbi.GroupUser{}, "200", nil}},
+		{"DELETE", "/v1.0/myorg/groups/{groupId}/users/{user}", writeWorkspace, member, false, (*call).deleteGroupUser, about{"Groups_DeleteUserInGroup", "Takes somebody's role away.", "", nil, "200", nil}},
 		{"DELETE", "/v1.0/myorg/groups/{groupId}", writeWorkspace, admin, false, (*call).deleteGroup, about{"Groups_DeleteGroup", "Deletes a workspace with its models. One in which a refresh is unfinished is refused.", "", nil, "200 409", nil}},
 
 		{"GET", "/v1.0/myorg/capacities", readCapacity, none, false, (*call).listCapacities, about{"Capacities_GetCapacities", "Lists the capacities of the workspaces that the caller sees. An administrator of the server sees all.", "", nil, "200", powerbi.List[powerbi.Capacity]{}}},
@@ -90,7 +90,7 @@ func routes() []route {
 		{"PATCH", "/v1.0/freshet/groups/{groupId}", writeWorkspace, admin, false, (*call).changeGroup, about{"Freshet_ChangeGroup", "Sets what Power BI's workspaces do not have.", "", powerbi.GroupSettings{}, "200", powerbi.Group{}}},
 		{"GET", "/v1.0/myorg/groups/{groupId}/dataflows", readDataflow, viewer, false, (*call).listDataflows, about{"Dataflows_GetDataflows", "Lists the dataflows of a workspace. There are none yet.", "", nil, "200", powerbi.List[powerbi.Dataflow]{}}},
 
-		{"POST", "/v1.0/freshet/datasets", write, none, false, (*call).deploy, about{"Freshet_Deploy", "Deploys a model's definition to a workspace, of which the caller is a Contributor, or tells what that would do.", "", powerbi.Definition{}, "200 409 413", powerbi.Deployment{}}},
+		{"POST", "/v1.0/freshet/datasets", write, none, false, (*call).deploy, about{"Freshet_Deploy", "Deploys a model's definition to a workspace, of which the caller is a Contributor, or tells what that would do.", "", powerbi.Definition{}, "200 409", powerbi.Deployment{}}},
 		{"GET", "/v1.0/freshet/datasets", read, none, false, (*call).listAll, about{"Freshet_GetModels", "Lists the models of all workspaces that the caller sees.", "", nil, "200", powerbi.List[powerbi.Model]{}}},
 		{"POST", "/v1.0/freshet/datasets/{datasetId}/query", read, viewer, false, (*call).query, about{"Freshet_Query", "Runs one SELECT over the current version: a head, an array for each row, a tail, one a line.", "", powerbi.QueryRequest{}, "200", mediaType("application/x-ndjson")}},
 		{"GET", "/v1.0/freshet/datasets/{datasetId}/explain", read, contributor, false, (*call).explain, about{"Freshet_Explain", "Tells what a table's partitions send to their sources.", "table partition", nil, "200", powerbi.List[powerbi.Explanation]{}}},
@@ -99,7 +99,7 @@ func routes() []route {
 		{"DELETE", "/v1.0/freshet/datasets/{datasetId}/refreshes/{refreshId}", write, contributor, false, (*call).cancelAnyRefresh, about{"Freshet_CancelRefresh", "Cancels a refresh of any kind, or a rollback.", "", nil, "200 409", nil}},
 		{"GET", "/v1.0/freshet/datasets/{datasetId}/versions", read, contributor, false, (*call).listVersions, about{"Freshet_GetVersions", "Lists the versions of the data that are kept.", "", nil, "200", powerbi.List[powerbi.Version]{}}},
 		{"POST", "/v1.0/freshet/datasets/{datasetId}/verify", read, contributor, false, (*call).verify, about{"Freshet_Verify", "Compares every data file with its checksum.", "", nil, "200", powerbi.Verification{}}},
-		{"POST", "/v1.0/freshet/datasets/{datasetId}/rollback", write, contributor, false, (*call).rollback, about{"Freshet_Rollback", "Starts to make a copy of an earlier version the next one.", start, powerbi.RollbackRequest{}, "202 409", nil}},
+		{"POST", "/v1.0/freshet/datasets/{datasetId}/rollback", write, contributor, false, (*call).rollback, about{"Freshet_Rollback", "Starts to make a copy of an earlier version the next one.", start, powerbi.RollbackRequest{}, "202", nil}},
 	}
 	// Power BI has these twice: without a workspace, and below one, where their names end in InGroup.
 	for _, below := range [][2]string{{"/v1.0/myorg/groups/{groupId}", "InGroup"}, {"/v1.0/myorg", ""}} {
@@ -112,7 +112,7 @@ func routes() []route {
 			route{"PATCH", path + "/{datasetId}/refreshSchedule", write, contributor, false, (*call).patchSchedule, about{"Datasets_UpdateRefreshSchedule" + in, "Changes a model's schedule. Every Contributor may; time zones may be IANA's, and freshet.cron replaces days and times.", "", powerbi.ScheduleUpdate{}, "200", nil}},
 			route{"GET", path + "/{datasetId}/parameters", read, contributor, false, (*call).listParameters, about{"Datasets_GetParameters" + in, "Lists the parameters of a model's M expressions.", "", nil, "200", powerbi.List[powerbi.Parameter]{}}},
 			route{"POST", path + "/{datasetId}/Default.UpdateParameters", write, contributor, false, (*call).updateParameters, about{"Datasets_UpdateParameters" + in, "Gives parameters other values, which the next refresh reads with. While a refresh is unfinished it is refused.", "", powerbi.ParameterUpdates{}, "200 409", nil}},
-			route{"POST", path + "/{datasetId}/refreshes", write, contributor, false, (*call).startRefresh, about{"Datasets_RefreshDataset" + in, "Starts a refresh, a standard one unless the body names more than notifyOption. Its three headers always name it.", start, powerbi.RefreshRequest{}, "202 413", nil}},
+			route{"POST", path + "/{datasetId}/refreshes", write, contributor, false, (*call).startRefresh, about{"Datasets_RefreshDataset" + in, "Starts a refresh, a standard one unless the body names more than notifyOption. Its three headers always name it.", start, powerbi.RefreshRequest{}, "202", nil}},
 			route{"GET", path + "/{datasetId}/refreshes", read, contributor, false, (*call).listRefreshes, about{"Datasets_GetRefreshHistory" + in, "Lists the refreshes of a model, newest first.", "$top", nil, "200", powerbi.List[powerbi.Refresh]{}}},
 			route{"GET", path + "/{datasetId}/refreshes/{refreshId}", read, contributor, false, (*call).getRefresh, about{"Datasets_GetRefreshExecutionDetails" + in, "Tells of an enhanced refresh: 202 until it has ended. The status is NotStarted or InProgress until then; rows, bytes and speed stand under freshet.", "Prefer", nil, "200 202", powerbi.RefreshDetail{}}},
 			route{"DELETE", path + "/{datasetId}/refreshes/{refreshId}", write, contributor, false, (*call).cancelRefresh, about{"Datasets_CancelRefresh" + in, "Cancels an enhanced refresh.", "", nil, "200 409", nil}},
@@ -133,7 +133,8 @@ func (c *call) healthz() (reply, error) {
 
 func (c *call) readyz() (reply, error) {
 	if err := c.Ready(c.r.Context()); err != nil {
-		return reply{}, fault.New(fault.Unavailable, codeUnready, "cannot serve: %w", err).WithHint("The server's log says more")
+		c.Logger.WarnContext(c.r.Context(), "not ready", "requestId", requestID(c.w), "error", err) // who asks may be anybody
+		return reply{}, fault.New(fault.Unavailable, codeUnready, "cannot serve: a part that the server needs does not answer").WithHint("The server's log says which.")
 	}
 	return reply{http.StatusOK, health{"ready"}}, nil
 }
