@@ -121,8 +121,6 @@ func (c *Conn) stream(ctx context.Context, sql string) (*resultReader, error) {
 	return r, nil
 }
 
-const runQuery = "run a query"
-
 // resultReader streams a result.
 type resultReader struct {
 	conn    *Conn
@@ -142,11 +140,7 @@ type resultReader struct {
 }
 
 func (r *resultReader) open(sql string) error {
-	count := 0
-	return r.conn.each(sql, runQuery, func(statement duckdb.PreparedStatement) error {
-		if count++; count > 1 {
-			return fault.New(fault.Invalid, codeSQL, "cannot run a query of several statements")
-		}
+	return r.conn.one(sql, func(statement duckdb.PreparedStatement) error {
 		var pending duckdb.PendingResult
 		defer duckdb.DestroyPending(&pending)
 		if duckdb.PendingPreparedStreaming(statement, &pending) == duckdb.StateError {

@@ -22,6 +22,7 @@ type Options struct {
 	Threads     int    // 0 is one a processor
 	TempDir     string // where to spill; created when absent; DuckDB removes its files there; empty: no spilling
 	TempLimit   int64  // bytes in TempDir; 0 is DuckDB's default, 90 % of the free disk
+	Sealed      bool   // no file, network or setting is within reach of its statements
 }
 
 // DB is one DuckDB instance in memory. It is safe for concurrent use.
@@ -87,6 +88,10 @@ func Open(ctx context.Context, options Options) (*DB, error) {
 		if options.TempDir != "" && options.TempLimit > 0 {
 			// DuckDB shows the value that a configuration names, and obeys only one that is set afterwards.
 			err = firstError(err, conn.Exec(ctx, "SET GLOBAL max_temp_directory_size = '"+strconv.FormatInt(options.TempLimit, 10)+"B'"))
+		}
+		if options.Sealed && err == nil {
+			err = conn.Exec(ctx, "SET GLOBAL enable_external_access = false; SET GLOBAL lock_configuration = true")
+			db.locked = true
 		}
 		err = firstError(err, conn.Close())
 	}

@@ -1,0 +1,251 @@
+// Package connector runs SQL over the Power BI REST API, of Power BI itself or of Freshet: SELECT * FROM refresh_dataflow WHERE Id = '…' refreshes a
+// dataflow and waits. doc/connector.md is the reference of the dialect.
+//
+// A statement goes through four stages. It is parsed; its names are bound to endpoints and their parameters, which fires nothing and tells the columns
+// of the result; each endpoint that it names is called once; and DuckDB computes the rest over the rows that the calls gave.
+package connector
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"freshet.dev/internal/duck"
+	"freshet.dev/internal/fault"
+	"freshet.dev/powerbi"
+)
+
+// Options are what a Connector works with. What stands above the line is required.
+type Options struct {
+	Client *powerbi.Client
+	// –––
+	Workspace string                   // the default one, by name or GUID; "": My workspace, which has no dataflows
+	Columns   map[string][]ExtraColumn // by endpoint: columns behind its own
+	Now       func() time.Time         // nil: time.Now
+}
+
+// ExtraColumn is a column that the configuration adds to an endpoint. Its path, such as $.description, finds the value in the service's JSON.
+type ExtraColumn struct {
+	Column
+	Path string
+}
+
+// Connector runs statements against one host. It is safe for concurrent use.
+type Connector struct {
+	client    *powerbi.Client
+	workspace string
+	endpoints []*endpoint
+	now       func() time.Time
+	db        *duck.DB
+}
+
+// memory is for the rows of all statements at a time: answers of the service, which are small.
+const memory = 512 << 20
+
+// New returns a Connector. Close it.
+func New(ctx context.Context, options Options) (*Connector, error) {
+	c := &Connector{client: bounded(options.Client), workspace: options.Workspace, now: options.Now}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	var err error
+	if c.endpoints, err = extended(endpoints(), options.Columns); err != nil {
+		return nil, err
+	}
+	if c.db, err = duck.Open(ctx, duck.Options{MemoryLimit: memory, Threads: 2, Sealed: true}); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// bounded is a client that cannot be led to another host than its own.
+func bounded(client *powerbi.Client) *powerbi.Client {
+	inner := http.DefaultClient
+	if client.HTTP != nil {
+		inner = client.HTTP
+	}
+	own := *inner
+	next := own.Transport
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	own.Transport = sameHost{ownHost(client), next}
+	return &powerbi.Client{Host: client.Host, Token: client.Token, HTTP: &own}
+}
+
+// Close ends the Connector. Statements that run must have ended.
+func (c *Connector) Close() error { return c.db.Close() }
+
+// Statement is one statement of a batch, ready to be run any number of times, also at the same time.
+type Statement struct {
+	connector *Connector
+	parsed    statement
+	columns   []Column
+}
+
+// Result is what a statement gave.
+type Result struct {
+	Columns []Column
+	Rows    [][]driver.Value // int64, float64, bool, string (decimals too), time.Time in UTC, or nil
+}
+
+// Prepare reads a batch and tells the columns of each of its statements, without calling anything. DECLARE and SET are no statements of the result:
+// their values stand in those that use them. Errors are of the type *Error.
+func (c *Connector) Prepare(ctx context.Context, text string) ([]*Statement, error) {
+	parsed, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	statements := make([]*Statement, len(parsed))
+	for i, p := range parsed {
+		s := &Statement{connector: c, parsed: p}
+		work, err := s.bind(nil, true)
+		if err != nil {
+			return nil, err
+		}
+		if work.sql != "" {
+			if _, err := compute(ctx, c.db, work.sql, work.columns, work.calls, nil); err != nil {
+				return nil, s.meaning(err)
+			}
+		}
+		s.columns = work.columns
+		statements[i] = s
+	}
+	return statements, nil
+}
+
+// Columns are those of the result.
+func (s *Statement) Columns() []Column { return s.columns }
+
+// Run calls the endpoints that the statement names, each once, and computes its result. notice, which may be nil, is told how a wait goes. The end of ctx
+// ends the wait, but not what was started, unless the statement says CancelOnAbort.
+//
+// Errors are of the type *Error, or the cause with which ctx ended.
+func (s *Statement) Run(ctx context.Context, arguments []Argument, notice func(text string)) (*Result, error) {
+	work, err := s.bind(arguments, false)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{connector: s.connector, notice: notice}
+	if s.parsed.insert != nil {
+		return s.insert(ctx, work, r)
+	}
+	return s.rows(ctx, work, r)
+}
+
+// work is a statement with its arguments, bound.
+type work struct {
+	binder  *binder
+	sql     string // "" for INSERT … VALUES
+	columns []Column
+	calls   []*invocation
+	insert  *insert
+	inserts []*invocation // of INSERT … VALUES, one a row
+}
+
+func (s *Statement) bind(arguments []Argument, describing bool) (*work, error) {
+	b := &binder{endpoints: s.connector.endpoints, text: s.parsed.text, arguments: arguments, describing: describing, now: s.connector.now()}
+	w := &work{binder: b}
+	var err error
+	if s.parsed.insert != nil {
+		err = b.insert(s.parsed.insert, w)
+	} else {
+		w.sql, w.columns, err = b.query(s.parsed.query, nil, nil)
+	}
+	w.calls = b.invocations
+	return w, err
+}
+
+// run is one run of a statement.
+type run struct {
+	connector *Connector
+	notice    func(string)
+}
+
+func (r *run) tell(text string) {
+	if r.notice != nil {
+		r.notice(text)
+	}
+}
+
+// rows calls the endpoints in the order in which the statement names them, and computes the result.
+func (s *Statement) rows(ctx context.Context, w *work, r *run) (*Result, error) {
+	rows := make([][]record, len(w.calls))
+	for i, call := range w.calls {
+		if call.skip {
+			continue
+		}
+		var err error
+		if rows[i], err = r.call(ctx, call); err != nil {
+			return nil, err
+		}
+	}
+	values, err := compute(ctx, s.connector.db, w.sql, w.columns, w.calls, rows)
+	if err != nil {
+		return nil, s.meaning(err)
+	}
+	return &Result{w.columns, values}, nil
+}
+
+func (r *run) call(ctx context.Context, call *invocation) ([]record, error) {
+	call.run = r
+	rows, err := call.endpoint.call(ctx, call)
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return nil, err
+	}
+	return rows, call.unanswered(err)
+}
+
+// insert calls the endpoint once for each row, in their order. It ends with the first error: what was called before is not undone.
+func (s *Statement) insert(ctx context.Context, w *work, r *run) (*Result, error) {
+	calls := w.inserts
+	if w.sql != "" {
+		source, err := s.rows(ctx, &work{binder: w.binder, sql: w.sql, columns: w.binder.selected, calls: w.calls}, r)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range source.Rows {
+			call, err := w.binder.inserted(w.insert, row)
+			if err != nil {
+				return nil, err
+			}
+			calls = append(calls, call)
+		}
+	}
+	result := &Result{Columns: w.columns}
+	for i, call := range calls {
+		rows, err := r.call(ctx, call)
+		if err == nil {
+			var values [][]driver.Value
+			values, err = compute(ctx, s.connector.db, selectAll(call), w.columns, []*invocation{call}, [][]record{rows})
+			result.Rows = append(result.Rows, values...)
+		}
+		if err != nil {
+			return nil, afterRows(err, i, len(calls))
+		}
+	}
+	return result, nil
+}
+
+// afterRows tells with an error how many rows of an INSERT had been called for.
+func afterRows(err error, done, all int) error {
+	var e *Error
+	if all == 1 || !errors.As(err, &e) {
+		return err
+	}
+	told, inner := *e, *e.Fault
+	told.Fault = &inner
+	return told.hint("%s", strings.TrimSpace(inner.Hint+" "+rowsDone(done, all)))
+}
+
+// meaning makes an Error of what DuckDB says about a statement.
+func (s *Statement) meaning(err error) error {
+	var known *Error
+	if errors.As(err, &known) || fault.CodeOf(err) == "" {
+		return err
+	}
+	return &Error{Fault: fault.New(fault.KindOf(err), fault.CodeOf(err), "cannot compute the result: %w", err)}
+}

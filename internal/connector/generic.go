@@ -1,0 +1,149 @@
+package connector
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"freshet.dev/powerbi"
+)
+
+// genericShape reads the parameter Columns: name type path; …
+func genericShape(in *invocation) ([]field, error) {
+	text := in.value("Columns")
+	if text == "" {
+		return in.endpoint.columns, nil
+	}
+	refuse := func(part string) error {
+		return in.fail(codeParameter, "cannot read the column '%s' of Columns", shorten(part)).
+			hint("A column is a name, a type and a path, such as Id nvarchar(36) $.id; a semicolon stands between two. They must be literals.")
+	}
+	var fields []field
+	for part := range strings.SplitSeq(text, ";") {
+		if strings.TrimSpace(part) == "" {
+			continue
+		}
+		tokens, err := scan(beforePath(part))
+		if err != nil || len(tokens) < 3 || tokens[0].kind != wordToken && tokens[0].kind != quotedToken {
+			return nil, refuse(part)
+		}
+		p := &parser{text: part, tokens: tokens, next: 1}
+		typ, err := p.typeName()
+		if err != nil || p.peek().kind != endToken {
+			return nil, refuse(part)
+		}
+		found := strings.TrimPrefix(part, beforePath(part))
+		if _, err := parsePath(found); err != nil {
+			return nil, refuse(part)
+		}
+		fields = append(fields, field{name: tokens[0].text, typ: typ, path: found})
+	}
+	if len(fields) == 0 {
+		return nil, refuse(text)
+	}
+	return fields, nil
+}
+
+// beforePath is what stands before the first $.
+func beforePath(part string) string {
+	before, _, _ := strings.Cut(part, "$")
+	return before
+}
+
+// genericRequest calls any path of the configured host, and no other host.
+func genericRequest(ctx context.Context, in *invocation) ([]record, error) {
+	target, err := in.target()
+	if err != nil {
+		return nil, err
+	}
+	body := []byte(in.value("Body"))
+	if len(body) > 0 {
+		if _, err := decode(body); err != nil {
+			return nil, in.fail(codeParameter, "its parameter Body is no JSON")
+		}
+	}
+	filter := in.value("Filter")
+	if filter == "" {
+		filter = "$"
+	}
+	rows, err := parsePath(filter)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := in.run.connector.client.Raw(ctx, in.value("Method"), target, body)
+	if err != nil {
+		return nil, err
+	}
+	value, err := decode(raw.Body)
+	if err != nil {
+		if !in.flag("EnableRawOutputModeSingleRow") {
+			return nil, in.fail(codeAnswer, "its answer (HTTP status %d) is empty or no JSON", raw.Status).
+				hint("EnableRawOutputModeSingleRow='True' gives it as one row.")
+		}
+		return []record{{"httpStatusCode": raw.Status, "body": string(raw.Body)}}, nil
+	}
+	var records []record
+	for _, item := range rows.all(value) {
+		if in.value("Columns") == "" {
+			records = append(records, record{"httpStatusCode": raw.Status, "body": compact(item)})
+			continue
+		}
+		object, ok := item.(map[string]any)
+		if !ok {
+			object = map[string]any{"value": item}
+		}
+		records = append(records, object)
+	}
+	return records, nil
+}
+
+// target is the path that Url means. An address of another host is refused: it would be sent the token.
+func (in *invocation) target() (string, error) {
+	text := strings.TrimSpace(in.value("Url"))
+	u, err := url.Parse(text)
+	if err != nil {
+		return "", in.fail(codeParameter, "cannot read its parameter Url '%s'", shorten(text))
+	}
+	if u.Scheme == "" && u.Host == "" && u.Opaque == "" && !strings.HasPrefix(text, "//") {
+		if !strings.HasPrefix(text, "/") {
+			text = "/" + text
+		}
+		return text, nil
+	}
+	own := ownHost(in.run.connector.client)
+	if !strings.EqualFold(u.Scheme, own.Scheme) || !strings.EqualFold(u.Host, own.Host) || u.User != nil {
+		return "", in.fail(codeParameter, "its Url must be of the configured host, %s", own)
+	}
+	u.Scheme, u.Host = "", ""
+	return u.String(), nil
+}
+
+// ownHost is the scheme and the host of a client.
+func ownHost(client *powerbi.Client) *url.URL {
+	host := client.Host
+	if host == "" {
+		host = powerbi.DefaultHost
+	}
+	u, err := url.Parse(host)
+	if err != nil {
+		return &url.URL{} // no call will find it
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host}
+}
+
+// sameHost is a transport that reaches one host only, also where an answer redirects to another.
+type sameHost struct {
+	host *url.URL
+	next http.RoundTripper
+}
+
+func (t sameHost) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.EqualFold(r.URL.Host, t.host.Host) || !strings.EqualFold(r.URL.Scheme, t.host.Scheme) {
+		if r.Body != nil {
+			_ = r.Body.Close()
+		}
+		return nil, errOtherHost
+	}
+	return t.next.RoundTrip(r)
+}

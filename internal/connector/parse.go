@@ -1,0 +1,582 @@
+package connector
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// parse reads a batch. Variables are put in the place of their names, and EXEC ('…') is replaced by the statements of its text, so that what
+// remains is queries and inserts.
+func parse(text string) ([]statement, error) {
+	p, err := parseNested(text, 0)
+	if err != nil {
+		return nil, err
+	}
+	return p.statements, nil
+}
+
+func parseNested(text string, nested int) (*parser, error) {
+	tokens, err := scan(text)
+	if err != nil {
+		return nil, err
+	}
+	p := &parser{text: text, tokens: tokens, variables: map[string]expression{}, nested: nested}
+	for {
+		for p.take(";") {
+		}
+		if p.peek().kind == endToken {
+			return p, nil
+		}
+		if err := p.statement(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+type parser struct {
+	text       string
+	tokens     []token
+	next       int
+	depth      int
+	nested     int      // how many EXEC ('…') are around
+	ordinals   int      // of ? so far
+	trailing   []option // the WITH at the end of the statement, on its way to the outermost query
+	variables  map[string]expression
+	statements []statement
+}
+
+func (p *parser) peek() token { return p.tokens[p.next] }
+
+func (p *parser) peekAt(n int) token { return p.tokens[min(p.next+n, len(p.tokens)-1)] }
+
+func (p *parser) advance() token {
+	t := p.tokens[p.next]
+	if t.kind != endToken {
+		p.next++
+	}
+	return t
+}
+
+// take passes a keyword or symbol if it is next.
+func (p *parser) take(text string) bool {
+	if p.peek().is(text) {
+		p.next++
+		return true
+	}
+	return false
+}
+
+// takeWords passes several words if they are next.
+func (p *parser) takeWords(words ...string) bool {
+	for i, word := range words {
+		if !p.peekAt(i).is(word) {
+			return false
+		}
+	}
+	p.next += len(words)
+	return true
+}
+
+func (p *parser) expect(text string) error {
+	if !p.take(text) {
+		return p.unexpected("'" + text + "'")
+	}
+	return nil
+}
+
+func (p *parser) unexpected(want string) *Error {
+	t := p.peek()
+	return p.fail(t.at, "cannot read %s: %s must stand here", t, want)
+}
+
+func (p *parser) fail(at int, format string, args ...any) *Error {
+	return fail(codeSyntax, p.text, at, format, args...)
+}
+
+// enter bounds the depth of recursion.
+func (p *parser) enter() error {
+	if p.depth++; p.depth > maxDepth {
+		return p.fail(p.peek().at, "cannot read a statement that nests deeper than %d", maxDepth)
+	}
+	return nil
+}
+
+func (p *parser) leave() { p.depth-- }
+
+const beginnings = "SELECT, EXEC, INSERT INTO, DECLARE or SET"
+
+// sessionSettings are the SETs that change nothing here; clients and scripts begin with them.
+var sessionSettings = []string{"nocount", "ansi_nulls", "quoted_identifier", "ansi_warnings", "ansi_padding", "arithabort", "xact_abort", "concat_null_yields_null"}
+
+func (p *parser) statement() error {
+	t := p.peek()
+	var err error
+	switch {
+	case t.is("SELECT"), t.is("WITH"), t.is("("):
+		var q *query
+		if q, err = p.query(); err == nil {
+			p.statements = append(p.statements, statement{text: p.text, query: q})
+		}
+	case t.is("EXEC"), t.is("EXECUTE"):
+		p.advance()
+		err = p.exec()
+	case t.is("{"):
+		err = p.escape()
+	case t.is("INSERT"):
+		p.advance()
+		err = p.insert()
+	case t.is("DECLARE"):
+		p.advance()
+		err = p.declare()
+	case t.is("SET"):
+		p.advance()
+		err = p.set()
+	case t.kind == wordToken:
+		e := p.fail(t.at, "cannot run %s: a statement begins with %s", t, beginnings)
+		return e.near(t.text, "Statements begin with", []string{"SELECT", "EXEC", "EXECUTE", "INSERT", "DECLARE", "SET", "WITH"})
+	default:
+		return p.unexpected(beginnings)
+	}
+	if err != nil {
+		return err
+	}
+	if !p.ends() {
+		return p.unexpected("the end of the statement or ';'")
+	}
+	return nil
+}
+
+// ends tells whether the statement is over.
+func (p *parser) ends() bool {
+	next := p.peek()
+	return next.kind == endToken || next.is(";") || beginsStatement(next)
+}
+
+func beginsStatement(t token) bool {
+	return slices.ContainsFunc([]string{"SELECT", "EXEC", "EXECUTE", "INSERT", "DECLARE", "SET"}, t.is)
+}
+
+// declare reads DECLARE @a type [= value], …
+func (p *parser) declare() error {
+	for {
+		t := p.advance()
+		if t.kind != variableToken || t.text == "" {
+			p.next--
+			return p.unexpected("@name")
+		}
+		p.take("AS")
+		if _, err := p.typeName(); err != nil {
+			return err
+		}
+		p.variables[strings.ToLower(t.text)] = literalNull{t.at}
+		if p.take("=") {
+			if err := p.assign(t); err != nil {
+				return err
+			}
+		}
+		if !p.take(",") {
+			return nil
+		}
+	}
+}
+
+func (p *parser) set() error {
+	t := p.peek()
+	if t.kind == wordToken && slices.Contains(sessionSettings, strings.ToLower(t.text)) {
+		p.advance()
+		if !p.take("ON") && !p.take("OFF") {
+			return p.unexpected("ON or OFF")
+		}
+		return nil
+	}
+	if t.kind != variableToken {
+		return p.unexpected("@name")
+	}
+	p.advance()
+	if _, declared := p.variables[strings.ToLower(t.text)]; !declared {
+		return p.fail(t.at, "cannot set @%s: it is not declared", t.text).hint("Write DECLARE @%s NVARCHAR(MAX) before it.", t.text)
+	}
+	if err := p.expect("="); err != nil {
+		return err
+	}
+	return p.assign(t)
+}
+
+// assign reads the value of a variable.
+func (p *parser) assign(t token) error {
+	value, err := p.expression()
+	if err != nil {
+		return err
+	}
+	if _, constant := fold(value); !constant {
+		return p.fail(value.position(), "cannot give @%s this value: it must be a literal, a parameter, or texts joined with +", t.text)
+	}
+	p.variables[strings.ToLower(t.text)] = value
+	return nil
+}
+
+// fold joins literal texts. Its result is a literal or a parameter; false when e is neither.
+func fold(e expression) (expression, bool) {
+	switch e := e.(type) {
+	case literalText, literalNumber, literalNull, parameter:
+		return e, true
+	case unary:
+		if number, ok := e.value.(literalNumber); ok && e.operator == "-" {
+			return literalNumber{e.at, "-" + number.text}, true
+		}
+	case cast:
+		return fold(e.value)
+	case binary:
+		if e.operator != "+" {
+			return nil, false
+		}
+		left, ok1 := fold(e.left)
+		right, ok2 := fold(e.right)
+		if !ok1 || !ok2 {
+			return nil, false
+		}
+		a, ok1 := left.(literalText)
+		b, ok2 := right.(literalText)
+		if ok1 && ok2 {
+			return literalText{a.at, a.text + b.text}, true
+		}
+	}
+	return nil, false
+}
+
+// typeName reads a type, with its length.
+func (p *parser) typeName() (Type, error) {
+	t := p.advance()
+	kind, known := typeNames[strings.ToLower(t.text)]
+	if !known || t.kind != wordToken && t.kind != quotedToken {
+		var names []string
+		for name := range typeNames {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		return Type{}, p.fail(t.at, "cannot read %s as a type", t).near(t.text, "Types", names)
+	}
+	typ := Type{Kind: kind}
+	if strings.EqualFold(t.text, "uniqueidentifier") {
+		typ.Length = 36
+	}
+	if !p.take("(") {
+		return typ, nil
+	}
+	for i := 0; ; i++ {
+		size := p.advance()
+		length, err := strconv.Atoi(size.text)
+		if (size.kind != numberToken || err != nil || i == 0 && length == 0) && !size.is("MAX") {
+			p.next--
+			return Type{}, p.unexpected("a length or MAX")
+		}
+		if i == 0 && typ.isText() {
+			typ.Length = length
+		}
+		if !p.take(",") || i == 1 {
+			return typ, p.expect(")")
+		}
+	}
+}
+
+// exec reads what follows EXEC: an endpoint with its parameters, or a text in parentheses, perhaps AT a linked server.
+func (p *parser) exec() error {
+	at := p.peek().at
+	if p.take("(") {
+		return p.execText(at)
+	}
+	if p.peek().kind == variableToken && p.peekAt(1).is("=") {
+		p.next += 2 // the return status, which is 0 wherever there is no error
+	}
+	endpoint, err := p.objectName()
+	if err != nil {
+		return err
+	}
+	options, err := p.arguments(func(t token) bool { return t.kind == endToken || t.is(";") || t.is("WITH") || beginsStatement(t) })
+	if err != nil {
+		return err
+	}
+	more, err := p.with()
+	if err != nil {
+		return err
+	}
+	p.callStatement(endpoint, append(options, more...))
+	return nil
+}
+
+func (p *parser) callStatement(endpoint name, options []option) {
+	body := &selection{at: endpoint.at, items: []item{{at: endpoint.at, star: true}}, from: []source{&table{name: endpoint, options: options}}}
+	p.statements = append(p.statements, statement{text: p.text, query: &query{body: body}})
+}
+
+// execText reads EXEC ('…') [AT server]. The statements of the text take the place of the EXEC.
+func (p *parser) execText(at int) error {
+	value, err := p.expression()
+	if err != nil {
+		return err
+	}
+	folded, _ := fold(value)
+	text, ok := folded.(literalText)
+	if !ok {
+		return p.fail(value.position(), "cannot run what EXEC (…) names: it must be a text, or a variable that holds one")
+	}
+	if p.peek().is(",") {
+		return p.fail(p.peek().at, "cannot pass parameters to the text of EXEC").hint("Put their values into the text.")
+	}
+	if err := p.expect(")"); err != nil {
+		return err
+	}
+	if p.take("AT") {
+		if t := p.advance(); t.kind != wordToken && t.kind != quotedToken {
+			p.next--
+			return p.unexpected("the name of a linked server")
+		}
+	}
+	if p.nested >= maxEXEC {
+		return p.fail(at, "cannot run EXEC within EXEC deeper than %d", maxEXEC)
+	}
+	inner, err := parseNested(text.text, p.nested+1)
+	if err != nil {
+		return err
+	}
+	if inner.ordinals > 0 {
+		return p.fail(at, "cannot use ? in the text of EXEC").hint("Put its value into the text.")
+	}
+	p.statements = append(p.statements, inner.statements...)
+	return nil
+}
+
+// escape reads the escape of ODBC and JDBC: {call endpoint(?, ?)}.
+func (p *parser) escape() error {
+	p.advance()
+	if p.take("?") || p.peek().kind == parameterToken {
+		return p.fail(p.peek().at, "cannot return a value from {call}").hint("Write {call endpoint(…)}.")
+	}
+	if err := p.expect("CALL"); err != nil {
+		return err
+	}
+	endpoint, err := p.objectName()
+	if err != nil {
+		return err
+	}
+	var options []option
+	if p.take("(") {
+		if options, err = p.arguments(func(t token) bool { return t.is(")") }); err != nil {
+			return err
+		}
+		if err := p.expect(")"); err != nil {
+			return err
+		}
+	}
+	p.callStatement(endpoint, options)
+	return p.expect("}")
+}
+
+// arguments reads [@name =] value, … up to what ends them. A bare word is a text, as T-SQL has it.
+func (p *parser) arguments(ends func(token) bool) ([]option, error) {
+	var options []option
+	if ends(p.peek()) {
+		return nil, nil
+	}
+	for {
+		o := option{name: name{at: p.peek().at}}
+		if t := p.peek(); t.kind == variableToken && p.peekAt(1).is("=") {
+			p.next += 2
+			o.text = t.text
+		} else if len(options) > 0 && options[len(options)-1].text != "" {
+			return nil, p.fail(o.at, "cannot take a value without a name behind one with a name")
+		}
+		if p.take("DEFAULT") {
+			o.value = literalNull{o.at}
+		} else if t := p.peek(); t.kind == wordToken && !t.is("NULL") && !p.peekAt(1).is("(") && !p.peekAt(1).is(".") {
+			p.advance()
+			o.value = literalText{t.at, t.text}
+		} else {
+			value, err := p.expression()
+			if err != nil {
+				return nil, err
+			}
+			o.value = value
+		}
+		options = append(options, o)
+		if t := p.peek(); t.is("OUTPUT") || t.is("OUT") {
+			return nil, p.fail(t.at, "cannot give a value back in a parameter: an endpoint answers with rows")
+		}
+		if !p.take(",") {
+			if !ends(p.peek()) {
+				return nil, p.unexpected("',' or the end of the parameters")
+			}
+			return options, nil
+		}
+	}
+}
+
+// objectName reads the name of an endpoint, with or without a database and the schema dbo.
+func (p *parser) objectName() (name, error) {
+	var parts []token
+	for {
+		t := p.peek()
+		if len(parts) > 0 && t.is(".") { // database..name
+			parts = append(parts, token{at: t.at})
+			p.advance()
+			continue
+		}
+		if t.kind != wordToken && t.kind != quotedToken {
+			return name{}, p.unexpected("the name of an endpoint")
+		}
+		parts = append(parts, p.advance())
+		if !p.take(".") {
+			break
+		}
+	}
+	last := parts[len(parts)-1]
+	if len(parts) > 3 {
+		return name{}, p.fail(parts[0].at, "cannot find '%s': a name has at most the form database.schema.name here", last.text)
+	}
+	if len(parts) > 1 {
+		if schema := parts[len(parts)-2]; schema.text != "" && !strings.EqualFold(schema.text, "dbo") {
+			return name{}, p.fail(schema.at, "cannot find the schema '%s': endpoints are in dbo", schema.text)
+		}
+	}
+	return name{last.text, last.at}, nil
+}
+
+// with reads WITH (name = value, …) if it is next. Hints of T-SQL have no value.
+func (p *parser) with() ([]option, error) {
+	var options []option
+	for p.peek().is("WITH") && p.peekAt(1).is("(") {
+		p.next += 2
+		for {
+			t := p.advance()
+			if t.kind != wordToken && t.kind != quotedToken && t.kind != variableToken {
+				p.next--
+				return nil, p.unexpected("the name of a parameter")
+			}
+			o := option{name: name{t.text, t.at}}
+			if p.take("=") {
+				value, err := p.expression()
+				if err != nil {
+					return nil, err
+				}
+				if c, bare := value.(column); bare && c.qualifier == "" {
+					value = literalText{c.at, c.name} // WaitForCompletion=True
+				}
+				o.value = value
+			} else if !isHint(t) {
+				return nil, p.unexpected("'='")
+			}
+			options = append(options, o)
+			if !p.take(",") {
+				break
+			}
+		}
+		if err := p.expect(")"); err != nil {
+			return nil, err
+		}
+	}
+	return options, nil
+}
+
+// isHint tells whether a word is one of T-SQL's hints, which mean nothing to rows that are read once.
+func isHint(t token) bool {
+	hints := []string{"nolock", "readuncommitted", "readcommitted", "readpast", "repeatableread", "serializable", "holdlock", "tablock", "updlock", "rowlock", "nowait"}
+	return t.kind == wordToken && slices.Contains(hints, strings.ToLower(t.text))
+}
+
+// insert reads INSERT INTO endpoint (…) VALUES (…), … or SELECT …
+func (p *parser) insert() error {
+	if err := p.expect("INTO"); err != nil {
+		return err
+	}
+	endpoint, err := p.objectName()
+	if err != nil {
+		return err
+	}
+	in := &insert{table: endpoint}
+	if in.options, err = p.with(); err != nil {
+		return err
+	}
+	if p.peek().is("(") && !p.peekAt(1).is("SELECT") {
+		if in.columns, err = p.names(); err != nil {
+			return err
+		}
+	}
+	if p.take("VALUES") {
+		err = p.values(in)
+	} else if t := p.peek(); t.is("SELECT") || t.is("WITH") || t.is("(") {
+		in.query, err = p.query()
+	} else {
+		err = p.unexpected("VALUES or SELECT")
+	}
+	if err != nil {
+		return err
+	}
+	more, err := p.with()
+	if err != nil {
+		return err
+	}
+	in.options = append(in.options, more...)
+	p.statements = append(p.statements, statement{text: p.text, insert: in})
+	return nil
+}
+
+func (p *parser) names() ([]name, error) {
+	if err := p.expect("("); err != nil {
+		return nil, err
+	}
+	var names []name
+	for {
+		t := p.advance()
+		if t.kind != wordToken && t.kind != quotedToken {
+			p.next--
+			return nil, p.unexpected("a name")
+		}
+		names = append(names, name{t.text, t.at})
+		if !p.take(",") {
+			return names, p.expect(")")
+		}
+	}
+}
+
+func (p *parser) values(in *insert) error {
+	for {
+		at := p.peek().at
+		if err := p.expect("("); err != nil {
+			return err
+		}
+		row, err := p.list()
+		if err != nil {
+			return err
+		}
+		if err := p.expect(")"); err != nil {
+			return err
+		}
+		width := len(in.columns)
+		if width == 0 && len(in.rows) > 0 {
+			width = len(in.rows[0])
+		}
+		if width > 0 && len(row) != width {
+			return p.fail(at, "cannot insert a row of %d values: %d are named", len(row), width)
+		}
+		in.rows = append(in.rows, row)
+		if !p.take(",") {
+			return nil
+		}
+	}
+}
+
+// list reads expressions with commas between them.
+func (p *parser) list() ([]expression, error) {
+	var list []expression
+	for {
+		e, err := p.expression()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+		if !p.take(",") {
+			return list, nil
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package connector
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"freshet.dev/internal/fault"
+)
+
+// C2: what the endpoints that read give, from the shapes of Power BI's reference.
+func TestC2Reads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{takes: 10 * time.Second}
+		c := open(t, f)
+		for _, text := range []string{"EXEC refresh_dataflow '" + flowID + "'", "EXEC refresh_dataset '" + modelID + "', @Type = Full"} {
+			mustQuery(t, c, text)
+		}
+		for _, tt := range []struct{ text, want string }{
+			{"SELECT * FROM get_workspaces", "Id | Name | IsReadOnly | IsOnDedicatedCapacity | CapacityId | Type\n" + groupID + " | Sales | false | true | NULL | Workspace"},
+			{"SELECT Name, WorkspaceId, IsRefreshable, CreatedDate FROM get_datasets WHERE IsRefreshable = 'True'", "Name | WorkspaceId | IsRefreshable | CreatedDate\nRetail | " + groupID + " | true | 2026-01-02 03:04:05.123"},
+			{"SELECT * FROM get_dataflows", "Id | Name | WorkspaceId | Description | ConfiguredBy | ModelUrl | Generation\n" + flowID + " | Orders | " + groupID + " | it's all | ann@example.com | https://x/model.json | 1"},
+			{"SELECT * FROM get_dataflow_transactions WHERE DataflowName = 'Orders'", "DataflowId | TransactionId | RefreshType | StartTime | EndTime | Status\n" + flowID + " | 2000-01-01T00:00:00.0000000Z@" + flowID + "$1 | OnDemand | 2000-01-01 00:00:00 | 2000-01-01 00:00:10 | Success"},
+			{"SELECT COUNT(*) AS n FROM get_dataflow_transactions", "n\n1"},
+			{"SELECT d.Name, r.RefreshType, r.Status FROM get_datasets d JOIN get_dataset_refreshes r ON r.DatasetId = d.Id WITH (WorkspaceName='Sales', Top=5)", "Name | RefreshType | Status\nRetail | ViaEnhancedApi | Completed"},
+			{"SELECT Type, TableName, PartitionName, ObjectStatus, NumberOfAttempts FROM get_dataset_refresh_details WHERE DatasetName = 'Retail' AND RequestId = '00000002-0000-0000-0000-000000000000'",
+				"Type | TableName | PartitionName | ObjectStatus | NumberOfAttempts\nFull | Orders | 2024 | Completed | 1\nFull | Orders | 2025 | Completed | 1"},
+			{"SELECT Enabled, Days, Times, LocalTimeZoneId FROM get_refresh_schedule WHERE DatasetName = 'Retail'", "Enabled | Days | Times | LocalTimeZoneId\ntrue | [\"Sunday\",\"Friday\"] | [\"07:00\"] | UTC"},
+			{"SELECT Name, IsHidden, ModifiedTime FROM get_dataset_tables WHERE DatasetName = 'Retail'", "Name | IsHidden | ModifiedTime\nOrders | false | 2026-02-03 04:05:06"},
+			{"SELECT Name FROM endpoints WHERE IsAction = 1 ORDER BY Name", "Name\ncancel_dataflow_transaction\ncancel_dataset_refresh\ngeneric_request\nrefresh_dataflow\nrefresh_dataset"},
+			{"SELECT Ordinal, Name, Type, IsRequired FROM endpoint_parameters WHERE Endpoint = 'refresh_dataflow' AND Ordinal <= 3",
+				"Ordinal | Name | Type | IsRequired\n1 | Id | text | true\n2 | WorkspaceId | text | false\n3 | WaitForCompletion | True or False | false"},
+		} {
+			if got := mustQuery(t, c, tt.text); got != tt.want {
+				t.Errorf("%s\ngot\n%s\nwant\n%s", tt.text, got, tt.want)
+			}
+		}
+		if posts := f.started(); len(posts) != 3 || !strings.HasSuffix(posts[2], "/executeQueries") {
+			t.Errorf("to read posted %q", posts)
+		}
+	})
+}
+
+func TestC2Cancels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{takes: time.Hour}
+		c := open(t, f)
+		mustQuery(t, c, "EXEC refresh_dataflow '"+flowID+"', @WaitForCompletion = False")
+		id := f.transactions[0].id
+		if got := mustQuery(t, c, "EXEC cancel_dataflow_transaction ?", Argument{Value: id}); got != "TransactionId | Status | HttpStatusCode\n"+id+" | SuccessfullyMarked | 200" {
+			t.Errorf("got %s", got)
+		}
+		f.fault = func(r *http.Request) (int, string) {
+			if r.Method == http.MethodDelete && strings.HasSuffix(r.URL.Path, "/datasets/"+modelID+"/refreshes/x") {
+				return 200, ""
+			}
+			return 0, ""
+		}
+		if got := mustQuery(t, c, "SELECT * FROM cancel_dataset_refresh WHERE DatasetName = 'Retail' AND RequestId = 'x'"); got != "Id | RequestId | HttpStatusCode\n"+modelID+" | x | 200" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// generic_request takes any path of the configured host, and none of another.
+func TestC2GenericRequest(t *testing.T) {
+	f := &fake{}
+	c := open(t, f)
+	for _, tt := range []struct{ text, want string }{
+		{"SELECT * FROM generic_request WITH (Url='/groups')", `HttpStatusCode | Body` + "\n" + `200 | {"value":[{"id":"` + groupID + `","isOnDedicatedCapacity":true,"isReadOnly":false,"name":"Sales","type":"Workspace"}]}`},
+		{"SELECT name, ro FROM generic_request WITH (Url='https://api.powerbi.com/v1.0/myorg/groups', Filter='$.value[*]', Columns='name nvarchar(3) $.name; ro bit $.isReadOnly')", "name | ro\nSal | false"},
+		{"SELECT g.n FROM generic_request g WITH (Url='groups', Filter='$.value', Columns='[n] nvarchar(50) $[0].name;') WHERE g.n IS NULL", "n\nNULL"},
+		{"SELECT HttpStatusCode FROM generic_request WITH (Url='/groups/" + groupID + "/datasets/" + modelID + "/executeQueries', Method='post', Body='{}')", "HttpStatusCode\n200"},
+	} {
+		if got := mustQuery(t, c, tt.text); got != tt.want {
+			t.Errorf("%s\ngot\n%s\nwant\n%s", tt.text, got, tt.want)
+		}
+	}
+	asked := len(f.requests)
+	for _, address := range []string{"https://evil.example/groups", "//evil.example/groups", "http://api.powerbi.com/groups", "https://api.powerbi.com@evil.example/", "https://api.powerbi.com:444/groups", "mailto:a@b"} {
+		_, err := answer(c, "SELECT * FROM generic_request WHERE Url = ?", Argument{Value: address})
+		if err == nil || !strings.Contains(err.Error(), "the configured host, https://api.powerbi.com") || len(f.requests) != asked {
+			t.Errorf("%s: %v, asked %q", address, err, f.requests[asked:])
+		}
+	}
+	f.fault = func(*http.Request) (int, string) { return http.StatusFound, "https://evil.example/token" }
+	if _, err := answer(c, "SELECT * FROM generic_request WITH (Url='/groups')"); !errors.Is(err, errOtherHost) || len(f.requests) != asked+1 {
+		t.Errorf("a redirection: %v, asked %q", err, f.requests[asked:])
+	}
+	f.fault = func(*http.Request) (int, string) { return http.StatusOK, "<html>" }
+	if got := mustQuery(t, c, "EXEC generic_request '/groups'"); got != "HttpStatusCode | Body\n200 | <html>" {
+		t.Errorf("got %s", got)
+	}
+	if _, err := answer(c, "EXEC generic_request '/groups', @EnableRawOutputModeSingleRow = False"); fault.CodeOf(err) != codeAnswer {
+		t.Errorf("%v", err)
+	}
+	if _, err := answer(c, "SELECT * FROM get_workspaces"); fault.CodeOf(err) != codeAnswer {
+		t.Errorf("a page in place of a list: %v", err)
+	}
+	f.fault = func(*http.Request) (int, string) {
+		return http.StatusForbidden, `{"error":{"code":"PowerBINotAuthorizedException"}}`
+	}
+	var e *Error
+	if _, err := answer(c, "EXEC get_workspaces"); !errors.As(err, &e) || e.HTTPStatus != 403 || e.Fault.Kind != fault.Denied {
+		t.Errorf("%v", err)
+	}
+	for _, columns := range []string{"a", "a int", "a int x", "a blob $.x", "; ;", "a int(x) $.a"} {
+		if _, err := c.Prepare(t.Context(), "SELECT * FROM generic_request WITH (Url='/x', Columns='"+columns+"')"); fault.CodeOf(err) != codeParameter {
+			t.Errorf("%s: %v", columns, err)
+		}
+	}
+}
+
+// Names stand in the place of ids; one that is nobody's, or several's, is an error that tells what there is.
+func TestC2Names(t *testing.T) {
+	c := open(t, &fake{})
+	for text, want := range map[string]string{
+		"EXEC refresh_dataflow @DataflowName = 'Orderz'":            "there is no dataflow 'Orderz'",
+		"EXEC refresh_dataset @DatasetName = 'Retial'":              "there is no semantic model 'Retial'",
+		"SELECT * FROM get_datasets WHERE WorkspaceName = 'Nobody'": "there is no workspace 'Nobody'",
+	} {
+		if _, err := answer(c, text); err == nil || !strings.Contains(err.Error(), want) || fault.KindOf(err) != fault.NotFound {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	mine := openWith(t, &fake{}, Options{})
+	if _, err := answer(mine, "EXEC refresh_dataflow '"+flowID+"'"); err == nil || !strings.Contains(err.Error(), "@WorkspaceId") {
+		t.Errorf("a dataflow of My workspace: %v", err)
+	}
+}
+
+// C3: the configuration adds columns behind an endpoint's own.
+func TestC3ExtraColumns(t *testing.T) {
+	extra := map[string][]ExtraColumn{"get_workspaces": {{Column{"Dedicated", Type{Kind: Bit}}, "$.isOnDedicatedCapacity"}}}
+	c := openWith(t, &fake{}, Options{Columns: extra})
+	if got := mustQuery(t, c, "SELECT * FROM get_workspaces"); !strings.HasSuffix(got, "Workspace | true") {
+		t.Errorf("got %s", got)
+	}
+	for name, columns := range map[string][]ExtraColumn{
+		"get_workspace": nil, "get_workspaces": {{Column{"name", Type{Kind: Bit}}, "$.x"}}, "get_datasets": {{Column{"x", Type{Kind: Bit}}, "x"}},
+	} {
+		if _, err := New(t.Context(), Options{Client: clientOf(&fake{}), Columns: map[string][]ExtraColumn{name: columns}}); fault.KindOf(err) != fault.Invalid || err == nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

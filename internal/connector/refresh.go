@@ -1,0 +1,229 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/powerbi"
+)
+
+// The codes of refreshes, by which callers tell them from statements that were never run.
+const (
+	// Conflict: a refresh that the statement started or joined has ended without success; the text tells the service's reasons.
+	// Do: correct the cause and run the statement again; OnFailure='row' gives the status as a row instead.
+	CodeRefreshFailed = "RefreshFailed"
+
+	// Conflict: MaxWaitSec is reached. The refresh goes on.
+	// Do: see get_dataset_refreshes or get_dataflow_transactions for its end, or wait longer.
+	CodeWaitLimit = "WaitLimitReached"
+)
+
+var (
+	errMaxWait   = errors.New("MaxWaitSec is reached")
+	errOtherHost = errors.New("the service sends the call on to another host, which is not configured")
+)
+
+// outcome is how a refresh stands, in the words of its service.
+type outcome struct {
+	request   string
+	kind      string
+	from, to  time.Time
+	status    string
+	succeeded bool
+	reasons   string // of a failure
+}
+
+// started is a refresh that the service has accepted, or one that it runs already.
+type started struct {
+	request string // "" while it is not known
+	http    int
+	at      time.Time // by the service's clock where it tells it
+	body    []byte
+	dropped bool            // accepted and not done: others run and wait
+	known   map[string]bool // the refreshes before it
+	ran     string          // the one that ran before it
+}
+
+// target is what is refreshed: a dataflow or a semantic model.
+type target interface {
+	String() string
+	// start posts the refresh. What it returns with an error tells what was there before.
+	start(ctx context.Context) (*started, error)
+	// running names the refresh because of which s was refused; "" when it is not to be seen yet.
+	running(ctx context.Context, s *started) (request string, err error)
+	// pending is what can be told of a refresh without a look at it.
+	pending(request string) outcome
+	// follow waits for the end of s, and sets its request as soon as it is known.
+	follow(ctx context.Context, s *started, interval time.Duration) (outcome, error)
+	cancel(ctx context.Context, s *started) error
+}
+
+// refresher is one call of refresh_dataflow or refresh_dataset.
+type refresher struct {
+	in     *invocation
+	target target
+	id     string // as the result has it
+}
+
+func (r *refresher) interval() time.Duration {
+	return max(time.Duration(r.in.count("StatusCheckWaitSec"))*time.Second, 100*time.Millisecond)
+}
+
+// refresh starts a refresh and waits for it, as the parameters say.
+func (r *refresher) refresh(ctx context.Context) ([]record, error) {
+	limited, stop := context.WithTimeoutCause(ctx, time.Duration(r.in.count("MaxWaitSec"))*time.Second, errMaxWait)
+	defer stop()
+	for {
+		s, err := r.target.start(ctx)
+		if err == nil && !s.dropped {
+			return r.own(ctx, limited, s)
+		}
+		policy, err := r.refused(s, err)
+		if err != nil {
+			return nil, err
+		}
+		running, err := r.find(limited, s)
+		if err != nil {
+			return nil, r.ended(ctx, limited, s, err)
+		}
+		other := &started{request: running, http: s.http}
+		if policy == "join" {
+			r.in.run.tell(fmt.Sprintf("%s is refreshed already: joining %s", r.target, running))
+			return r.joined(ctx, limited, other)
+		}
+		if policy == "cancel" {
+			r.in.run.tell(fmt.Sprintf("%s is refreshed already: cancelling %s", r.target, running))
+			if err := r.target.cancel(limited, other); err != nil {
+				return nil, err
+			}
+		}
+		if _, err := r.target.follow(limited, other, r.interval()); err != nil {
+			return nil, r.ended(ctx, limited, other, err)
+		}
+	}
+}
+
+// refused tells what to do about a refresh that was not accepted: join, wait or cancel; or the error that it is.
+func (r *refresher) refused(s *started, err error) (policy string, _ error) {
+	if err != nil {
+		var refusal *powerbi.Error
+		if !errors.As(err, &refusal) || !strings.Contains(strings.ToLower(refusal.Message+" "+refusal.Code), strings.ToLower(r.in.value("ErrorSubstringToMatch"))) {
+			return "", err
+		}
+		s.http = refusal.Status
+	} else {
+		err = r.in.fail(codeCall, "the service accepted the refresh of %s and dropped it, because one runs and one waits already", r.target)
+	}
+	policy = r.in.value("IfRunning")
+	if policy == "" && r.in.flag("ContinueOnErrorForMessage") {
+		policy = "join"
+	}
+	if policy == "" || policy == "fail" {
+		return "", err
+	}
+	return policy, nil
+}
+
+// find waits until the refresh that runs is to be seen.
+func (r *refresher) find(ctx context.Context, s *started) (string, error) {
+	for {
+		running, err := r.target.running(ctx, s)
+		if err != nil || running != "" {
+			return running, err
+		}
+		if err := sleep(ctx, r.interval()); err != nil {
+			return "", err
+		}
+	}
+}
+
+// own waits for a refresh that this call has started.
+func (r *refresher) own(ctx, limited context.Context, s *started) ([]record, error) {
+	if !r.in.flag("WaitForCompletion") {
+		if _, err := decode(s.body); err != nil && !r.in.flag("EnableRawOutputModeSingleRow") {
+			return nil, r.in.fail(codeAnswer, "%s is being refreshed, but the answer (HTTP status %d) is empty or no JSON", r.target, s.http).
+				hint("EnableRawOutputModeSingleRow='True' makes one row of it.")
+		}
+		return r.row(s, r.target.pending(s.request)), nil
+	}
+	end, err := outcome{}, sleep(limited, time.Duration(r.in.count("InitialWaitMs"))*time.Millisecond)
+	if err == nil {
+		end, err = r.target.follow(limited, s, r.interval())
+	}
+	if err != nil && ctx.Err() != nil && r.in.flag("CancelOnAbort") {
+		return nil, r.abort(ctx, s)
+	}
+	return r.result(ctx, limited, s, end, err)
+}
+
+// cancelTime bounds the call that cancels a refresh whose client has gone.
+const cancelTime = 30 * time.Second
+
+// abort cancels the refresh of a statement that was cancelled.
+func (r *refresher) abort(ctx context.Context, s *started) error {
+	cancelling, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTime)
+	defer stop()
+	if err := r.target.cancel(cancelling, s); err != nil {
+		return fmt.Errorf("cannot wait for the refresh of %s any longer, nor cancel it (%w): %w", r.target, err, context.Cause(ctx))
+	}
+	return fmt.Errorf("cannot wait for the refresh of %s any longer, and have cancelled it: %w", r.target, context.Cause(ctx))
+}
+
+// joined waits for a refresh that another caller has started. It is not this call's to cancel.
+func (r *refresher) joined(ctx, limited context.Context, s *started) ([]record, error) {
+	if !r.in.flag("WaitForCompletion") {
+		return r.row(s, r.target.pending(s.request)), nil
+	}
+	end, err := r.target.follow(limited, s, r.interval())
+	return r.result(ctx, limited, s, end, err)
+}
+
+func (r *refresher) result(ctx, limited context.Context, s *started, end outcome, err error) ([]record, error) {
+	if err != nil {
+		return nil, r.ended(ctx, limited, s, err)
+	}
+	if !end.succeeded && r.in.value("OnFailure") == "error" {
+		e := r.in.fail(CodeRefreshFailed, "the refresh %s of %s ended as %s%s", end.request, r.target, end.status, end.reasons)
+		e.Fault.Kind, e.HTTPStatus = fault.Conflict, s.http
+		return nil, e
+	}
+	return r.row(s, end), nil
+}
+
+// ended makes the error of a wait that ended before the refresh did.
+func (r *refresher) ended(ctx, limited context.Context, s *started, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("cannot wait for the refresh of %s any longer (it goes on by itself): %w", r.target, context.Cause(ctx))
+	}
+	if limited.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	e := r.in.fail(CodeWaitLimit, "the refresh %s of %s has not ended within MaxWaitSec = %d; it goes on by itself", s.request, r.target, r.in.count("MaxWaitSec")).
+		hint("Give a higher MaxWaitSec, or run the statement again: it joins the refresh that runs.")
+	e.Fault.Kind, e.HTTPStatus = fault.Conflict, s.http
+	return e
+}
+
+// row is the one row of the seven columns.
+func (r *refresher) row(s *started, o outcome) []record {
+	return []record{{
+		"id": r.id, "requestId": orNull(o.request), "refreshType": orNull(o.kind), "startTime": formatTime(o.from), "endTime": formatTime(o.to),
+		"status": orNull(o.status), "httpStatusCode": s.http,
+	}}
+}
+
+// sleep returns early with the cause when the context ends.
+func sleep(ctx context.Context, pause time.Duration) error {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,466 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/powerbi"
+)
+
+const columnsOfRefresh = "Id | RequestId | RefreshType | StartTime | EndTime | Status | HttpStatusCode"
+
+// The seed's statements, byte for byte: three for ODBC, three for SQL Server.
+var seed = map[string]struct {
+	text  string
+	waits bool
+}{
+	"ODBC": {`SELECT *
+FROM refresh_dataflow
+WHERE Id = 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee'`, true},
+	"ODBC, waiting": {`SELECT *
+FROM refresh_dataflow
+WHERE Id = 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee'
+WITH (WaitForCompletion='True')
+-- More info on refreshing a Dataflow:
+-- https://learn.microsoft.com/en-us/rest/api/power-bi/dataflows/refresh-dataflow`, true},
+	"ODBC, not waiting": {`SELECT *
+FROM refresh_dataflow
+WHERE Id = 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee'
+WITH (WaitForCompletion='False')
+-- More info on refreshing a Dataflow:
+-- https://learn.microsoft.com/en-us/rest/api/power-bi/dataflows/refresh-dataflow`, false},
+	"SQL Server": {`DECLARE @MyQuery NVARCHAR(MAX) = 'SELECT *
+FROM refresh_dataflow
+WHERE Id = ''aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee''';
+EXEC (@MyQuery) AT [LS_TO_POWER_BI_IN_GATEWAY];`, true},
+	"SQL Server, waiting": {`DECLARE @MyQuery NVARCHAR(MAX) = 'SELECT *
+FROM refresh_dataflow
+WHERE Id = ''aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee''
+WITH (WaitForCompletion=''True'')
+-- More info on refreshing a Dataflow:
+-- https://learn.microsoft.com/en-us/rest/api/power-bi/dataflows/refresh-dataflow';
+EXEC (@MyQuery) AT [LS_TO_POWER_BI_IN_GATEWAY];`, true},
+	"SQL Server, not waiting": {`DECLARE @MyQuery NVARCHAR(MAX) = 'SELECT *
+FROM refresh_dataflow
+WHERE Id = ''aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee''
+WITH (WaitForCompletion=''False'')
+-- More info on refreshing a Dataflow:
+-- https://learn.microsoft.com/en-us/rest/api/power-bi/dataflows/refresh-dataflow';
+EXEC (@MyQuery) AT [LS_TO_POWER_BI_IN_GATEWAY];`, false},
+}
+
+// C2, C3, C4: the seed's six statements.
+func TestC2SeedStatements(t *testing.T) {
+	for name, tt := range seed {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fake{takes: 12 * time.Second}
+				c := open(t, f)
+				begin := time.Now()
+				want := columnsOfRefresh + "\n" + flowID + " | 2000-01-01T00:00:00.0000000Z@" + flowID + "$1 | OnDemand | 2000-01-01 00:00:00 | 2000-01-01 00:00:12 | Success | 200"
+				took := 13 * time.Second // 3 s, then every 5 s
+				if !tt.waits {
+					want = columnsOfRefresh + "\n" + flowID + " | NULL | OnDemand | NULL | NULL | InProgress | 200"
+					took = 0
+				}
+				if got := mustQuery(t, c, tt.text); got != want {
+					t.Errorf("got\n%s\nwant\n%s", got, want)
+				}
+				if posts := f.started(); len(posts) != 1 {
+					t.Errorf("posted %q", posts)
+				}
+				if waited := time.Since(begin); waited != took {
+					t.Errorf("waited %s, want %s", waited, took)
+				}
+			})
+		})
+	}
+}
+
+// C3: the seven columns with their types and lengths, which are told without a call.
+func TestC3Columns(t *testing.T) {
+	f := &fake{}
+	c := open(t, f)
+	for name, tt := range seed {
+		statements, err := c.Prepare(t.Context(), tt.text)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		var got []string
+		for _, column := range statements[0].Columns() {
+			got = append(got, column.String())
+		}
+		want := "Id varchar(200), RequestId varchar(100), RefreshType nvarchar(50), StartTime datetime, EndTime datetime, Status nvarchar(50), HttpStatusCode int"
+		if len(statements) != 1 || strings.Join(got, ", ") != want {
+			t.Errorf("%s: %d statements, %s", name, len(statements), got)
+		}
+	}
+	if len(f.requests) > 0 {
+		t.Errorf("to describe a statement asked %q", f.requests)
+	}
+}
+
+// C4: the nine labels of the page, as names in WITH and in WHERE, in brackets and in quotes.
+func TestC4Labels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{takes: 7 * time.Second}
+		c := open(t, f)
+		statements := []string{
+			`SELECT Status FROM refresh_dataflow WITH ([Id]='` + flowID + `', [WorkspaceId]='` + groupID + `', [Wait for completion]='True', [Initial wait (ms)]=1000,
+				[Status check wait interval (s)]='2', "Maximum wait time (s)"='60', [ContineOnErrorForMessage]='True', [ErrorSubstringToMatch]='is currently in progress',
+				[EnableRawOutputModeSingleRow]='True')`,
+			`SELECT Status FROM refresh_dataflow WHERE Id = '` + flowID + `' AND WorkspaceId = '` + groupID + `' AND [Wait for completion] = 'True' AND [Initial wait (ms)] = 1000
+				AND [Status check wait interval (s)] = 2 AND "Maximum wait time (s)" = 60 AND ContineOnErrorForMessage = 'True' AND ErrorSubstringToMatch = 'is currently in progress'
+				AND EnableRawOutputModeSingleRow = 'True'`,
+		}
+		for i, text := range statements {
+			begin := time.Now()
+			if got := mustQuery(t, c, text); got != "Status\nSuccess" {
+				t.Errorf("got %s", got)
+			}
+			if posts, waited := f.started(), time.Since(begin); len(posts) != i+1 || waited != 7*time.Second {
+				t.Errorf("posted %q, waited %s", posts, waited)
+			}
+		}
+	})
+}
+
+// C4: a dataflow that is refreshed already is joined, and HttpStatusCode is the refusal's.
+func TestC4JoinsARunningRefresh(t *testing.T) {
+	for name, tt := range map[string]struct{ with, want, fails string }{
+		"by itself":    {"", "$1 | Success | 400", ""},
+		"join":         {"IfRunning='join', ContinueOnErrorForMessage='False'", "$1 | Success | 400", ""},
+		"wait":         {"IfRunning='wait'", "$2 | Success | 200", ""},
+		"cancel":       {"IfRunning='cancel'", "$2 | Success | 200", ""},
+		"fail":         {"IfRunning='fail'", "", "is currently in progress"},
+		"no join":      {"ContinueOnErrorForMessage='False'", "", "is currently in progress"},
+		"another text": {"ErrorSubstringToMatch='limit'", "", "is currently in progress"},
+		"no waiting":   {"WaitForCompletion='False'", "$1 | InProgress | 400", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fake{takes: time.Minute}
+				f.begin(time.Now(), time.Minute)
+				time.Sleep(10 * time.Second)
+				c := open(t, f)
+				text := "SELECT RIGHT(RequestId, 2) AS r, Status, HttpStatusCode FROM refresh_dataflow WHERE Id = '" + flowID + "'"
+				if tt.with != "" {
+					text += " WITH (" + tt.with + ")"
+				}
+				got, err := answer(c, text)
+				var e *Error
+				switch {
+				case tt.fails != "" && (!errors.As(err, &e) || !strings.Contains(err.Error(), tt.fails) || e.HTTPStatus != 400):
+					t.Errorf("got %s, %v", got, err)
+				case tt.fails == "" && (err != nil || got != "r | Status | HttpStatusCode\n"+tt.want):
+					t.Errorf("got %s, %v", got, err)
+				}
+			})
+		})
+	}
+}
+
+// C4: each of two callers that race follows the refresh that its own POST has started, or the one that it was refused because of.
+func TestC4TwoCallersRace(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	tx := func(id string, from, to int) powerbi.DataflowTransaction {
+		transaction := powerbi.DataflowTransaction{ID: id, StartTime: powerbi.Time{Time: at.Add(time.Duration(from) * time.Second)}, Status: powerbi.TransactionInProgress}
+		if to != 0 {
+			transaction.EndTime, transaction.Status = powerbi.Time{Time: at.Add(time.Duration(to) * time.Second)}, powerbi.TransactionSuccess
+		}
+		return transaction
+	}
+	for name, tt := range map[string]struct {
+		list []powerbi.DataflowTransaction
+		want string
+	}{
+		"alone":                                 {[]powerbi.DataflowTransaction{tx("old", -100, -50), tx("mine", 0, 0)}, "mine"},
+		"nothing yet":                           {[]powerbi.DataflowTransaction{tx("old", -100, -50)}, ""},
+		"another between the look and the POST": {[]powerbi.DataflowTransaction{tx("mine", 0, 9), tx("theirs", -5, -1)}, "mine"},
+		"another after ours":                    {[]powerbi.DataflowTransaction{tx("theirs", 20, 0), tx("mine", 0, 9)}, "mine"},
+		"both":                                  {[]powerbi.DataflowTransaction{tx("before", -5, -1), tx("after", 20, 0), tx("mine", 0, 9)}, "mine"},
+		"begun late, another before":            {[]powerbi.DataflowTransaction{tx("before", -5, -1), tx("mine", 3, 0)}, "mine"},
+		"begun late, another after":             {[]powerbi.DataflowTransaction{tx("after", 30, 0), tx("mine", 3, 9)}, "mine"},
+		"another ended in the same second":      {[]powerbi.DataflowTransaction{tx("before", -5, 0), tx("mine", 0, 0)}, "mine"},
+	} {
+		got, _ := own(tt.list, &started{known: map[string]bool{"old": true}, at: at})
+		if got.ID != tt.want {
+			t.Errorf("%s: %s, want %s", name, got.ID, tt.want)
+		}
+	}
+
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{takes: 20 * time.Second, lag: 2 * time.Second}
+		c := open(t, f)
+		text := "SELECT RIGHT(RequestId, 2) AS r, EndTime, HttpStatusCode FROM refresh_dataflow WHERE Id = '" + flowID + "'"
+		results := make(chan string)
+		for range 2 {
+			go func() {
+				got, err := answer(c, text)
+				if err != nil {
+					got = err.Error()
+				}
+				results <- got
+			}()
+		}
+		got := []string{<-results, <-results}
+		slices.Sort(got)
+		want := []string{"r | EndTime | HttpStatusCode\n$1 | 2000-01-01 00:00:20 | 200", "r | EndTime | HttpStatusCode\n$1 | 2000-01-01 00:00:20 | 400"}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// C4, OnFailure: a failed refresh fails the statement, with the service's reasons, or is a row.
+func TestC4Failure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{takes: 20 * time.Second, ends: "Failed"}
+		c := open(t, f)
+		for _, tt := range []struct{ text, reason, row string }{
+			{"SELECT Status, HttpStatusCode FROM refresh_dataflow WHERE Id = '" + flowID + "'", "Failed", "Failed | 200"},
+			{"SELECT Status, HttpStatusCode FROM refresh_dataset WHERE DatasetName = 'retail'", "CredentialsNotSpecified", "Failed | 202"},
+		} {
+			_, err := answer(c, tt.text)
+			if fault.CodeOf(err) != CodeRefreshFailed || !strings.Contains(err.Error(), tt.reason) {
+				t.Errorf("%s: %v", tt.text, err)
+			}
+			if got := mustQuery(t, c, tt.text+" WITH (OnFailure='row')"); got != "Status | HttpStatusCode\n"+tt.row {
+				t.Errorf("%s: %s", tt.text, got)
+			}
+		}
+	})
+}
+
+// C4: an error with another text is told with its HTTP status; nothing is waited for.
+func TestC4OtherErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{fault: func(r *http.Request) (int, string) {
+			if r.Method == http.MethodPost {
+				return 400, `{"error":{"code":"DailyDataflowRefreshLimitExceeded","message":"Skipping dataflow refresh as number of auto refreshes in last 24 hours (8) exceeded allowed limit 8"}}`
+			}
+			return 0, ""
+		}}
+		c, begin := open(t, f), time.Now()
+		_, err := answer(c, "SELECT *\nFROM refresh_dataflow WHERE Id = '"+flowID+"'")
+		var e *Error
+		if !errors.As(err, &e) || e.HTTPStatus != 400 || e.Line != 2 || !strings.Contains(err.Error(), "allowed limit 8") || fault.KindOf(err) != fault.Invalid || time.Since(begin) != 0 {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// C4: the limit of a wait is an error of its own that names it; the refresh goes on.
+func TestC4MaxWait(t *testing.T) {
+	for name, text := range map[string]string{
+		"dataflow": "EXEC refresh_dataflow '" + flowID + "', @MaxWaitSec = 60", "semantic model": "EXEC refresh_dataset '" + modelID + "', @MaxWaitSec = 60",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fake{takes: time.Hour}
+				c, begin := open(t, f), time.Now()
+				_, err := answer(c, text)
+				if fault.CodeOf(err) != CodeWaitLimit || !strings.Contains(err.Error(), "MaxWaitSec = 60") || time.Since(begin) > time.Minute {
+					t.Errorf("%v after %s", err, time.Since(begin))
+				}
+				if posts := f.started(); len(posts) != 1 {
+					t.Errorf("posted %q", posts)
+				}
+			})
+		})
+	}
+}
+
+// C4: a client that goes away ends the wait; only with CancelOnAbort the refresh too.
+func TestC4Abort(t *testing.T) {
+	for with, cancelled := range map[string]bool{"": false, ", @CancelOnAbort = 'True'": true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fake{takes: time.Hour}
+			c := open(t, f)
+			statements, err := c.Prepare(t.Context(), "EXEC refresh_dataflow '"+flowID+"'"+with)
+			if err != nil {
+				t.Fatal(err)
+			}
+			gone := errors.New("the client has gone")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(40*time.Second, func() { cancel(gone) })
+			_, err = statements[0].Run(ctx, nil, nil)
+			if !errors.Is(err, gone) || time.Since(f.transactions[0].from) != 40*time.Second {
+				t.Errorf("%v", err)
+			}
+			if got := !f.transactions[0].cancelled.IsZero(); got != cancelled {
+				t.Errorf("%q: cancelled is %v", with, got)
+			}
+		})
+	}
+}
+
+// C4: a token that runs out in the wait, a flaky service and a 429 that asks for patience do not end the wait, and start nothing twice.
+func TestC4Troubles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		f := &fake{takes: 3 * time.Minute}
+		f.fault = func(r *http.Request) (int, string) {
+			if r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, "/transactions") || len(f.transactions) == 0 {
+				return 0, ""
+			}
+			switch looks++; looks {
+			case 2:
+				return 401, `{"error":{"code":"TokenExpired"}}`
+			case 4:
+				return 503, "busy"
+			case 5:
+				return 404, `{"error":{"code":"PowerBIEntityNotFound"}}`
+			case 7:
+				return 200, `<html>`
+			}
+			return 0, ""
+		}
+		var notices []string
+		c := open(t, f)
+		statements, err := c.Prepare(t.Context(), "EXEC refresh_dataflow '"+flowID+"'")
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := statements[0].Run(t.Context(), nil, func(text string) { notices = append(notices, text) })
+		if err != nil || written(result) != columnsOfRefresh+"\n"+flowID+" | 2000-01-01T00:00:00.0000000Z@"+flowID+"$1 | OnDemand | 2000-01-01 00:00:00 | 2000-01-01 00:03:00 | Success | 200" {
+			t.Errorf("%v, %v", result, err)
+		}
+		if posts := f.started(); len(posts) != 1 {
+			t.Errorf("posted %q", posts)
+		}
+		if all := strings.Join(notices, "\n"); strings.Count(all, "trying again") != 4 || !strings.Contains(all, "InProgress") {
+			t.Errorf("told\n%s", all)
+		}
+	})
+}
+
+// C4: what the answer to the POST may be when nothing is waited for.
+func TestC4RawOutput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for body, readable := range map[string]bool{"": false, "<html>": false, "{}": true} {
+			c := open(t, &fake{answer: body})
+			text := "SELECT HttpStatusCode FROM refresh_dataflow WHERE Id = '" + flowID + "' WITH (WaitForCompletion='False'"
+			if got := mustQuery(t, c, text+")"); got != "HttpStatusCode\n200" {
+				t.Errorf("%q: %s", body, got)
+			}
+			if _, err := answer(c, text+", EnableRawOutputModeSingleRow='False')"); (err == nil) != readable {
+				t.Errorf("%q without raw output: %v", body, err)
+			}
+		}
+	})
+}
+
+// An action is called once for each place that names it, whatever is computed over its row.
+func TestC2ActionsFireOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{takes: 10 * time.Second}
+		c := open(t, f)
+		for i, text := range []string{
+			"WITH r AS (SELECT * FROM refresh_dataflow WHERE Id = '" + flowID + "') SELECT COUNT(*) FROM r a CROSS JOIN r b CROSS JOIN get_datasets d WHERE a.Status = b.Status",
+			"SELECT d.Name, (SELECT Status FROM refresh_dataflow WHERE Id = '" + flowID + "') AS s FROM get_datasets d",
+			"SELECT d.Name FROM get_datasets d WHERE 'Success' IN (SELECT Status FROM refresh_dataflow WHERE Id = '" + flowID + "')",
+			"SELECT CASE (SELECT Status FROM refresh_dataflow WHERE Id = '" + flowID + "') WHEN 'x' THEN 1 WHEN 'y' THEN 2 END",
+			"SELECT 1 WHERE (SELECT Status FROM refresh_dataflow WHERE Id = '" + flowID + "') BETWEEN 'a' AND 'b'",
+			"SELECT r.Status FROM get_datasets d LEFT JOIN refresh_dataflow r ON r.Id = '" + flowID + "' AND d.Name = 'nobody'",
+		} {
+			if _, err := answer(c, text); err != nil {
+				t.Fatal(text, err)
+			}
+			if posts := f.started(); len(posts) != i+1 {
+				t.Fatalf("%s\nposted %q", text, posts[i:])
+			}
+		}
+	})
+}
+
+// What asks for the columns only calls nothing: Prepare, and the statements by which tools ask for them.
+func TestC2DescribingFiresNothing(t *testing.T) {
+	f := &fake{}
+	c := open(t, f)
+	for _, text := range []string{
+		"SELECT TOP 0 * FROM refresh_dataflow WHERE Id = '" + flowID + "'",
+		"SELECT * FROM refresh_dataflow WHERE 1 = 0",
+		"SELECT * FROM refresh_dataflow WHERE Id = '" + flowID + "' AND 1 <> 1",
+		"SELECT * FROM refresh_dataset LIMIT 0",
+	} {
+		if got := mustQuery(t, c, text); got != columnsOfRefresh {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	for _, text := range []string{"SELECT * FROM refresh_dataflow WHERE Id = ?", "EXEC refresh_dataflow ?, ?", "INSERT INTO refresh_dataflow (Id, WorkspaceId) VALUES (?, ?)",
+		"INSERT INTO refresh_dataflow (Id) SELECT Id FROM get_dataflows"} {
+		statements, err := c.Prepare(t.Context(), text)
+		if err != nil || len(statements[0].Columns()) != 7 {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if len(f.requests) > 0 {
+		t.Errorf("asked %q", f.requests)
+	}
+}
+
+// C5: a destination calls once for each input row, never once less or more.
+func TestC5Insert(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{takes: 4 * time.Second}
+		c := open(t, f)
+		want := "Id | RequestId | RefreshType | StartTime | EndTime | Status | HttpStatusCode"
+		for i := range 3 {
+			want += fmt.Sprintf("\n%s | %s@%s$%d | OnDemand | 2000-01-01 00:00:%02d | 2000-01-01 00:00:%02d | Success | 200", flowID,
+				time.Date(2000, 1, 1, 0, 0, 8*i, 0, time.UTC).Format("2006-01-02T15:04:05.0000000Z"), flowID, i+1, 8*i, 8*i+4)
+		}
+		text := "INSERT INTO refresh_dataflow (Id, WorkspaceId) VALUES ('" + flowID + "', '" + groupID + "'), (?, NULL), (@id, '" + groupID + "')"
+		if got := mustQuery(t, c, text, Argument{Value: flowID}, Argument{"id", flowID}); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+		if posts := f.started(); len(posts) != 3 {
+			t.Errorf("posted %q", posts)
+		}
+		text = "INSERT INTO refresh_dataflow (DataflowName, [Initial wait (ms)]) SELECT f.Name, 10 FROM get_dataflows f CROSS JOIN get_datasets d WITH (StatusCheckWaitSec=1)"
+		if got := mustQuery(t, c, text); strings.Count(got, "Success | 200") != 2 || len(f.started()) != 5 {
+			t.Errorf("got %s, posted %q", got, f.started())
+		}
+		text = "INSERT INTO refresh_dataflow (Id) VALUES ('" + flowID + "'), ('other')"
+		if _, err := answer(c, text); err == nil || !strings.Contains(err.Error(), "row 2 of 2") || len(f.started()) != 6 {
+			t.Errorf("%v, posted %q", err, f.started())
+		}
+	})
+}
+
+// C2: every parameter of an enhanced refresh.
+func TestC2RefreshDataset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{takes: 9 * time.Second}
+		c := open(t, f)
+		text := "SELECT * FROM refresh_dataset WHERE DatasetName = 'Retail' AND WorkspaceName = 'sales' AND Type = 'full' WITH (CommitMode='partialBatch', MaxParallelism=4, RetryCount=2, " +
+			"Objects='Orders/2024, Customers', ApplyRefreshPolicy='False', EffectiveDate='2026-03-01', Timeout='02:00:00', NotifyOption='NoNotification')"
+		want := columnsOfRefresh + "\n" + modelID + " | 00000001-0000-0000-0000-000000000000 | ViaEnhancedApi | 2000-01-01 00:00:00 | 2000-01-01 00:00:09 | Completed | 202"
+		if got := mustQuery(t, c, text); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+		body := `{"type":"Full","commitMode":"PartialBatch","maxParallelism":4,"retryCount":2,"objects":[{"table":"Orders","partition":"2024"},{"table":"Customers"}],` +
+			`"applyRefreshPolicy":false,"effectiveDate":"2026-03-01","timeout":"02:00:00","notifyOption":"NoNotification"}`
+		if f.refreshes[0].body != body {
+			t.Errorf("posted\n%s\nwant\n%s", f.refreshes[0].body, body)
+		}
+		if got := mustQuery(t, c, "SELECT RefreshType, Status FROM refresh_dataset WHERE Id = '"+modelID+"'"); got != "RefreshType | Status\nViaApi | Completed" || f.refreshes[1].body != "" {
+			t.Errorf("got %s, posted %q", got, f.refreshes[1].body)
+		}
+		f.takes = time.Hour
+		if got := mustQuery(t, c, "EXEC refresh_dataset '"+modelID+"', @WaitForCompletion = False"); got != columnsOfRefresh+"\n"+modelID+" | 00000003-0000-0000-0000-000000000000 | ViaApi | NULL | NULL | Unknown | 202" {
+			t.Errorf("got %s", got)
+		}
+		if got := mustQuery(t, c, "SELECT RequestId, Status, HttpStatusCode FROM refresh_dataset WHERE Id = '"+modelID+"'"); got != "RequestId | Status | HttpStatusCode\n00000003-0000-0000-0000-000000000000 | Completed | 400" {
+			t.Errorf("joined: %s", got)
+		}
+	})
+}

@@ -1,0 +1,117 @@
+package powerbi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Dataflow is an entry of a workspace's list of dataflows.
+type Dataflow struct {
+	ObjectID     string `json:"objectId"`
+	Name         string `json:"name"`
+	Description  string `json:"description,omitempty"`
+	ModelURL     string `json:"modelUrl,omitempty"`
+	ConfiguredBy string `json:"configuredBy,omitempty"`
+	Generation   int    `json:"generation,omitempty"`
+}
+
+// DataflowTransaction is a refresh of a dataflow. Its id has the form 2020-08-27T16:07:47.2487692Z@GUID$2.
+type DataflowTransaction struct {
+	ID          string            `json:"id"`
+	RefreshType string            `json:"refreshType,omitempty"` // OnDemand, Scheduled
+	StartTime   Time              `json:"startTime,omitzero"`
+	EndTime     Time              `json:"endTime,omitzero"`
+	Status      TransactionStatus `json:"status"`
+}
+
+// TransactionStatus is the status of a dataflow's transaction. A word that is not among the constants is kept as it came.
+type TransactionStatus string
+
+// The statuses of transactions. No document lists them: these are what clients have met.
+const (
+	TransactionInProgress TransactionStatus = "InProgress"
+	TransactionSuccess    TransactionStatus = "Success"
+	TransactionFailed     TransactionStatus = "Failed"
+	TransactionCancelled  TransactionStatus = "Cancelled"
+	TransactionPartial    TransactionStatus = "PartialComplete" // some entities failed
+)
+
+// Ended tells whether s never changes again. Words that are not known are taken for a running refresh.
+func (s TransactionStatus) Ended() bool {
+	switch strings.ToLower(string(s)) {
+	case "failed", "cancelled", "canceled", "partialcomplete":
+		return true
+	}
+	return s.Succeeded()
+}
+
+// Succeeded tells whether s is the end of a refresh of all entities.
+func (s TransactionStatus) Succeeded() bool {
+	switch strings.ToLower(string(s)) {
+	case "success", "succeeded", "completed":
+		return true
+	}
+	return false
+}
+
+// DataflowTransactionStatus is the answer to a cancellation.
+type DataflowTransactionStatus struct {
+	TransactionID string `json:"transactionId"`
+	Status        string `json:"status"` // SuccessfullyMarked, AlreadyConcluded, NotFound, Invalid
+}
+
+// DataflowAccepted is the answer to a dataflow's refresh. It does not name the transaction.
+type DataflowAccepted struct {
+	Status    int
+	RequestID string    // of the call
+	Date      time.Time // by the service's clock, to the second; zero: not told
+	Body      []byte    // empty with Power BI
+}
+
+// Dataflows lists the dataflows of a workspace.
+func (c *Client) Dataflows(ctx context.Context, groupID string) ([]Dataflow, error) {
+	var list List[Dataflow]
+	_, err := c.call(ctx, http.MethodGet, myorg("groups", groupID, "dataflows"), nil, nil, nil, &list)
+	return list.Value, err
+}
+
+// RefreshDataflow starts a refresh of a dataflow. One that is running already is an Error of status 400 whose message holds "is currently in progress".
+// notify is MailOnFailure or NoNotification; "" is NoNotification.
+func (c *Client) RefreshDataflow(ctx context.Context, groupID, dataflowID, notify string) (DataflowAccepted, error) {
+	if notify == "" {
+		notify = "NoNotification"
+	}
+	body, err := json.Marshal(struct {
+		NotifyOption string `json:"notifyOption"`
+	}{notify})
+	if err != nil {
+		return DataflowAccepted{}, fmt.Errorf("cannot write the body of a refresh: %w", err)
+	}
+	raw, err := c.Raw(ctx, http.MethodPost, myorg("groups", groupID, "dataflows", dataflowID, "refreshes"), body)
+	if err != nil {
+		return DataflowAccepted{}, err
+	}
+	accepted := DataflowAccepted{Status: raw.Status, RequestID: requestID(raw.Header), Body: raw.Body}
+	if date, err := http.ParseTime(raw.Header.Get("Date")); err == nil {
+		accepted.Date = date
+	}
+	return accepted, nil
+}
+
+// DataflowTransactions lists the transactions of a dataflow.
+func (c *Client) DataflowTransactions(ctx context.Context, groupID, dataflowID string) ([]DataflowTransaction, error) {
+	var list List[DataflowTransaction]
+	_, err := c.call(ctx, http.MethodGet, myorg("groups", groupID, "dataflows", dataflowID, "transactions"), nil, nil, nil, &list)
+	return list.Value, err
+}
+
+// CancelDataflowTransaction asks to cancel a transaction. That it was too late is no error: see the status.
+func (c *Client) CancelDataflowTransaction(ctx context.Context, groupID, transactionID string) (DataflowTransactionStatus, error) {
+	var status DataflowTransactionStatus
+	_, err := c.call(ctx, http.MethodPost, myorg("groups", groupID, "dataflows", "transactions", transactionID, "cancel"), nil, nil, nil, &status)
+	return status, err
+}
