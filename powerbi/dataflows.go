@@ -9,16 +9,6 @@ import (
 	"time"
 )
 
-// Dataflow is an entry of a workspace's list of dataflows.
-type Dataflow struct {
-	ObjectID     string `json:"objectId"`
-	Name         string `json:"name"`
-	Description  string `json:"description,omitempty"`
-	ModelURL     string `json:"modelUrl,omitempty"`
-	ConfiguredBy string `json:"configuredBy,omitempty"`
-	Generation   int    `json:"generation,omitempty"`
-}
-
 // DataflowTransaction is a refresh of a dataflow. Its id has the form 2020-08-27T16:07:47.2487692Z@GUID$2.
 type DataflowTransaction struct {
 	ID          string            `json:"id"`
@@ -70,13 +60,6 @@ type DataflowAccepted struct {
 	RequestID string    // of the call
 	Date      time.Time // by the service's clock, to the second; zero: not told
 	Body      []byte    // empty with Power BI
-}
-
-// Dataflows lists the dataflows of a workspace.
-func (c *Client) Dataflows(ctx context.Context, groupID string) ([]Dataflow, error) {
-	var list List[Dataflow]
-	_, err := c.call(ctx, http.MethodGet, myorg("groups", groupID, "dataflows"), nil, nil, nil, &list)
-	return list.Value, err
 }
 
 // RefreshDataflow starts a refresh of a dataflow. One that is running already is an Error of status 400 whose message holds "is currently in progress".

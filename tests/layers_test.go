@@ -45,6 +45,7 @@ var layers = map[string][]string{
 	"internal/auth":              {},
 	"internal/schedule":          {},
 	"internal/notify":            {},
+	"internal/connector":         {"internal/duck", "powerbi"},
 	"internal/duck":              {},
 	"internal/fault":             {},
 	"internal/fault/catalogue":   {},

@@ -61,19 +61,20 @@ func New(ctx context.Context, options Options) (*Connector, error) {
 	return c, nil
 }
 
-// bounded is a client that cannot be led to another host than its own.
+// bounded is a client that no answer leads to another host than its own: a redirection is an answer like any other refusal.
 func bounded(client *powerbi.Client) *powerbi.Client {
 	inner := http.DefaultClient
 	if client.HTTP != nil {
 		inner = client.HTTP
 	}
-	own := *inner
-	next := own.Transport
-	if next == nil {
-		next = http.DefaultTransport
+	own, host := *inner, ownHost(client)
+	own.CheckRedirect = func(r *http.Request, via []*http.Request) error {
+		if !strings.EqualFold(r.URL.Host, host.Host) || !strings.EqualFold(r.URL.Scheme, host.Scheme) || len(via) >= 10 {
+			return http.ErrUseLastResponse
+		}
+		return nil
 	}
-	own.Transport = sameHost{ownHost(client), next}
-	return &powerbi.Client{Host: client.Host, Token: client.Token, HTTP: &own}
+	return &powerbi.Client{Host: client.Host, Token: client.Token, Refused: client.Refused, HTTP: &own, Retries: client.Retries, OnPause: client.OnPause}
 }
 
 // Close ends the Connector. Statements that run must have ended.

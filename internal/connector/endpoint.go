@@ -79,14 +79,6 @@ func (e *endpoint) parameterNames() []string {
 	return names
 }
 
-func (e *endpoint) columnNames() []string {
-	names := make([]string, len(e.columns))
-	for i, f := range e.columns {
-		names[i] = f.name
-	}
-	return names
-}
-
 // invocation is one place in a statement that names an endpoint, with the values of its parameters.
 type invocation struct {
 	endpoint *endpoint

@@ -36,13 +36,12 @@ type fake struct {
 }
 
 type transaction struct {
-	id         string
-	from       time.Time
-	takes      time.Duration
-	seen       time.Time
-	ends       string
-	cancelled  time.Time
-	identifier int
+	id        string
+	from      time.Time
+	takes     time.Duration
+	seen      time.Time
+	ends      string
+	cancelled time.Time
 }
 
 func (t *transaction) status(now time.Time) (status string, end time.Time) {

@@ -2,7 +2,6 @@ package connector
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -130,20 +129,4 @@ func ownHost(client *powerbi.Client) *url.URL {
 		return &url.URL{} // no call will find it
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}
-}
-
-// sameHost is a transport that reaches one host only, also where an answer redirects to another.
-type sameHost struct {
-	host *url.URL
-	next http.RoundTripper
-}
-
-func (t sameHost) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !strings.EqualFold(r.URL.Host, t.host.Host) || !strings.EqualFold(r.URL.Scheme, t.host.Scheme) {
-		if r.Body != nil {
-			_ = r.Body.Close()
-		}
-		return nil, errOtherHost
-	}
-	return t.next.RoundTrip(r)
 }

@@ -22,10 +22,7 @@ const (
 	CodeWaitLimit = "WaitLimitReached"
 )
 
-var (
-	errMaxWait   = errors.New("MaxWaitSec is reached")
-	errOtherHost = errors.New("the service sends the call on to another host, which is not configured")
-)
+var errMaxWait = errors.New("MaxWaitSec is reached")
 
 // outcome is how a refresh stands, in the words of its service.
 type outcome struct {

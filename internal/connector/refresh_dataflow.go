@@ -50,6 +50,10 @@ func (d *dataflow) start(ctx context.Context) (*started, error) {
 	}
 	accepted, err := d.client().RefreshDataflow(ctx, d.group, d.id, d.in.value("NotifyOption"))
 	s.http, s.body, s.at = accepted.Status, accepted.Body, accepted.Date
+	var lost *powerbi.TransportError
+	if errors.As(err, &lost) && !lost.Unsent() {
+		err = fmt.Errorf("whether the refresh was started is not known; get_dataflow_transactions tells: %w", err)
+	}
 	return s, err
 }
 

@@ -337,7 +337,7 @@ func TestC4Troubles(t *testing.T) {
 		if posts := f.started(); len(posts) != 1 {
 			t.Errorf("posted %q", posts)
 		}
-		if all := strings.Join(notices, "\n"); strings.Count(all, "trying again") != 4 || !strings.Contains(all, "InProgress") {
+		if all := strings.Join(notices, "\n"); strings.Count(all, "trying again") != 3 || !strings.Contains(all, "InProgress") {
 			t.Errorf("told\n%s", all)
 		}
 	})
