@@ -114,15 +114,14 @@ func (c *Client) Wait(ctx context.Context, ref Ref, requestID string, options Wa
 				pause = 0 // from here on it is
 			}
 		default:
-			longer, final := w.judge(err)
+			missing, final := w.judge(err)
 			if final != nil {
 				return Result{}, final
 			}
-			if mayPass(http.MethodGet, err) {
-				pause = max(pause, c.backoff(failures))
+			if !missing {
+				pause = max(pause, c.backoff(failures), askedPause(err))
 				failures++
 			}
-			pause = max(pause, longer)
 			if late := tooLate(ctx, pause, err); late != nil {
 				return Result{}, fmt.Errorf("cannot wait for refresh %s any longer (it goes on by itself): %w", requestID, late)
 			}
@@ -247,8 +246,8 @@ func conclude(status, extended Status, stillRunning bool) (Status, bool) {
 	return telling, true
 }
 
-// judge tells how long a failed read makes Wait pause, or why it is final.
-func (w *waiting) judge(err error) (pause time.Duration, final error) {
+// judge tells whether a failed read is one that did not find the refresh, and why it is final, if it is.
+func (w *waiting) judge(err error) (missing bool, final error) {
 	var refusal *Error
 	isRefusal := errors.As(err, &refusal)
 	switch {
@@ -260,24 +259,24 @@ func (w *waiting) judge(err error) (pause time.Duration, final error) {
 		w.missing, w.missedAt = w.missing+1, now
 		switch missed := now.Sub(w.missingSince); {
 		case w.missing < leastMissing || now.Sub(w.accepted) < droppedAfter || missed < droppedAfter/2:
-			return 0, nil
+			return true, nil
 		case !w.seen:
-			return 0, fmt.Errorf("cannot follow refresh %s: %w", w.id, ErrDropped)
+			return true, fmt.Errorf("cannot follow refresh %s: %w", w.id, ErrDropped)
 		case missed < droppedAfter:
-			return 0, nil
+			return true, nil
 		}
-		return 0, fmt.Errorf("cannot follow refresh %s: %w", w.id, ErrVanished)
+		return true, fmt.Errorf("cannot follow refresh %s: %w", w.id, ErrVanished)
 	case isRefusal && refusal.Retryable():
 		w.refused = 0
-		return refusal.RetryAfter, nil
+		return false, nil
 	case isRefusal && (refusal.Status == http.StatusUnauthorized || refusal.Status == http.StatusForbidden):
 		// A token that ran out is renewed by the next call; a right that is really missing stays missing.
 		if w.refused++; w.refused < 4 {
-			return 0, nil
+			return false, nil
 		}
 	case isRefusal:
 	default: // no answer, a broken one, or no token just now
-		return 0, nil
+		return false, nil
 	}
-	return 0, fmt.Errorf("cannot follow refresh %s (it goes on by itself): %w", w.id, err)
+	return false, fmt.Errorf("cannot follow refresh %s (it goes on by itself): %w", w.id, err)
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"time"
 
@@ -281,8 +282,7 @@ func listModels(ctx context.Context, client *powerbi.Client, workspace string) (
 
 // findModel finds MODEL: a name, WORKSPACE/NAME or a GUID.
 func findModel(ctx context.Context, client *powerbi.Client, text string) (model, error) {
-	isID := uuid.Validate(text) == nil
-	if isID {
+	if uuid.Validate(text) == nil {
 		dataset, err := client.Dataset(ctx, powerbi.Ref{DatasetID: text})
 		var refusal *powerbi.Error
 		if !errors.As(err, &refusal) || refusal.FromFreshet() || refusal.Status != http.StatusNotFound && refusal.Status != http.StatusForbidden {
@@ -296,7 +296,7 @@ func findModel(ctx context.Context, client *powerbi.Client, text string) (model,
 	}
 	var found []model
 	for _, m := range models {
-		if isID && strings.EqualFold(m.ID, text) || strings.EqualFold(m.Name, text) || strings.EqualFold(m.String(), text) {
+		if strings.EqualFold(m.ID, text) || strings.EqualFold(m.Name, text) || strings.EqualFold(m.String(), text) {
 			found = append(found, m)
 		}
 	}
@@ -324,8 +324,12 @@ func candidates(ctx context.Context, client *powerbi.Client, text string) ([]mod
 			return nil, err
 		}
 		for _, group := range groups {
-			if strings.EqualFold(group.Name, text[:i]) {
-				return listModels(ctx, client, group.ID)
+			if !strings.EqualFold(group.Name, text[:i]) {
+				continue
+			}
+			models, err := listModels(ctx, client, group.ID)
+			if err != nil || slices.ContainsFunc(models, func(m model) bool { return strings.EqualFold(m.String(), text) }) {
+				return models, err
 			}
 		}
 	}

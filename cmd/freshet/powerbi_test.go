@@ -28,8 +28,8 @@ import (
 // powerBIHosts are the names that the fake answers under.
 var powerBIHosts = []string{"api.powerbi.com", "login.microsoftonline.com"}
 
-// TestPowerBI runs the verbs against a fake Power BI under its own names, which a proxy leads to this machine. Requests that a script's file fault names
-// are throttled once. C6, C7
+// TestPowerBI runs the verbs against a fake Power BI under its own names, which a proxy leads to this machine. A script's file throttle
+// has the next request throttled, its file lose the answer to the next POST lost. C6, C7
 func TestPowerBI(t *testing.T) {
 	certificate, authority := certificateFor(t, powerBIHosts)
 	testscript.Run(t, testscript.Params{
@@ -53,7 +53,10 @@ func TestPowerBI(t *testing.T) {
 					}
 					return powerbitest.Course{}
 				},
-				Fault: func(*http.Request) powerbitest.Fault {
+				Fault: func(r *http.Request) powerbitest.Fault {
+					if lose := filepath.Join(env.WorkDir, "lose"); r.Method == http.MethodPost && os.Remove(lose) == nil {
+						return powerbitest.Fault{ResetAfter: true}
+					}
 					path := filepath.Join(env.WorkDir, "throttle")
 					after, err := os.ReadFile(path)
 					if err != nil {

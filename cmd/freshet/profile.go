@@ -36,6 +36,7 @@ type profile struct {
 	Certificate         string `yaml:"certificate"` // a file
 	CertificatePassword string `yaml:"certificatePassword"`
 	Authority           string `yaml:"authority"`
+	Scope               string `yaml:"scope"`
 }
 
 // byToken is the credential that is a token.
@@ -69,7 +70,8 @@ func (a *app) profilesHelp() *cobra.Command {
   managed-identity    the machine's own in Azure; clientId for a user-assigned one
   token               token, such as ${env:MY_TOKEN}
 
-authority is another sign-in host than https://login.microsoftonline.com, such as that of another cloud. Without a credential the verbs sign in as they do
+authority is another sign-in host than https://login.microsoftonline.com, such as that of another cloud, whose scope differs, too; it may also be a Freshet that
+listens by TLS. Without a credential the verbs sign in as they do
 with --host: by FRESHET_TOKEN, or by the keys of the server of this machine.`,
 	}
 }
@@ -177,7 +179,7 @@ func (p profile) signIn(a *app, client *powerbi.Client, path string) error {
 		}
 		return fmt.Errorf("there is no credential %q; %s", p.Credential, hint)
 	}
-	options := entra.Options{Tenant: p.Tenant, ClientID: p.ClientID, ClientSecret: p.ClientSecret, CertificatePassword: p.CertificatePassword, Authority: p.Authority}
+	options := entra.Options{Tenant: p.Tenant, ClientID: p.ClientID, ClientSecret: p.ClientSecret, CertificatePassword: p.CertificatePassword, Authority: p.Authority, Scope: p.Scope}
 	if p.Certificate != "" {
 		file := p.Certificate
 		if !filepath.IsAbs(file) {

@@ -107,6 +107,9 @@ func (a *app) runRefresh(cmd *cobra.Command, name string, flags refreshFlags) er
 	if err != nil {
 		return unsettled(err, m)
 	}
+	if accepted.Found {
+		fmt.Fprintf(a.err, "freshet: the answer to the start was lost; by the history it is %s\n", accepted.RequestID)
+	}
 	if accepted.Dropped {
 		return errors.New("the refresh was accepted and dropped, because one runs and one waits already; start it again later")
 	}
