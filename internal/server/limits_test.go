@@ -93,6 +93,7 @@ func TestSlowCallers(t *testing.T) {
 		{"nothing", "", "", 10 * time.Second},
 		{"half a body", "POST /v1.0/myorg/groups HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"name\":", "408 Request Timeout {\"error\":{\"code\":\"RequestTimeout\"", 30 * time.Second},
 		{"half a deployment", "POST /v1.0/freshet/datasets HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"name\":", "408 Request Timeout", 5 * time.Minute},
+		{"half a body that nobody wants", "POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"name\":", "404 Not Found", 30 * time.Second},
 		{"no second request", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", "200 OK", 2 * time.Minute},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -315,11 +315,11 @@ func (s *Server) listen(handler http.Handler) error {
 }
 
 // httpServer has the limits of slow and of talkative callers. Answers have no limit of time here: a query streams as long as its reader reads,
-// and sets a limit for each piece. A handler sets a shorter one for its body.
+// and sets a limit for each piece. A handler that takes a large body gives it more time.
 func httpServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: handler, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug), DisableGeneralOptionsHandler: true,
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 }
 
