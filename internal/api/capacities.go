@@ -182,7 +182,7 @@ func azureRoutes(read, write []string) []route {
 	for _, a := range azures() {
 		capacities := "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroup}/providers/" + a.provider + "/capacities"
 		add := func(method, pattern string, scopes []string, handle func(azure, *call) (reply, error), about about) {
-			about.name, about.params = a.noun+"_"+about.name, "api-version"
+			about.name, about.says, about.params = a.noun+"_"+about.name, about.says+" It is for administrators of the server.", "api-version"
 			table = append(table, route{method: method, pattern: pattern, scopes: scopes, handle: a.administrators(handle), about: about})
 		}
 		add("GET", capacities, read, azure.list, about{"ListByResourceGroup", "Lists all capacities.", "", nil, "200", powerbi.List[powerbi.AzureCapacity]{}})

@@ -410,12 +410,22 @@ Generated from the table of routes by ` + "`go generate ./internal/api`" + `; do
 ([openapi.json](../internal/api/openapi.json)). Codes of errors: [errors.md](errors.md). Where the answers differ from Power BI's, in full: [powerbi-divergences.md](powerbi-divergences.md).
 
 - **Right** is the scope that a user's token must have (one that reads and writes covers reading; an application's token has none and needs none), and the role in the workspace. "–" needs a token alone, "public" not even that.
+- **[InGroup]** marks what Power BI has twice, under two names: below a workspace, which the first path names, and without one.
 - **Replies** are the statuses of success with the body's type, then errors that only some routes have. Besides, routes answer 401 without a good token, 403 without the right, 404 for what is not there or hidden, 400 for what cannot be
   read, 408 and 413 for a body that is too slow or too long, 429 for too much, 500 and 503.
 `)
-	nouns := map[string][]route{}
+	nouns, twins := map[string][]route{}, map[string]bool{}
 	var order []string
 	for _, r := range table {
+		twins[r.about.name] = true
+	}
+	for _, r := range table {
+		if twins[r.about.name+"InGroup"] { // one row tells of both
+			continue
+		}
+		if base, in := strings.CutSuffix(r.about.name, "InGroup"); in && twins[base] {
+			r.about.name, r.pattern = base+"[InGroup]", strings.Replace(r.pattern, "/groups/{groupId}", "[/groups/{groupId}]", 1)
+		}
 		noun := r.about.noun()
 		if nouns[noun] == nil {
 			order = append(order, noun)
@@ -463,8 +473,12 @@ func takes(r route) string {
 }
 
 func replies(r route) string {
-	text := strings.Join(strings.Fields(r.about.answers), ", ")
-	success, rest, _ := strings.Cut(text, ", ")
+	codes := strings.Fields(r.about.answers)
+	failures := slices.IndexFunc(codes, func(code string) bool { return code[0] != '2' })
+	if failures < 0 {
+		failures = len(codes)
+	}
+	success := strings.Join(codes[:failures], ", ")
 	switch body := r.about.gives.(type) {
 	case nil:
 		success += " empty"
@@ -473,10 +487,7 @@ func replies(r route) string {
 	default:
 		success += " " + typeName(body)
 	}
-	if rest == "" {
-		return success
-	}
-	return success + "; " + rest
+	return strings.Join(append([]string{success}, codes[failures:]...), "; ")
 }
 
 // typeName is a body's type: that of package powerbi, or any object.

@@ -105,7 +105,7 @@ func routes() []route {
 	for _, below := range [][2]string{{"/v1.0/myorg/groups/{groupId}", "InGroup"}, {"/v1.0/myorg", ""}} {
 		path, in := below[0]+"/datasets", below[1]
 		table = append(table,
-			route{"GET", path, read, viewer, false, (*call).listDatasets, about{"Datasets_GetDatasets" + in, "Lists the models of a workspace, or of My workspace.", "", nil, "200", powerbi.List[powerbi.Dataset]{}}},
+			route{"GET", path, read, viewer, false, (*call).listDatasets, about{"Datasets_GetDatasets" + in, "Lists the models of a workspace; without one, those of My workspace.", "", nil, "200", powerbi.List[powerbi.Dataset]{}}},
 			route{"GET", path + "/{datasetId}", read, viewer, false, (*call).getDataset, about{"Datasets_GetDataset" + in, "Opens a model. Without a workspace in the path it may be in any.", "", nil, "200", powerbi.Dataset{}}},
 			route{"DELETE", path + "/{datasetId}", write, contributor, false, (*call).deleteDataset, about{"Datasets_DeleteDataset" + in, "Deletes a model and its data. One that is being refreshed is refused.", "", nil, "200 409", nil}},
 			route{"GET", path + "/{datasetId}/refreshSchedule", read, contributor, false, (*call).getSchedule, about{"Datasets_GetRefreshSchedule" + in, "Tells when a model is refreshed by itself. Under freshet also by which cron line, and when next.", "", nil, "200", powerbi.RefreshSchedule{}}},
