@@ -34,7 +34,8 @@ var ErrNoRequestID = errors.New("the answer names no request id: neither Request
 // it is empty, as other clients do.
 //
 // A refusal that the service makes before it does anything (429, a 503 with Retry-After, an expired token) and a connection that never came
-// about are tried again. When the answer to a POST that was sent is lost, in the network or behind a 5xx, the refresh may run, and a second POST might start a second one:
+// about are tried again. When the answer to a POST that was sent is lost, in the network or behind a 5xx, the refresh may run, and a second POST might
+// start a second one:
 //
 //   - Freshet honours Idempotency-Key. Every start has one, and is simply sent again: it finds the refresh that the first one started.
 //   - Power BI has no such key, and the id of the refresh was in the answer that is lost. Refresh reads the history before it posts, and again after a loss,
@@ -67,15 +68,27 @@ func (c *Client) Refresh(ctx context.Context, ref Ref, request RefreshRequest, o
 	if c.fromFreshet.Load() {
 		return c.startKeyed(ctx, path, body, options)
 	}
-	var accepted Accepted
-	err := c.repeat(ctx, http.MethodPost, mayPass, func() (err error) {
+	var (
+		accepted Accepted
+		tries    int
+		posted   bool // the last thing that was tried was the POST
+	)
+	again := func(method string, err error) bool { return posted && mayPass(method, err) }
+	err := c.repeat(ctx, http.MethodPost, again, func() (err error) {
+		if tries++; tries > 1 { // what was new an hour ago need not be ours
+			posted = false
+			if before, err = c.snapshot(ctx, ref); err != nil {
+				return err
+			}
+		}
+		posted = true
 		accepted, err = c.post(ctx, path, body, options)
 		return err
 	})
-	if err == nil || !unsettled(err) {
-		return accepted, err
+	if err != nil && posted && unsettled(err) {
+		return c.settle(ctx, ref, request, before, err)
 	}
-	return c.settle(ctx, ref, request, before, err)
+	return accepted, err
 }
 
 // startKeyed starts an operation of Freshet, which knows the key.

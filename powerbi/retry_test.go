@@ -173,6 +173,10 @@ func TestF9LostReply(t *testing.T) {
 			func(s *powerbitest.Service) {
 				s.Add(here.DatasetID, "ViaEnhancedApi", powerbitest.Course{Hidden: 31 * time.Second}, map[string]any{"type": "full", "other": true})
 			}},
+		{"the same by somebody else, while the service wanted to be left alone", full, []powerbitest.Fault{{Status: 429, RetryAfter: "60"}, absent}, powerbitest.Course{}, false, nil,
+			outcome{unsettled: "no new entry that fits"}, func(s *powerbitest.Service) {
+				time.AfterFunc(40*time.Second, func() { other("ViaEnhancedApi", "full")(s) })
+			}},
 		{"refused", RefreshRequest{Type: "full"}, []powerbitest.Fault{{Status: 400}}, powerbitest.Course{}, false, nil, outcome{plain: true}, nil},
 	}
 	for _, tt := range tests {

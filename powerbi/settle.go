@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,7 +16,7 @@ import (
 type UnsettledError struct {
 	Err        error     // what became of the POST
 	Candidates []Refresh // entries of the history that may be the refresh; none: no trace of it
-	History    error     // why the history could not tell, if it could not be read
+	History    error     // why the history does not tell
 }
 
 func (e *UnsettledError) Error() string {
@@ -168,10 +169,5 @@ func (c *Client) same(ctx context.Context, ref Ref, entry Refresh, request Refre
 			return false, nil
 		}
 	}
-	for _, is := range covered {
-		if !is {
-			return false, nil
-		}
-	}
-	return true, nil
+	return !slices.Contains(covered, false), nil
 }
