@@ -185,6 +185,43 @@ func (c *Client) Explain(ctx context.Context, datasetID, table, partition string
 	return list.Value, err
 }
 
+// RefreshPlan is what a refresh would do if it began now.
+type RefreshPlan struct {
+	Type               string             `json:"type"`
+	CommitMode         string             `json:"commitMode"`
+	ApplyRefreshPolicy bool               `json:"applyRefreshPolicy"`
+	EffectiveDate      string             `json:"effectiveDate"` // 2026-03-31; what refresh policies take for today
+	Partitions         []PlannedPartition `json:"partitions"`
+	Messages           []RefreshMessage   `json:"messages"`
+}
+
+// PlannedPartition is what would happen to one partition.
+type PlannedPartition struct {
+	Table     string `json:"table"`
+	Partition string `json:"partition"`
+	// Load, Clear, Defragment, Keep, and by a refresh policy Merge (it takes over the files of partitions that end), Compact (which rewrites them as one), Drop (it is older
+	// than the window) and Remove (others have its rows, or read them).
+	Action     string               `json:"action"`
+	New        bool                 `json:"new,omitempty"`   // it is made by the refresh
+	Start      string               `json:"start,omitempty"` // of a policy's partition, whose rows are those in [start, end)
+	End        string               `json:"end,omitempty"`
+	Rows       int64                `json:"rows,omitempty"`       // that it has now
+	Takes      []string             `json:"takes,omitempty"`      // the partitions whose files are taken over
+	Polls      bool                 `json:"polls,omitempty"`      // after its polling expression was evaluated
+	Reason     string               `json:"reason,omitempty"`     // why
+	Statements []ExplainedStatement `json:"statements,omitempty"` // what a load asks of the source
+	Breaks     string               `json:"breaks,omitempty"`     // the first step of its expression that is evaluated row by row
+	Why        string               `json:"why,omitempty"`        // the reason for that
+	Error      string               `json:"error,omitempty"`      // why it cannot be loaded
+}
+
+// PlanRefresh (Freshet) tells what a refresh would do, why, and what it would ask of the sources. Nothing is changed.
+func (c *Client) PlanRefresh(ctx context.Context, datasetID string, request RefreshRequest) (RefreshPlan, error) {
+	var plan RefreshPlan
+	_, err := c.call(ctx, http.MethodPost, own("datasets", datasetID, "plan"), nil, nil, request, &plan)
+	return plan, err
+}
+
 // QueryColumn is a column of a query's result.
 type QueryColumn struct {
 	Name string `json:"name"`

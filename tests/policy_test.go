@@ -127,7 +127,7 @@ func TestPolicyModel(t *testing.T) {
 		t.Errorf("rows %s\n%s", got, notes(detail, "FactEvents_Policy"))
 	}
 	if text := fmt.Sprint(detail.Messages); !strings.Contains(text, "Calculated table 'DateTableTemplate_5441359f-182c-48f4-b11b-e08d7766b09f' was not calculated: its state is CalculationNeeded") ||
-		!strings.Contains(text, "The refresh policy of table 'FactEvents_Policy' was applied for 2026-02-07") {
+		!strings.Contains(text, "The refresh policy of table 'FactEvents_Policy' on 2026-02-07: 39 partitions to read") {
 		t.Errorf("messages: %s", text)
 	}
 	// The next day only the new one is read: the others' polls say what they said.
@@ -207,5 +207,72 @@ func TestPolicyModel(t *testing.T) {
 	r.completed(t, ref, `{"type":"automatic","effectiveDate":"2/8/2026"}`) // R14: as TMSL writes it
 	if got := r.values(t, ref, rows); got != "1,2,3,4,5,6|4" {
 		t.Errorf("made anew: %s", got)
+	}
+}
+
+// TestPolicyRangeNotFolded: F8, and a warning where each partition reads the whole source, which names the step that breaks folding. Several tables with
+// policies are refreshed at once, each by its own.
+func TestPolicyRangeNotFolded(t *testing.T) {
+	p := newPostgres(t, "CREATE TABLE events (id bigint, day timestamp, amount numeric(19,4))",
+		"INSERT INTO events SELECT n, timestamp '2024-01-01' + n * interval '1 day', n FROM generate_series(0, 120) n", "CREATE VIEW facts AS SELECT * FROM events")
+	p.listen(t)
+	h := startHost(t, configured(t, p.source()))
+	monthly := object{"rollingWindowGranularity": "month", "rollingWindowPeriods": 2, "incrementalGranularity": "month", "incrementalPeriods": 2}
+	indexed := p.policyTable("Indexed", "events", object{"rollingWindowGranularity": "quarter", "rollingWindowPeriods": 1, "incrementalGranularity": "quarter", "incrementalPeriods": 1,
+		"sourceExpression": "let Source = " + p.from("events") + `, Numbered = Table.AddIndexColumn(Source, "n") in Table.SelectRows(Numbered, each [day] >= RangeStart and [day] < RangeEnd)`})
+	ref := h.deploy(t, "Two", bimOf(t, "Two", object{"expressions": rangeParameters, "tables": []object{p.policyTable("Facts", "facts", monthly), indexed}}))
+
+	warnings := func(messages []powerbi.RefreshMessage) (texts []string) {
+		for _, message := range messages {
+			if message.Type == "Warning" {
+				texts = append(texts, message.Code+": "+message.Message)
+			}
+		}
+		return texts
+	}
+	_, position := p.asked(t, "events", 0)
+	plan, err := h.PlanRefresh(t.Context(), ref.DatasetID, powerbi.RefreshRequest{Type: "full", EffectiveDate: "2024-04-10"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, planned := range plan.Partitions {
+		line := planned.Action + " " + planned.Table + "/" + planned.Partition
+		if planned.Table == "Facts" && len(planned.Statements) == 1 && strings.Contains(planned.Statements[0].Text, "'"+planned.Start+" 00:00:00'") && strings.Contains(planned.Statements[0].Text, "'"+planned.End+" 00:00:00'") {
+			line += " within its range"
+		}
+		told = append(told, line)
+	}
+	if got, want := strings.Join(told, "\n"), "Remove Facts/Facts\nLoad Facts/2024Q102 within its range\nLoad Facts/2024Q103 within its range\nLoad Facts/2024Q204 within its range\n"+
+		"Remove Indexed/Indexed\nLoad Indexed/2024Q1\nLoad Indexed/2024Q2"; got != want {
+		t.Errorf("planned\n%s\nwant\n%s", got, want)
+	}
+	const warning = "RangeNotFolded: Each partition of table 'Indexed' reads all of its source, because the filter by RangeStart and RangeEnd does not get there: folding ends at Table.AddIndexColumn, since "
+	if texts := warnings(plan.Messages); len(texts) != 1 || !strings.HasPrefix(texts[0], warning) {
+		t.Errorf("the plan warns %q", texts)
+	}
+	if list, err := h.Refreshes(t.Context(), ref, 0); err != nil || len(list) != 0 {
+		t.Errorf("%v, the plan began %v", err, list)
+	}
+	asked, position := p.asked(t, "events", position)
+	if len(asked) != 0 {
+		t.Errorf("the plan has read %q", asked)
+	}
+
+	detail := h.completed(t, ref, `{"type":"full","effectiveDate":"2024-04-10"}`)
+	if texts := warnings(detail.Messages); len(texts) != 1 || !strings.HasPrefix(texts[0], warning) {
+		t.Errorf("the refresh warns %q", texts)
+	}
+	if asked, _ = p.asked(t, "events", position); len(asked) != 2 || strings.Contains(asked[0], "WHERE") {
+		t.Errorf("asked %q", asked)
+	}
+	rows := "SELECT (SELECT concat_ws('-', count(*), min(day), max(day)) FROM Facts), (SELECT concat_ws('-', count(*), min(day), max(day)) FROM Indexed)"
+	if got := h.values(t, ref, rows); got != "90-2024-02-01 00:00:00-2024-04-30 00:00:00|121-2024-01-01 00:00:00-2024-04-30 00:00:00" {
+		t.Errorf("rows %s", got)
+	}
+	// One table alone, by its policy: the other keeps its rows.
+	h.completed(t, ref, `{"type":"dataOnly","effectiveDate":"2024-05-01","objects":[{"table":"facts"}]}`)
+	if got := h.values(t, ref, rows); got != "61-2024-03-01 00:00:00-2024-04-30 00:00:00|121-2024-01-01 00:00:00-2024-04-30 00:00:00" {
+		t.Errorf("rows %s", got)
 	}
 }

@@ -24,6 +24,7 @@ type refreshFlags struct {
 	waitTimeout   time.Duration
 	idempotencyID string
 	force         bool
+	plan          bool
 }
 
 func (a *app) refresh() *cobra.Command {
@@ -36,9 +37,13 @@ of it has succeeded. Any parameter makes it an enhanced refresh, in which the pa
 is then automatic, which loads only what has no data.
 
 --wait follows the refresh to its end: a line for each running partition on a terminal, plain lines elsewhere. Interrupting the wait does not
-stop the refresh; 'freshet cancel' does.`,
+stop the refresh; 'freshet cancel' does.
+
+--plan starts nothing: it tells what the refresh would do to each partition, why, and what it would ask of the sources. A line stands for partitions that
+follow each other and have the same fate; --format json lists each with its statements.`,
 		Example: `  freshet refresh Sales --wait
   freshet refresh Sales --type full --object Orders/2024 --object Customers --wait
+  freshet refresh Sales --type full --effective-date 2026-12-31 --plan
   freshet refresh Sales --type full --max-parallelism 4 --retry-count 2 --timeout 02:00:00`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runRefresh(cmd, args[0], flags) },
@@ -57,8 +62,9 @@ stop the refresh; 'freshet cancel' does.`,
 	f.DurationVar(&flags.waitTimeout, "wait-timeout", 0, "wait no longer than this, such as 30m (exit code 4)")
 	f.StringVar(&flags.idempotencyID, "idempotency-key", "", "the same key again finds the same refresh instead of starting another (Freshet only)")
 	f.BoolVar(&flags.force, "force", false, "commit even when a table comes out empty or smaller than its guard allows (Freshet only)")
-	freshetFlags(cmd, "on-demand", "idempotency-key", "force")
-	return cmd
+	f.BoolVar(&flags.plan, "plan", false, "only tell what would be done, why, and what would be asked of the sources (Freshet only)")
+	freshetFlags(cmd, "on-demand", "idempotency-key", "force", "plan")
+	return a.formatted(cmd)
 }
 
 // asked fills in the parameters that were given.
@@ -82,6 +88,12 @@ func (f *refreshFlags) asked(cmd *cobra.Command) error {
 	}
 	enhanced := given("type") || given("commit-mode") || given("max-parallelism") || given("retry-count") || given("apply-refresh-policy") ||
 		given("object") || given("effective-date") || given("timeout")
+	if given("format") && !f.plan {
+		return usageError{errors.New("--format is for --plan")}
+	}
+	if f.plan && (f.wait || f.waitTimeout != 0) {
+		return usageError{errors.New("--plan starts nothing that could be waited for")}
+	}
 	if f.onDemand && enhanced {
 		return usageError{errors.New("--on-demand is a standard refresh: it takes no other parameter")}
 	}
@@ -96,6 +108,13 @@ func (a *app) runRefresh(cmd *cobra.Command, name string, flags refreshFlags) er
 	client, m, err := a.open(ctx, name)
 	if err != nil {
 		return err
+	}
+	if flags.plan {
+		plan, err := client.PlanRefresh(ctx, m.ID, flags.request)
+		if err != nil {
+			return err
+		}
+		return a.printPlan(plan)
 	}
 	options := powerbi.RefreshOptions{IdempotencyKey: flags.idempotencyID, Force: flags.force}
 	var accepted powerbi.Accepted

@@ -206,6 +206,9 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 			}
 			return rows.Close()
 		},
+		"Freshet_PlanRefresh": func() error {
+			return second(c.PlanRefresh(ctx, "d", powerbi.RefreshRequest{}))
+		},
 		"Freshet_Explain": func() error {
 			return second(c.Explain(ctx, "d", "t", ""))
 		},

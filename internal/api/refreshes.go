@@ -17,15 +17,51 @@ import (
 )
 
 func (c *call) startRefresh() (reply, error) {
-	content, err := io.ReadAll(c.json(maxRefreshBody))
-	if err != nil {
-		return reply{}, bodyFault(err)
-	}
-	params, warnings, err := decodeRefresh(content)
+	wish, err := c.wish()
 	if err != nil {
 		return reply{}, err
 	}
-	return c.submit(refresh.Submission{Params: params, Warnings: warnings}, "refresh.start", c.r.URL.EscapedPath())
+	return c.submit(wish, "refresh.start", c.r.URL.EscapedPath())
+}
+
+// wish reads the body of a request for a refresh.
+func (c *call) wish() (refresh.Submission, error) {
+	content, err := io.ReadAll(c.json(maxRefreshBody))
+	if err != nil {
+		return refresh.Submission{}, bodyFault(err)
+	}
+	params, warnings, err := decodeRefresh(content)
+	return refresh.Submission{Model: c.item.ID, Params: params, Warnings: warnings}, err
+}
+
+// planRefresh is F8.
+func (c *call) planRefresh() (reply, error) {
+	wish, err := c.wish()
+	if err != nil {
+		return reply{}, err
+	}
+	preview, err := c.Engine.Preview(c.r.Context(), wish)
+	if err != nil {
+		return reply{}, rejected(err)
+	}
+	plan := powerbi.RefreshPlan{
+		Type: string(preview.Request.Type), CommitMode: string(preview.Request.CommitMode), ApplyRefreshPolicy: preview.Request.ApplyRefreshPolicy,
+		EffectiveDate: preview.Request.EffectiveDate.Format(time.DateOnly), Partitions: []powerbi.PlannedPartition{}, Messages: []powerbi.RefreshMessage{},
+	}
+	for _, step := range preview.Steps {
+		asked := asExplanation(refresh.Explanation{Plan: step.Plan, Err: step.Err})
+		planned := powerbi.PlannedPartition{Table: step.Table, Partition: step.Partition, Action: string(step.Kind), New: step.New, Start: step.Start, End: step.End,
+			Rows: step.Held, Takes: step.Takes, Polls: step.Polls, Reason: step.Note,
+			Statements: asked.Statements, Breaks: asked.Breaks, Why: asked.Why, Error: asked.Error}
+		if step.Failure != nil {
+			planned.Error = step.Failure.Message
+		}
+		plan.Partitions = append(plan.Partitions, planned)
+	}
+	for _, message := range preview.Messages {
+		plan.Messages = append(plan.Messages, powerbi.RefreshMessage{Code: message.Code, Message: message.Text, Type: string(message.Type)})
+	}
+	return reply{http.StatusOK, plan}, nil
 }
 
 // submit hands a wish to the engine and answers with where to look for it, below a path (R4).

@@ -375,7 +375,7 @@ func (a *attempt) step(base, ctx context.Context, i int) error {
 		if poll != nil {
 			step.Bookmark = poll.Bookmark
 		}
-		if err := w.put(base, i, step, nil); err != nil {
+		if err := w.put(base, i, step, made.messages); err != nil {
 			return err
 		}
 		if w.operation.Request.CommitMode == PartialBatch {
@@ -470,5 +470,6 @@ type product struct {
 	readAt      time.Time
 	bookmark    string
 	fingerprint string
+	messages    []Message // stored with the step
 	release     func()
 }

@@ -124,15 +124,7 @@ type Submission struct {
 // Errors: Invalid with CodeInvalidRequest for wrong parameters (R8–R14), for an enhanced refresh of a model in a shared workspace (R2), for a
 // model that has an unfinished refresh (R6) or has used up the day's (R36); NotFound for an unknown model.
 func (e *Engine) Submit(ctx context.Context, wish Submission) (Operation, Outcome, error) {
-	if wish.Rollback != nil {
-		wish.Trigger = OnDemand
-	}
-	if wish.Trigger == "" {
-		wish.Trigger = ViaAPI
-		if wish.Params.Enhanced() {
-			wish.Trigger = ViaEnhancedAPI
-		}
-	}
+	wish = wish.triggered()
 	if known, found, err := e.submitted(ctx, wish); found || err != nil {
 		return known, OutcomeAccepted, err
 	}
@@ -147,6 +139,20 @@ func (e *Engine) Submit(ctx context.Context, wish Submission) (Operation, Outcom
 		}
 		return operation, outcome, err
 	}
+}
+
+// triggered is the wish with its trigger filled in.
+func (s Submission) triggered() Submission {
+	switch {
+	case s.Rollback != nil:
+		s.Trigger = OnDemand
+	case s.Trigger != "":
+	case s.Params.Enhanced():
+		s.Trigger = ViaEnhancedAPI
+	default:
+		s.Trigger = ViaAPI
+	}
+	return s
 }
 
 // submitted finds the operation of an earlier submission of the same ID.
@@ -170,25 +176,15 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 		return Operation{}, "", err
 	}
 	now := e.options.Now().UTC()
-	request, err := wish.Params.Request(wish.Trigger, now)
+	var request Request
 	if wish.Rollback != nil {
 		request, err = e.rollbackRequest(ctx, definition, *wish.Rollback)
+	} else {
+		request, err = e.request(ctx, definition, wish, now)
 	}
 	if err != nil {
 		return Operation{}, "", err
 	}
-	if definition.Capacity == "" && !wish.Trigger.Standard() {
-		return Operation{}, "", invalid("cannot start an enhanced refresh of model '%s': its workspace is on no capacity", definition.Name).
-			WithHint("Send the request without parameters besides notifyOption, or assign the workspace to a capacity.")
-	}
-	shown, err := e.partitioned(ctx, definition)
-	if err != nil {
-		return Operation{}, "", err
-	}
-	if request, err = request.resolve(shown); err != nil {
-		return Operation{}, "", err
-	}
-	request.Force = wish.Force
 	if wish.ID == "" {
 		wish.ID = e.options.NewID()
 	}
@@ -233,6 +229,24 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 	e.options.Logger.Info("refresh accepted", "model", definition.ID, "refresh", stored.ID, "trigger", string(stored.Trigger), "by", wish.RequestedBy, "outcome", string(outcome))
 	e.poke()
 	return stored, outcome, nil
+}
+
+// request makes a wish for a refresh a request that the model, as readers see it now, can be asked for.
+func (e *Engine) request(ctx context.Context, definition Definition, wish Submission, now time.Time) (Request, error) {
+	request, err := wish.Params.Request(wish.Trigger, now)
+	if err != nil {
+		return Request{}, err
+	}
+	if definition.Capacity == "" && !wish.Trigger.Standard() {
+		return Request{}, invalid("cannot start an enhanced refresh of model '%s': its workspace is on no capacity", definition.Name).
+			WithHint("Send the request without parameters besides notifyOption, or assign the workspace to a capacity.")
+	}
+	shown, err := e.partitioned(ctx, definition)
+	if err != nil {
+		return Request{}, err
+	}
+	request.Force = wish.Force
+	return request.resolve(shown)
 }
 
 // partitioned is a model with the partitions that it has in the version that readers see now.

@@ -102,6 +102,15 @@ func (e *Engine) read(ctx context.Context, conn *duck.Conn, task task, table *mo
 	if err != nil {
 		return product{}, 0, err
 	}
+	if w.firstLoad(task.step) {
+		explained, err := w.reading.explain(ctx, table, partition)
+		if err != nil {
+			return product{}, 0, err
+		}
+		if made.messages, err = w.reading.rangeLost(ctx, table, partition, explained); err != nil {
+			return product{}, 0, err
+		}
+	}
 	made.readAt = w.now()
 	relation, err := w.reading.relation(ctx, table, partition, task.attempt.rows())
 	if err != nil {

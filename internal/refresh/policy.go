@@ -1,7 +1,9 @@
 package refresh
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +23,10 @@ const (
 	// Warning: partitions before the incremental range hold no rows, and a refresh policy does not load them.
 	// Do: refresh the table, or those partitions, with "applyRefreshPolicy": false.
 	CodeHistoryEmpty = "PolicyHistoryEmpty"
+
+	// Warning: the filter by RangeStart and RangeEnd does not get into the source's query, so that every partition reads the whole source.
+	// Do: move the filter before the step that the text names, or write that step so that it folds (freshet explain).
+	CodeRangeNotFolded = "RangeNotFolded"
 )
 
 // applies tells whether the request applies the table's refresh policy.
@@ -150,7 +156,7 @@ func (p *planning) policy(table *model.Table) error {
 		p.add(step)
 	}
 	p.messages = append(p.messages, Message{At: p.now, Type: InfoMessage, Code: CodePolicyApplied, Where: fault.Where{Table: table.Name}, Text: fmt.Sprintf(
-		"The refresh policy of table '%s' was applied for %s: %d partitions to read, %d merged, %d kept, %d older than the window.",
+		"The refresh policy of table '%s' on %s: %d partitions to read, %d merged, %d kept, %d older than the window.",
 		table.Name, p.request.EffectiveDate.Format(time.DateOnly), counts[policy.Load], counts[policy.Merge], counts[policy.Keep], counts[policy.Drop])})
 	if len(empty) > 0 {
 		p.messages = append(p.messages, Message{At: p.now, Type: WarningMessage, Code: CodeHistoryEmpty, Where: fault.Where{Table: table.Name}, Text: fmt.Sprintf(
@@ -252,6 +258,30 @@ func bindings(partition *model.Partition) (map[string]mashup.Value, error) {
 		r.End = time.Date(9999, 12, 31, 23, 59, 59, 999_999_900, time.UTC) // the last moment of the language
 	}
 	return map[string]mashup.Value{model.RangeStart: mashup.DateTimeValue(r.Start), model.RangeEnd: mashup.DateTimeValue(r.End)}, nil
+}
+
+// rangeLost warns when the range of a policy's partition does not get to its source: what the source is asked for another range is the same.
+// Without a source there is nothing to warn of.
+func (r *reading) rangeLost(ctx context.Context, table *model.Table, partition *model.Partition, explained *mashup.Explanation) ([]Message, error) {
+	elsewhere := *partition
+	elsewhere.Source.Start, elsewhere.Source.End = "1800-01-01", "1800-02-03" // no policy makes it
+	other, err := r.explain(ctx, table, &elsewhere)
+	if err != nil || len(explained.Statements) == 0 || !slices.Equal(explained.Statements, other.Statements) {
+		return nil, err
+	}
+	text := fmt.Sprintf("Each partition of table '%s' reads all of its source, because the filter by RangeStart and RangeEnd does not get there", table.Name)
+	if explained.Breaks != "" {
+		text += fmt.Sprintf(": folding ends at %s, since %s", explained.Breaks, explained.Why)
+	}
+	return []Message{{At: r.now(), Type: WarningMessage, Code: CodeRangeNotFolded, Where: fault.Where{Table: table.Name}, Text: text + "."}}, nil
+}
+
+// firstLoad tells whether a step is the first of its table that reads a policy's partition: it looks for all of them.
+func (w *work) firstLoad(step Step) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	first := slices.IndexFunc(w.steps, func(s Step) bool { return s.Kind == LoadStep && s.Table == step.Table && s.Start != "" })
+	return first >= 0 && w.steps[first].Number == step.Number
 }
 
 // unchanged is the note of a load that its poll has made needless.
