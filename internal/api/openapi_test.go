@@ -246,6 +246,12 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 		"Datasets_UpdateParameters": func() error {
 			return c.UpdateParameters(ctx, ref, nil)
 		},
+		"Datasets_GetDatasources": func() error {
+			return second(c.Datasources(ctx, ref))
+		},
+		"Datasets_UpdateDatasources": func() error {
+			return c.UpdateDatasources(ctx, ref, nil)
+		},
 		"Datasets_RefreshDataset": func() error {
 			return second(c.Refresh(ctx, ref, powerbi.RefreshRequest{}, powerbi.RefreshOptions{}))
 		},

@@ -125,7 +125,7 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.later(sources.Close)
-	workspaces := workspace.New(rows, language{time.Now}, workspace.Options{Capacities: names, Given: s.config.roles()})
+	workspaces := workspace.New(rows, Language{time.Now}, workspace.Options{Capacities: names, Given: s.config.roles()})
 	temp, err := s.tempFolder()
 	if err != nil {
 		return err

@@ -72,7 +72,7 @@ func (s *Service) prepare(ctx context.Context, caller Caller, deploy Deploy, nam
 	if err != nil {
 		return Deployment{}, nil, err
 	}
-	definition.Overrides, deployment.Warnings = present.definition.Overrides.carried(read)
+	definition.Overrides, deployment.Warnings = s.carried(present.definition.Overrides, definition, read)
 	if read, err = definition.Model(); err != nil {
 		return Deployment{}, nil, err
 	}

@@ -27,6 +27,9 @@ type language interface {
 	Parameter(name, text string) (p Parameter, ok bool)
 	// SetParameter returns the text of a parameter with another value.
 	SetParameter(name, text, value string) (string, error)
+	// Sources finds the data sources that the roots reach, which may name what is shared. Of those in from it changes the details that to has, and
+	// returns the texts as they are then.
+	Sources(shared, roots []Text, from []Source, to Source) (found []Source, movedShared, movedRoots []Text, err error)
 }
 
 // maxParameters is how many parameters Power BI lets a request set.
@@ -62,7 +65,8 @@ func (s *Service) SetParameters(ctx context.Context, caller Caller, item Item, v
 	if len(values) == 0 || len(values) > maxParameters {
 		return fault.New(fault.Invalid, codeInvalid, "cannot update %d parameters: a request updates 1 to %d", len(values), maxParameters)
 	}
-	return s.override(ctx, caller, item.ID, func(overrides Overrides, read *model.Model) (Overrides, error) {
+	return s.override(ctx, caller, item.ID, func(definition Definition, read *model.Model) (Overrides, error) {
+		overrides := definition.Overrides
 		var seen []string
 		for _, value := range values {
 			expression := read.Expression(value.Name) // finds it in any letter case
@@ -88,9 +92,9 @@ func (s *Service) SetParameters(ctx context.Context, caller Caller, item Item, v
 	})
 }
 
-// override stores the next revision of a model, which differs from the present one in its overrides. change gets them with the model as they
-// make it. The data stays: it counts as read by the new revision, until a refresh replaces it.
-func (s *Service) override(ctx context.Context, caller Caller, id string, change func(Overrides, *model.Model) (Overrides, error)) error {
+// override stores the next revision of a model, which differs from the present one in its overrides. change gets the definition and the
+// model that it makes. The data stays: it counts as read by the new revision, until a refresh replaces it.
+func (s *Service) override(ctx context.Context, caller Caller, id string, change func(Definition, *model.Model) (Overrides, error)) error {
 	for try := 1; ; try++ {
 		item, err := s.repository.Item(ctx, id)
 		if err != nil {
@@ -106,7 +110,7 @@ func (s *Service) override(ctx context.Context, caller Caller, id string, change
 			return err
 		}
 		definition := present.definition
-		if definition.Overrides, err = change(definition.Overrides, former); err != nil {
+		if definition.Overrides, err = change(definition, former); err != nil {
 			return err
 		}
 		if definition.Overrides.equal(present.definition.Overrides) {

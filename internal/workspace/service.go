@@ -324,13 +324,18 @@ func missing(what, ref, hint string) *fault.Error {
 
 // listOf names up to ten of a list, for hints.
 func listOf[T any](lead string, list []T, name func(T) string) string {
+	return listed(lead, list, func(item T) string { return "'" + name(item) + "'" })
+}
+
+// listed is listOf with names that have their own quotes.
+func listed[T any](lead string, list []T, name func(T) string) string {
 	const most = 10
 	if len(list) == 0 {
 		return ""
 	}
 	var names []string
 	for _, item := range list[:min(most, len(list))] {
-		names = append(names, "'"+name(item)+"'")
+		names = append(names, name(item))
 	}
 	if len(list) > most {
 		names = append(names, "…")

@@ -13,8 +13,8 @@ import (
 
 	"freshet.dev/internal/catalog"
 	"freshet.dev/internal/fault"
-	"freshet.dev/internal/mashup"
 	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/server"
 	"freshet.dev/internal/store"
 	"freshet.dev/internal/workspace"
 )
@@ -34,18 +34,6 @@ type bench struct {
 	catalog *catalog.Catalog
 }
 
-// language is M as the server gives it to the service.
-type language struct{}
-
-func (language) Parameter(name, text string) (workspace.Parameter, bool) {
-	p, ok := mashup.ReadParameter(name, text, noon)
-	return workspace.Parameter(p), ok
-}
-
-func (language) SetParameter(name, text, value string) (string, error) {
-	return mashup.SetParameter(name, text, value, noon)
-}
-
 func newBench(t testing.TB) *bench {
 	t.Helper()
 	rows, err := catalog.Open(context.Background(), filepath.Join(t.TempDir(), "catalog.db"))
@@ -57,7 +45,7 @@ func newBench(t testing.TB) *bench {
 			t.Error(err)
 		}
 	})
-	service := workspace.New(rows, language{}, workspace.Options{Capacities: []string{"default", "Big"}, Now: func() time.Time { return noon }})
+	service := workspace.New(rows, server.Language{Now: func() time.Time { return noon }}, workspace.Options{Capacities: []string{"default", "Big"}, Now: func() time.Time { return noon }})
 	return &bench{Service: service, t: t, ctx: context.Background(), catalog: rows}
 }
 
