@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/google/uuid"
@@ -145,7 +146,12 @@ None takes it away. Viewer reads data; Contributor deploys and refreshes; Member
 			if app {
 				user.PrincipalType = "App"
 			}
-			if err := client.UpdateGroupUser(cmd.Context(), group.ID, user); err != nil {
+			err = client.UpdateGroupUser(cmd.Context(), group.ID, user)
+			var refusal *powerbi.Error
+			if errors.As(err, &refusal) && refusal.Status == http.StatusNotFound && !refusal.FromFreshet() && !strings.EqualFold(args[2], "None") {
+				err = client.AddGroupUser(cmd.Context(), group.ID, user) // Power BI changes the role of those alone who have one
+			}
+			if err != nil {
 				return err
 			}
 			fmt.Fprintf(a.out, "%s in workspace %s: %s\n", args[1], group.Name, args[2])

@@ -31,6 +31,7 @@ type Service struct {
 	refreshes []*Refresh // oldest first
 	keys      map[string]*Refresh
 	schedules map[string]map[string]any
+	values    map[string]string // of a model's parameter, by model
 	count     int
 }
 
@@ -38,6 +39,7 @@ type Service struct {
 type Group struct {
 	ID, Name string
 	Models   []Model
+	users    []map[string]any
 }
 
 // Model is a semantic model.
@@ -282,8 +284,12 @@ func (s *Service) handle(w http.ResponseWriter, r *http.Request, fault Fault) {
 		}
 	}
 	if parts[0] == "groups" {
-		if len(parts) == 1 {
+		if len(parts) == 1 && r.Method == http.MethodGet {
 			s.groups(w, r)
+			return
+		}
+		if len(parts) == 1 {
+			s.manage(w, r, group, parts)
 			return
 		}
 		if group = s.group(parts[1]); group == nil {
@@ -296,7 +302,7 @@ func (s *Service) handle(w http.ResponseWriter, r *http.Request, fault Fault) {
 		}
 	}
 	if parts[0] != "datasets" {
-		w.WriteHeader(http.StatusNotFound)
+		s.manage(w, r, group, parts)
 		return
 	}
 	if len(parts) == 1 && !isOwn && group.ID == "" && !s.mine() {
@@ -367,7 +373,7 @@ func (s *Service) model(group *Group, id string, anywhere bool) (Model, bool) {
 }
 
 func shown(g *Group) map[string]any {
-	return map[string]any{"id": g.ID, "isReadOnly": false, "isOnDedicatedCapacity": true, "capacityId": "0F084DF7-C13D-451B-AF5F-ED0C466403B2",
+	return map[string]any{"id": g.ID, "isReadOnly": false, "isOnDedicatedCapacity": true, "capacityId": capacityID,
 		"defaultDatasetStorageFormat": "Small", "type": "Workspace", "name": g.Name}
 }
 
@@ -382,6 +388,10 @@ func (s *Service) ofModel(w http.ResponseWriter, r *http.Request, m Model, parts
 	switch {
 	case len(parts) == 0 && r.Method == http.MethodGet:
 		answer(w, http.StatusOK, dataset(m))
+	case len(parts) == 0 && r.Method == http.MethodDelete:
+		s.delete(w, m)
+	case len(parts) == 1 && (parts[0] == "parameters" || parts[0] == "Default.UpdateParameters"):
+		s.parameters(w, r, m)
 	case len(parts) == 1 && parts[0] == "refreshSchedule":
 		s.schedule(w, r, m)
 	case len(parts) == 1 && parts[0] == "refreshes" && r.Method == http.MethodPost:
