@@ -26,7 +26,7 @@ Without flags it shows the schedule. Times are full or half hours by the clock o
 ("Romance Standard Time") or as the IANA database does (Europe/Paris). A time that the clocks skip is run when they do; one that they
 show twice is run once. --cron stands in place of days and times and knows every minute.
 
-A refresh that cannot begin at its moment begins up to an hour later. Four failures in a row disable the schedule.`,
+A refresh that cannot begin at its moment begins up to an hour later. Four failures in a row disable the schedule; who hears of failures (notifications in the configuration) hears of that.`,
 		Example: `  freshet schedule Sales
   freshet schedule Sales --day Monday --day Thursday --time 06:30 --zone Europe/Lisbon --enable
   freshet schedule Sales --cron "15 6 * * 1-5" --enable

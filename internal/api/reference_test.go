@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"go/ast"
-	"go/doc/comment"
 	"go/parser"
 	"go/token"
 	"maps"
@@ -50,7 +49,7 @@ func served() []route {
 	return slices.DeleteFunc(routes(), func(r route) bool { return r.about.name == "" })
 }
 
-// parameters describe all that paths, queries and headers hold.
+// inputs describe all that paths, queries and headers hold.
 func inputs() map[string][3]string {
 	return map[string][3]string{
 		"groupId":         {"path", "guid", "The id of a workspace."},
@@ -134,10 +133,7 @@ func (d *description) read(file *ast.File) {
 
 // sentence is a comment on one line.
 func sentence(text string) string {
-	var parsed comment.Parser
-	var printer comment.Printer
-	printer.TextWidth = -1
-	return strings.Join(strings.Fields(string(printer.Text(parsed.Parse(text)))), " ")
+	return strings.Join(strings.Fields(text), " ")
 }
 
 func schemaName(name string) string { return strings.ToUpper(name[:1]) + name[1:] }

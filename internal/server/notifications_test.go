@@ -4,9 +4,14 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"freshet.dev/internal/notify"
 	"freshet.dev/powerbi"
@@ -95,5 +100,61 @@ func TestF12NotDeliveredIsAWarning(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("no message came")
 		}
+	}
+}
+
+// R37: four scheduled refreshes that fail in a row disable the schedule, and the webhook hears of each and of that.
+func TestR37DisabledScheduleIsTold(t *testing.T) {
+	types, seen := make(chan string, 10), sync.Map{}
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var event notify.Event
+		if err := json.NewDecoder(r.Body).Decode(&event); err != nil {
+			t.Error(err)
+		}
+		if _, again := seen.LoadOrStore(r.Header.Get("webhook-id"), true); !again { // the stop may come before it is known to have arrived
+			types <- event.Type
+		}
+	}))
+	defer receiver.Close()
+	told := func(want string) {
+		t.Helper()
+		select {
+		case got := <-types:
+			if got != want {
+				t.Errorf("told of %s, want %s", got, want)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("not told of %s", want)
+		}
+	}
+	data, files := t.TempDir(), t.TempDir()
+	r := start(t, data, files, webhookTo(receiver.URL))
+	_, ref := salesModel(t, r)
+	for _, name := range []string{"Sales2023.csv", "Sales2024.csv"} { // what the model reads
+		if err := os.Remove(filepath.Join(files, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	on, cron := true, "0 0 1 1 *"
+	if err := r.UpdateRefreshSchedule(t.Context(), ref, powerbi.ScheduleChange{Enabled: &on, Freshet: &powerbi.ScheduleExtra{Cron: &cron}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		id := uuid.NewString()
+		if started, err := r.server.engine.StartScheduled(t.Context(), ref.DatasetID, id); err != nil || !started {
+			t.Fatal(started, err)
+		}
+		if ended, err := r.Wait(t.Context(), ref, id, powerbi.WaitOptions{Interval: 10 * time.Millisecond}); err != nil || ended.Status != powerbi.Failed {
+			t.Fatal(ended.Status, err)
+		}
+	}
+	for range 4 {
+		told("refresh.failed")
+	}
+	r.stop()
+	r = start(t, data, files, webhookTo(receiver.URL)) // looks at the schedules at once
+	told("schedule.disabled")
+	if s, err := r.RefreshSchedule(t.Context(), ref); err != nil || s.Enabled {
+		t.Errorf("%+v, %v", s, err)
 	}
 }
