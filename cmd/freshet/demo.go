@@ -157,7 +157,7 @@ func (a *app) refreshDemo(ctx context.Context, s *server.Server, samples string)
 		return model{}, err
 	}
 	defer rows.Close()
-	return m, a.writeTable(rows)
+	return m, a.writeTable(names(rows.Columns), rows.Next)
 }
 
 // printTour tells what to try next, in commands that can be copied.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"freshet.dev/internal/connector"
 	"freshet.dev/internal/fault"
 	"freshet.dev/powerbi"
 )
@@ -86,17 +87,18 @@ var errWaitTimeout = errors.New("the wait reached its --wait-timeout")
 
 func exitCode(ctx context.Context, err error) int {
 	var (
-		usage   usageError
-		refused *powerbi.RefreshError
+		usage     usageError
+		statement statementError
+		refused   *powerbi.RefreshError
 	)
 	switch {
-	case errors.Is(err, errWaitTimeout):
+	case errors.Is(err, errWaitTimeout), fault.CodeOf(err) == connector.CodeWaitLimit:
 		return exitWaitTimeout
 	case ctx.Err() != nil:
 		return exitInterrupted
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &statement):
 		return exitUsage
-	case errors.As(err, &refused):
+	case errors.As(err, &refused), fault.CodeOf(err) == connector.CodeRefreshFailed:
 		return exitRefresh
 	}
 	return exitFailed
@@ -167,7 +169,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the refresh failed, 4 the wait ti
 	root.PersistentFlags().StringVar(&a.data, "data", "", "data directory of the server of this machine")
 	root.PersistentPreRunE = a.fits
 	root.AddCommand(a.serve(), a.demo(), freshetOnly(a.deploy()), a.models(), a.workspaces(), a.workspace(), a.refresh(), a.refreshes(), a.show(), a.cancel(), a.schedule(), a.parameters(), a.datasources(),
-		freshetOnly(a.capacity()), freshetOnly(a.versions()), freshetOnly(a.rollback()), freshetOnly(a.verify()), freshetOnly(a.explain()), freshetOnly(a.query()), a.token(),
+		freshetOnly(a.capacity()), freshetOnly(a.versions()), freshetOnly(a.rollback()), freshetOnly(a.verify()), freshetOnly(a.explain()), freshetOnly(a.query()), a.sql(), a.token(),
 		freshetOnly(a.approve()), a.secret(), a.exec(), a.inside(), a.delete(), a.profilesHelp())
 	return root
 }

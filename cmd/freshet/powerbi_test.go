@@ -39,7 +39,9 @@ func TestPowerBI(t *testing.T) {
 				Groups: []*powerbitest.Group{
 					{ID: "f089354e-8366-4e18-aea3-4cb4a3a50b48", Name: "Sales", Models: []powerbitest.Model{
 						{ID: "cfafbeb1-8037-4d0c-896e-a46fb27ff229", Name: "Orders"}, {ID: "11111111-0000-4000-8000-000000000001", Name: "Endless"},
-						{ID: "11111111-0000-4000-8000-000000000002", Name: "Common"}, {ID: "11111111-0000-4000-8000-000000000003", Name: "Broken"}}},
+						{ID: "11111111-0000-4000-8000-000000000002", Name: "Common"}, {ID: "11111111-0000-4000-8000-000000000003", Name: "Broken"}},
+						Dataflows: []powerbitest.Model{{ID: "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee", Name: "Landing"}, {ID: "22222222-0000-4000-8000-000000000001", Name: "Slow"},
+							{ID: "22222222-0000-4000-8000-000000000003", Name: "Spoilt"}}},
 					{ID: "f089354e-8366-4e18-aea3-000000000002", Name: "R&D / Lab", Models: []powerbitest.Model{{ID: "11111111-0000-4000-8000-000000000004", Name: "Common"}}},
 				},
 				Secrets: map[string]string{"0a000000-0000-4000-8000-000000000001": "the secret"},

@@ -35,16 +35,24 @@ a refresh finishes meanwhile. As a table, the first 1,000 rows are shown; csv an
 				return err
 			}
 			defer rows.Close()
-			switch a.format {
-			case formatCSV:
-				return writeCSV(a.out, rows)
-			case formatJSON:
-				return writeJSON(a.out, rows)
-			}
-			return a.writeTable(rows)
+			return a.writeRows(names(rows.Columns), rows.Next)
 		},
 	}
 	return a.formatted(cmd)
+}
+
+// nextRow returns the next row, one JSON value a column; io.EOF after the last.
+type nextRow func() ([]json.RawMessage, error)
+
+// writeRows prints rows in the format that was asked for.
+func (a *app) writeRows(columns []string, next nextRow) error {
+	switch a.format {
+	case formatCSV:
+		return writeCSV(a.out, columns, next)
+	case formatJSON:
+		return writeJSON(a.out, columns, next)
+	}
+	return a.writeTable(columns, next)
 }
 
 // cell returns a value as people and CSV want it: null is empty, text has no quotes.
@@ -75,13 +83,13 @@ func names(columns []powerbi.QueryColumn) []string {
 	return texts
 }
 
-func writeCSV(out io.Writer, rows *powerbi.Rows) error {
+func writeCSV(out io.Writer, columns []string, next nextRow) error {
 	w := csv.NewWriter(out)
-	if err := w.Write(names(rows.Columns)); err != nil {
+	if err := w.Write(columns); err != nil {
 		return err
 	}
 	for {
-		row, err := rows.Next()
+		row, err := next()
 		if err != nil {
 			w.Flush()
 			if errors.Is(err, io.EOF) {
@@ -105,10 +113,10 @@ func writeCSV(out io.Writer, rows *powerbi.Rows) error {
 }
 
 // writeJSON writes an array of objects whose properties stand in the order of the columns.
-func writeJSON(out io.Writer, rows *powerbi.Rows) error {
-	keys := make([]string, len(rows.Columns))
-	for i, column := range rows.Columns {
-		key, err := json.Marshal(column.Name)
+func writeJSON(out io.Writer, columns []string, next nextRow) error {
+	keys := make([]string, len(columns))
+	for i, column := range columns {
+		key, err := json.Marshal(column)
 		if err != nil {
 			return err
 		}
@@ -116,7 +124,7 @@ func writeJSON(out io.Writer, rows *powerbi.Rows) error {
 	}
 	separator := "["
 	for {
-		row, err := rows.Next()
+		row, err := next()
 		if errors.Is(err, io.EOF) {
 			if separator == "[" {
 				separator = "[]"
@@ -146,11 +154,11 @@ func writeJSON(out io.Writer, rows *powerbi.Rows) error {
 	}
 }
 
-func (a *app) writeTable(rows *powerbi.Rows) error {
-	t := newTable(names(rows.Columns))
+func (a *app) writeTable(columns []string, next nextRow) error {
+	t := newTable(columns)
 	var total int64
 	for {
-		row, err := rows.Next()
+		row, err := next()
 		if errors.Is(err, io.EOF) {
 			break
 		}

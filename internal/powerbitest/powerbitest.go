@@ -37,9 +37,10 @@ type Service struct {
 
 // Group is a workspace; the one without an id is My workspace.
 type Group struct {
-	ID, Name string
-	Models   []Model
-	users    []map[string]any
+	ID, Name  string
+	Models    []Model
+	Dataflows []Model
+	users     []map[string]any
 }
 
 // Model is a semantic model.
@@ -300,6 +301,10 @@ func (s *Service) handle(w http.ResponseWriter, r *http.Request, fault Fault) {
 			answer(w, http.StatusOK, shown(group))
 			return
 		}
+	}
+	if parts[0] == "dataflows" && group.ID != "" {
+		s.dataflows(w, r, group, parts[1:])
+		return
 	}
 	if parts[0] != "datasets" {
 		s.manage(w, r, group, parts)
