@@ -276,3 +276,60 @@ func TestPolicyRangeNotFolded(t *testing.T) {
 		t.Errorf("rows %s", got)
 	}
 }
+
+// TestPolicyHybrid: the last partition of a hybrid table is read from the source when a query names the table, from its lower bound on, which each
+// refresh moves.
+func TestPolicyHybrid(t *testing.T) {
+	p := newPostgres(t, "CREATE TABLE readings (id bigint, day timestamp, amount numeric(19,4))",
+		"INSERT INTO readings SELECT n, timestamp '2024-01-01' + n * interval '1 day', n FROM generate_series(0, 100) n")
+	p.listen(t)
+	h := startHost(t, configured(t, p.source()))
+	hybrid := object{"mode": "hybrid", "rollingWindowGranularity": "month", "rollingWindowPeriods": 1, "incrementalGranularity": "day", "incrementalPeriods": 1}
+	other := tableOf("Other", "id int64", reads("Other", `#table(type table [id = Int64.Type], {{7}})`))
+	ref := h.deploy(t, "Live", bimOf(t, "Live", object{"expressions": rangeParameters, "tables": []object{p.policyTable("Readings", "readings", hybrid), other}}))
+	h.completed(t, ref, `{"type":"full","effectiveDate":"2024-03-01"}`)
+	_, position := p.asked(t, "readings", 0)
+	rows := "SELECT concat_ws('|', count(*), min(id), max(id), max(day)) FROM Readings"
+	if got, want := h.values(t, ref, rows), "70|31|100|2024-04-10 00:00:00"; got != want {
+		t.Errorf("rows %s, want %s", got, want)
+	}
+	// What comes is seen at once; what was imported is not read again.
+	p.run(t, "INSERT INTO readings VALUES (1000, '2024-05-01', 1), (1001, '2024-02-10', 1)")
+	if got, want := h.values(t, ref, rows), "71|31|1000|2024-05-01 00:00:00"; got != want {
+		t.Errorf("rows %s, want %s", got, want)
+	}
+	asked, position := p.asked(t, "readings", position)
+	if len(asked) != 2 || !strings.Contains(asked[1], "2024-03-02 00:00:00") {
+		t.Errorf("the queries asked %q", asked)
+	}
+	// A query of another table does not reach the source; nor does one that is refused.
+	if got := h.values(t, ref, "SELECT id FROM Other"); got != "7" {
+		t.Errorf("Other has %s", got)
+	}
+	if _, err := h.Query(t.Context(), ref.DatasetID, "SELECT nobody FROM Readings, Nowhere"); err == nil {
+		t.Error("a table that is not there was read")
+	}
+	h.completed(t, ref, `{"type":"full","effectiveDate":"2024-03-02"}`)
+	if asked, position = p.asked(t, "readings", position); len(asked) != 1 || !strings.Contains(asked[0], "2024-03-03 00:00:00") {
+		t.Errorf("the refresh asked %q", asked)
+	}
+	if got, want := h.values(t, ref, rows), "71|31|1000|2024-05-01 00:00:00"; got != want {
+		t.Errorf("rows %s, want %s", got, want)
+	}
+	if asked, _ = p.asked(t, "readings", position); len(asked) != 1 || !strings.Contains(asked[0], "2024-03-03 00:00:00") {
+		t.Errorf("the bound has not moved: %q", asked)
+	}
+	explained, err := h.Explain(t.Context(), ref.DatasetID, "Readings", "DirectQuery")
+	if err != nil || len(explained) != 1 || len(explained[0].Statements) != 1 || !strings.Contains(explained[0].Note, "read at query time") {
+		t.Errorf("%+v, %v", explained, err)
+	}
+	// A source that fails fails the queries that need it, by name.
+	p.run(t, "ALTER TABLE readings RENAME TO gone")
+	_, err = h.Query(t.Context(), ref.DatasetID, rows)
+	if err == nil || !strings.Contains(err.Error(), "Readings") {
+		t.Errorf("without its source: %v", err)
+	}
+	if got := h.values(t, ref, "SELECT id FROM Other"); got != "7" {
+		t.Errorf("Other has %s", got)
+	}
+}

@@ -124,6 +124,26 @@ func (s *Select) Query(ctx context.Context, sql string) (array.RecordReader, err
 	return reader, nil
 }
 
+// Reads lists the tables that sql names, once it is found to be a SELECT that Query would run.
+func (s *Select) Reads(ctx context.Context, sql string) (names []string, err error) {
+	if len(sql) > maxQuery {
+		return nil, nil // Query refuses it
+	}
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	checked := checker{tables: s}
+	tree, err := parse(ctx, conn, sql)
+	if err == nil {
+		err = checked.statement(tree, sql)
+	}
+	for _, table := range checked.touched {
+		names = append(names, table.Name)
+	}
+	return names, s.hide(firstError(err, conn.Close()))
+}
+
 // maxQuery bounds what the parser has to take from a peer.
 const maxQuery = 1 << 20
 

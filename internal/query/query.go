@@ -17,6 +17,7 @@ import (
 	"freshet.dev/internal/capacity"
 	"freshet.dev/internal/duck"
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/mashup"
 	"freshet.dev/internal/model"
 	"freshet.dev/internal/store"
 )
@@ -38,6 +39,11 @@ type models interface {
 	ModelAt(ctx context.Context, id string, revision int64) (m *model.Model, capacity string, err error)
 }
 
+// live reads the partitions of hybrid tables that are not imported. The engine of refreshes implements it.
+type live interface {
+	Live(ctx context.Context, m *model.Model, table *model.Table, partition *model.Partition) (*mashup.Relation, []mashup.Target, error)
+}
+
 // Options are what an Engine works with. What stands above the line is required.
 type Options struct {
 	Store      *store.Store
@@ -45,6 +51,7 @@ type Options struct {
 	Capacities []*capacity.Capacity // by name; the first serves models of shared workspaces too
 	TempDir    string               // for what queries spill to disk; the engine's own, emptied by New
 	// –––
+	Live      live        // for hybrid tables; nil: they are refused
 	Disk      *store.Disk // which what is spilled leaves enough free space on; nil = no limit
 	Memory    int64       // of all queries over one version; 0 = 512 MiB, and never more than half a capacity
 	Instances int         // how many versions are kept open while nobody queries them; 0 = 8
@@ -66,6 +73,8 @@ type instance struct {
 	turn     chan struct{} // holds one token
 	model    string        // its name
 	files    []held        // that the door reads
+	shown    []duck.Table  // that the door shows
+	hybrid   *model.Model  // as the version has it, when it has partitions that are read from their sources
 	capacity *capacity.Capacity
 	shared   bool // its workspace is on no capacity, and so heeds no pause
 	door     *duck.Select
@@ -121,13 +130,34 @@ func (e *Engine) query(ctx context.Context, version store.Version, sql string) (
 		e.leave(in)
 		return nil, err
 	}
-	reader, err := in.door.Query(ctx, sql)
+	result, err := e.run(ctx, in, sql)
 	if err != nil {
 		e.leave(in)
 		return nil, err
 	}
-	result := newResult(reader, version.Number)
-	result.close = func() { reader.Release(); e.leave(in) }
+	inner := result.close
+	result.close = func() { inner(); e.leave(in) }
+	return result, nil
+}
+
+// run runs a query over what the instance shows, and over what hybrid tables have at their sources, if it names such.
+func (e *Engine) run(ctx context.Context, in *instance, sql string) (*Result, error) {
+	if in.hybrid != nil {
+		names, err := in.door.Reads(ctx, sql)
+		if err != nil {
+			return nil, err
+		}
+		open := slices.DeleteFunc(openPartitions(in.hybrid), func(p openPartition) bool { return !slices.Contains(names, p.table.Name) })
+		if len(open) > 0 {
+			return e.runLive(ctx, in, open, sql)
+		}
+	}
+	reader, err := in.door.Query(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	result := newResult(reader, in.version.Number)
+	result.close = reader.Release
 	return result, nil
 }
 
@@ -268,6 +298,10 @@ func (e *Engine) open(ctx context.Context, in *instance, version store.Version) 
 	tables, err := e.tables(ctx, in, definition, version)
 	if err != nil {
 		return err
+	}
+	in.shown, in.hybrid = tables, nil
+	if len(openPartitions(definition)) > 0 {
+		in.hybrid = definition
 	}
 	memory := e.memory(in.capacity)
 	if in.grant, err = in.capacity.Grant(ctx, memory, memory); err != nil {

@@ -35,7 +35,7 @@ func (e *Engine) tables(ctx context.Context, in *instance, m *model.Model, versi
 	group.SetLimit(verifyAtOnce)
 	tables := make([]duck.Table, 0, len(m.Tables))
 	for _, table := range m.Tables {
-		shown := duck.Table{Name: table.Name, RefusedColumns: map[string]error{}, Refused: unreadable(table, version)}
+		shown := duck.Table{Name: table.Name, RefusedColumns: map[string]error{}, Refused: e.unreadable(table, version)}
 		for _, column := range table.Columns {
 			show(&shown, table, column)
 		}
@@ -96,12 +96,13 @@ func (e *Engine) path(ctx context.Context, model string, file held) (string, err
 }
 
 // unreadable says why a table cannot be read; nil when it can.
-func unreadable(table *model.Table, version store.Version) error {
+func (e *Engine) unreadable(table *model.Table, version store.Version) error {
 	refuse := func(why, hint string) error {
 		return &fault.Error{Kind: fault.Conflict, Code: CodeNotReadable, Message: "cannot read a table: " + why, Hint: hint, Where: fault.Where{Table: table.Name}}
 	}
 	for _, partition := range table.Partitions {
 		switch {
+		case isOpen(partition) && e.options.Live != nil: // read when a query names the table
 		case partition.Mode == "directQuery" || partition.Mode == "dual" || partition.Mode == "directLake":
 			return refuse("its mode is "+partition.Mode+", and only imported rows can be queried", "Query its source, or set the mode of its partitions to import.")
 		case partition.Source.Type == model.CalculationGroupPartition:

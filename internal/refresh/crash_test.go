@@ -199,64 +199,66 @@ func TestStaleOwnerStops(t *testing.T) {
 	})
 }
 
-// unsteady is a log that does not answer now and then: before a write, so that it did not happen, or after it, so that only the reply
-// is lost.
-type unsteady struct {
+// hooked is a log whose writes by an owner go through call.
+type hooked struct {
 	refresh.Log
-	mu    sync.Mutex
-	calls map[string]int
-	lose  bool // the reply, not the write
+	call func(ctx context.Context, kind string, write func() error) error
 }
 
 var errLogDown = fault.New(fault.Unavailable, "CatalogUnavailable", "cannot write to the catalog: disk I/O error")
 
-// call fails each kind of call at its first and third time.
-func (u *unsteady) call(kind string, write func() error) error {
-	u.mu.Lock()
-	u.calls[kind]++
-	n := u.calls[kind]
-	u.mu.Unlock()
-	if n != 1 && n != 3 {
-		return write()
-	}
-	if u.lose {
-		if err := write(); err != nil {
-			return err
+// unsteady is a log that does not answer at the first and third time of each kind of call: before a write, so that it did not happen, or after
+// it, so that only the reply is lost.
+func unsteady(log refresh.Log, lose bool) *hooked {
+	var mu sync.Mutex
+	calls := map[string]int{}
+	return &hooked{Log: log, call: func(_ context.Context, kind string, write func() error) error {
+		mu.Lock()
+		calls[kind]++
+		n := calls[kind]
+		mu.Unlock()
+		if n != 1 && n != 3 {
+			return write()
 		}
-	}
-	return errLogDown
+		if lose {
+			if err := write(); err != nil {
+				return err
+			}
+		}
+		return errLogDown
+	}}
 }
 
-func (u *unsteady) Transition(ctx context.Context, lease refresh.Lease, change refresh.Transition) error {
-	return u.call("Transition", func() error { return u.Log.Transition(ctx, lease, change) })
+func (u *hooked) Transition(ctx context.Context, lease refresh.Lease, change refresh.Transition) error {
+	return u.call(ctx, "Transition", func() error { return u.Log.Transition(ctx, lease, change) })
 }
 
-func (u *unsteady) Plan(ctx context.Context, lease refresh.Lease, steps []refresh.Step, messages []refresh.Message) error {
-	return u.call("Plan", func() error { return u.Log.Plan(ctx, lease, steps, messages) })
+func (u *hooked) Plan(ctx context.Context, lease refresh.Lease, steps []refresh.Step, messages []refresh.Message) error {
+	return u.call(ctx, "Plan", func() error { return u.Log.Plan(ctx, lease, steps, messages) })
 }
 
-func (u *unsteady) BeginAttempt(ctx context.Context, lease refresh.Lease, attempt refresh.Attempt) error {
-	return u.call("BeginAttempt", func() error { return u.Log.BeginAttempt(ctx, lease, attempt) })
+func (u *hooked) BeginAttempt(ctx context.Context, lease refresh.Lease, attempt refresh.Attempt) error {
+	return u.call(ctx, "BeginAttempt", func() error { return u.Log.BeginAttempt(ctx, lease, attempt) })
 }
 
-func (u *unsteady) EndAttempt(ctx context.Context, lease refresh.Lease, attempt refresh.Attempt) error {
-	return u.call("EndAttempt", func() error { return u.Log.EndAttempt(ctx, lease, attempt) })
+func (u *hooked) EndAttempt(ctx context.Context, lease refresh.Lease, attempt refresh.Attempt) error {
+	return u.call(ctx, "EndAttempt", func() error { return u.Log.EndAttempt(ctx, lease, attempt) })
 }
 
-func (u *unsteady) PutStep(ctx context.Context, lease refresh.Lease, from refresh.StepState, step refresh.Step, messages []refresh.Message) error {
-	return u.call("PutStep", func() error { return u.Log.PutStep(ctx, lease, from, step, messages) })
+func (u *hooked) PutStep(ctx context.Context, lease refresh.Lease, from refresh.StepState, step refresh.Step, messages []refresh.Message) error {
+	return u.call(ctx, "PutStep", func() error { return u.Log.PutStep(ctx, lease, from, step, messages) })
 }
 
-func (u *unsteady) Claim(ctx context.Context, id string, epoch int64, owner string, now time.Time) (operation refresh.Operation, err error) {
-	err = u.call("Claim", func() error {
+func (u *hooked) Claim(ctx context.Context, id string, epoch int64, owner string, now time.Time) (operation refresh.Operation, err error) {
+	err = u.call(ctx, "Claim", func() error {
 		operation, err = u.Log.Claim(ctx, id, epoch, owner, now)
 		return err
 	})
 	return operation, err
 }
 
-func (u *unsteady) Commit(ctx context.Context, lease refresh.Lease, commit refresh.Commit) (version int64, err error) {
-	err = u.call("Commit", func() error {
+func (u *hooked) Commit(ctx context.Context, lease refresh.Lease, commit refresh.Commit) (version int64, err error) {
+	err = u.call(ctx, "Commit", func() error {
 		version, err = u.Log.Commit(ctx, lease, commit)
 		return err
 	})
@@ -271,7 +273,7 @@ func TestLogOutage(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					b := newBench(t, sales("2024", "2025"))
 					b.stop()
-					b.options.Log = &unsteady{Log: b.log, calls: map[string]int{}, lose: lose}
+					b.options.Log = unsteady(b.log, lose)
 					b.start()
 					b.reads(func(_ context.Context, l refresh.Loading) (int64, error) {
 						if l.Step.Partition == "2025" && l.Step.Attempt == 1 {

@@ -44,6 +44,9 @@ func (e *Engine) Explain(ctx context.Context, modelID, table, partition string) 
 			one.Note = "it has no data of its own"
 		case liveSource:
 			one.Note = "read at query time (mode " + target.partition.Mode + ")"
+			if target.partition.Source.Type == model.PolicyRangePartition {
+				one.Plan, one.Err = reading.explain(ctx, target.table, target.partition)
+			}
 		default:
 			one.Plan, one.Err = reading.explain(ctx, target.table, target.partition)
 		}
@@ -63,4 +66,14 @@ func (r *reading) explain(ctx context.Context, table *model.Table, partition *mo
 	}
 	defer func() { _ = relation.Close() }() // nothing was read
 	return relation.Explain(ctx, targets)
+}
+
+// Live evaluates the partition of a hybrid table that queries read from the source, to the columns of the table. The caller closes the relation.
+func (e *Engine) Live(ctx context.Context, m *model.Model, table *model.Table, partition *model.Partition) (*mashup.Relation, []mashup.Target, error) {
+	targets, err := targetsOf(table)
+	if err != nil {
+		return nil, nil, err
+	}
+	relation, err := e.reading(m).relation(ctx, table, partition, rowMemory{})
+	return relation, targets, err
 }

@@ -98,6 +98,7 @@ const (
 	CompactStep StepKind = "Compact" // as Merge, and rewrite them as one
 	DropStep    StepKind = "Drop"    // end the partition: its rows are older than the window
 	RemoveStep  StepKind = "Remove"  // end the partition: others have its rows, or read them
+	LiveStep    StepKind = "Live"    // hybrid: let queries read the source from the partition's start on
 )
 
 // reads tells whether steps of this kind ask a source.

@@ -65,7 +65,7 @@ func (p *planning) partition(table *model.Table, partition *model.Partition) {
 		step = step.keep("it has no data of its own")
 	case source == liveSource:
 		step = step.keep("read at query time (mode " + partition.Mode + ")")
-		if p.request.Type.loads() {
+		if p.request.Type.loads() && partition.Source.Type != model.PolicyRangePartition {
 			p.messages = append(p.messages, Message{At: p.now, Type: WarningMessage, Code: CodeNotLoaded, Where: where,
 				Text: "Partition '" + step.Partition + "' of table '" + step.Table + "' was not loaded: its mode is " + partition.Mode + ", and only import partitions are loaded."})
 		}
@@ -208,6 +208,8 @@ func change(m *model.Model, base store.Version, steps []Step) store.Change {
 			change.Remove = append(change.Remove, store.Key{Table: step.Table, Partition: step.Partition})
 			rowsDiffer = rowsDiffer || !handedOver[key(step.Table, step.Partition)]
 			continue
+		case LiveStep:
+			part = live(m, step)
 		case KeepStep, PollStep:
 			continue
 		}

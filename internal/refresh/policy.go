@@ -144,9 +144,10 @@ func (p *planning) policy(table *model.Table) error {
 		case policy.Remove:
 			step.Kind = RemoveStep
 		case policy.Live:
-			p.messages = append(p.messages, Message{At: p.now, Type: WarningMessage, Code: CodeNotLoaded, Where: fault.Where{Table: table.Name}, Text: fmt.Sprintf(
-				"Table '%s' is hybrid: what comes from %s on is not read, because queries do not reach sources yet.", table.Name, step.Start)})
-			continue
+			step.Kind = LiveStep
+			if held := p.parts[key(table.Name, planned.Name)]; held != nil && held.Start == step.Start && held.End == "" {
+				step = step.keep(planned.Reason)
+			}
 		}
 		if planned.Polls {
 			p.poll(step, known)
@@ -193,6 +194,14 @@ const (
 	smallFile = 32 << 20 // bytes
 	mostSmall = 16
 )
+
+// live is the part of a hybrid table that queries read from the source.
+func live(m *model.Model, step Step) store.Part {
+	made := store.Part{Table: step.Table, Partition: step.Partition, State: store.Ready, Start: step.Start}
+	table := m.Table(step.Table)
+	made.Fingerprint = store.Fingerprint(m, table, &model.Partition{Name: step.Partition, Mode: "directQuery", Source: model.PartitionSource{Type: model.PolicyRangePartition}})
+	return made
+}
 
 // scattered tells whether files are so many and small that they are worth being rewritten as one.
 func scattered(files []store.File) bool {
@@ -255,7 +264,7 @@ func bindings(partition *model.Partition) (map[string]mashup.Value, error) {
 		return nil, err
 	}
 	if r.End.IsZero() {
-		r.End = time.Date(9999, 12, 31, 23, 59, 59, 999_999_900, time.UTC) // the last moment of the language
+		r.End = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC) // the last moment that databases have too, so that it folds
 	}
 	return map[string]mashup.Value{model.RangeStart: mashup.DateTimeValue(r.Start), model.RangeEnd: mashup.DateTimeValue(r.End)}, nil
 }

@@ -299,6 +299,64 @@ func TestPolicyPollsAreSteps(t *testing.T) {
 	})
 }
 
+// TestPolicyCrashes stops the engine at every write of a refresh that polls, loads, merges, compacts and drops, before the write and after it. The refresh
+// goes on, and readers see the partitions of before or those of after.
+func TestPolicyCrashes(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for at := 1; ; at++ {
+			crashed := false
+			synctest.Test(t, func(t *testing.T) {
+				b := newPolling(t)
+				b.refresh(on("2024-01-01"), refresh.Completed)
+				before := b.partitions()
+				b.stop()
+				writes := 0
+				b.options.Log = &hooked{Log: b.log, call: func(ctx context.Context, _ string, write func() error) error {
+					b.mu.Lock()
+					writes++
+					hit := writes == at
+					b.mu.Unlock()
+					if !hit {
+						return write()
+					}
+					crashed = true
+					if after {
+						if err := write(); err != nil {
+							return err
+						}
+					}
+					go b.stop()
+					<-ctx.Done()
+					return ctx.Err()
+				}}
+				b.start()
+				b.SetPolls(b.poll)
+				params := on("2024-01-02")
+				params.MaxParallelism = ptr(int64(1))
+				operation := b.submit(params)
+				synctest.Wait()
+				if got := b.partitions(); crashed && got != before && !(after && b.version().Number == 3) {
+					t.Fatalf("write %d: readers see %s", at, got)
+				}
+				b.options.Log = b.log
+				b.stop()
+				b.start()
+				b.SetPolls(b.poll)
+				b.ends(operation.ID, refresh.Completed)
+				if got := b.partitions(); got != "2023 2024Q10101 2024Q10102" || b.version().Part("Sales", "2023").Bookmark != "old" {
+					t.Fatalf("write %d, after %v: %s", at, after, got)
+				}
+			})
+			if !crashed {
+				if at < 15 {
+					t.Errorf("the refresh has only %d writes", at)
+				}
+				break
+			}
+		}
+	}
+}
+
 // TestPolicyAndGuards: rows that leave the window are not missed by a guard; rows that the source does not give are.
 func TestPolicyAndGuards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

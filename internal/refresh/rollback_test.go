@@ -331,7 +331,7 @@ func TestF7OverALogOutage(t *testing.T) {
 			b.refresh(full(), refresh.Completed) // version 2
 			outage := func() {
 				b.stop()
-				b.options.Log = &unsteady{Log: b.log, calls: map[string]int{}, lose: lose}
+				b.options.Log = unsteady(b.log, lose)
 				b.start()
 			}
 			b.reads(func(_ context.Context, l refresh.Loading) (int64, error) {

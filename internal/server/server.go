@@ -141,7 +141,7 @@ func (s *Server) open(ctx context.Context) error {
 	if err := s.lookForModels(ctx, rows); err != nil {
 		return err
 	}
-	queries, err := query.New(query.Options{Store: s.store, Models: rows, Capacities: capacities, TempDir: filepath.Join(temp, "query"), Disk: spill})
+	queries, err := query.New(query.Options{Store: s.store, Models: rows, Capacities: capacities, TempDir: filepath.Join(temp, "query"), Disk: spill, Live: s.engine})
 	if err != nil {
 		return err
 	}

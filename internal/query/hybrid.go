@@ -1,0 +1,120 @@
+package query
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"freshet.dev/internal/duck"
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
+	"freshet.dev/internal/store"
+)
+
+// openPartition is the partition of a hybrid table that is read from its source: it has a start and no end.
+type openPartition struct {
+	table     *model.Table
+	partition *model.Partition
+}
+
+func isOpen(partition *model.Partition) bool {
+	return partition.Source.Type == model.PolicyRangePartition && partition.Mode == "directQuery"
+}
+
+// openPartitions lists those of a model's hybrid tables.
+func openPartitions(m *model.Model) []openPartition {
+	var found []openPartition
+	for _, table := range m.Tables {
+		for _, partition := range table.Partitions {
+			if isOpen(partition) {
+				found = append(found, openPartition{table, partition})
+			}
+		}
+	}
+	return found
+}
+
+// liveMemory is what a query over sources needs at least.
+const liveMemory = 64 << 20
+
+// runLive runs a query over the version and what its hybrid tables have at their sources now, which is read into files first. They and the
+// instance that shows them are the query's own, and end with it.
+func (e *Engine) runLive(ctx context.Context, in *instance, open []openPartition, sql string) (result *Result, err error) {
+	memory := e.memory(in.capacity)
+	grant, err := in.capacity.Grant(ctx, min(liveMemory, memory), memory)
+	if err != nil {
+		return nil, err
+	}
+	cleanup := []func(){grant.Release}
+	end := func() {
+		for _, each := range slices.Backward(cleanup) {
+			each()
+		}
+	}
+	defer func() {
+		if err != nil {
+			end()
+		}
+	}()
+	if err := os.MkdirAll(e.options.TempDir, 0o700); err != nil {
+		return nil, fault.New(fault.Unavailable, store.CodeStorage, "cannot make the folder for temporary files: %w", err)
+	}
+	dir, err := os.MkdirTemp(e.options.TempDir, "live-")
+	if err != nil {
+		return nil, fault.New(fault.Unavailable, store.CodeStorage, "cannot make a folder for temporary files: %w", err)
+	}
+	cleanup = append(cleanup, func() { _ = os.RemoveAll(dir) }) // what stays is removed at the next start
+	options := duck.Options{MemoryLimit: grant.Bytes(), TempDir: filepath.Join(dir, "spill"), TempLimit: e.options.Disk.Spill()}
+	tables := slices.Clone(in.shown)
+	if err := e.readLive(ctx, in.hybrid, options, open, dir, tables); err != nil {
+		return nil, err
+	}
+	door, err := duck.OpenSelect(ctx, options, tables)
+	if err != nil {
+		return nil, err
+	}
+	cleanup = append(cleanup, func() { _ = door.Close() }) // it has nothing to write
+	reader, err := door.Query(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	cleanup = append(cleanup, reader.Release)
+	result = newResult(reader, in.version.Number)
+	result.close = end
+	return result, nil
+}
+
+// readLive reads open partitions into files of a folder, and adds those to the tables that are shown.
+func (e *Engine) readLive(ctx context.Context, m *model.Model, options duck.Options, open []openPartition, dir string, tables []duck.Table) (err error) {
+	db, err := duck.Open(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // the files are written, or the query has failed
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	for i, one := range open {
+		at := slices.IndexFunc(tables, func(t duck.Table) bool { return t.Name == one.table.Name })
+		if tables[at].Refused != nil {
+			continue
+		}
+		where := fault.Where{Table: one.table.Name, Partition: one.partition.Name}
+		relation, targets, err := e.options.Live.Live(ctx, m, one.table, one.partition)
+		if err != nil {
+			return fault.At(err, CodeNotReadable, where)
+		}
+		path := filepath.Join(dir, strconv.Itoa(i)+".parquet")
+		_, _, err = relation.Load(ctx, conn, targets, path)
+		_ = relation.Close() // read to its end, or failed for another reason
+		if err != nil {
+			return fault.At(err, CodeNotReadable, where)
+		}
+		tables[at].Files = append(slices.Clone(tables[at].Files), path)
+	}
+	return nil
+}
