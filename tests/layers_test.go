@@ -50,6 +50,7 @@ var layers = map[string][]string{
 	"internal/fault":             {},
 	"internal/fault/catalogue":   {},
 	"internal/powerbitest":       {},
+	"sqldriver":                  {"internal/connector", "powerbi", "powerbi/entra"},
 	"tests":                      {"internal/server", "powerbi"},
 	"tests/bench":                {"powerbi"},
 	"tests/clients":              {"internal/server", "powerbi"},

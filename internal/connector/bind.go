@@ -448,9 +448,6 @@ func (b *binder) item(i item, in *scope, items *[]string, columns *[]Column) err
 		if named, ok := i.value.(column); ok && c.Name == "" {
 			c.Name = b.spelling(named, in)
 		}
-		if c.Type.Kind == 0 {
-			c.Type = Type{Nvarchar, 1} // of NULL
-		}
 		add("CAST("+value.sql+" AS "+c.Type.duck().String()+")", c)
 		return nil
 	}

@@ -267,7 +267,11 @@ func (b *binder) comparable(at int, left, right bound) (string, string, error) {
 	l, r := left.typ, right.typ
 	as := func(v bound, typ Type) string { return "CAST(" + v.sql + " AS " + typ.duck().String() + ")" }
 	switch {
-	case l.Kind == 0 || r.Kind == 0 || l.Kind == r.Kind || l.isText() && r.isText() || l.isNumber() && r.isNumber():
+	case l.Kind == 0 && r.Kind != 0:
+		return as(left, r), right.sql, nil
+	case r.Kind == 0 && l.Kind != 0:
+		return left.sql, as(right, l), nil
+	case l.Kind == r.Kind || l.isText() && r.isText() || l.isNumber() && r.isNumber():
 		return left.sql, right.sql, nil
 	case l.isText():
 		return as(left, r), right.sql, nil

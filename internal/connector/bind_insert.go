@@ -36,7 +36,7 @@ func (b *binder) insert(parsed *insert, w *work) error {
 		if len(columns) != len(targets) && len(in.columns) > 0 || len(columns) > len(targets) {
 			return b.fail(codeMeaning, in.table.at, "cannot insert rows of %d columns: %d parameters are named", len(columns), len(targets))
 		}
-		w.sql, b.selected = sql, columns
+		w.sql, b.selected = sql, typed(columns)
 		return b.probe(&in)
 	}
 	for _, row := range in.rows {

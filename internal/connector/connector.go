@@ -10,6 +10,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -156,8 +157,20 @@ func (s *Statement) bind(arguments []Argument, describing bool) (*work, error) {
 	} else {
 		w.sql, w.columns, err = b.query(s.parsed.query, nil, nil)
 	}
+	w.columns = typed(w.columns)
 	w.calls = b.invocations
 	return w, err
+}
+
+// typed gives columns of nothing but NULL a type.
+func typed(columns []Column) []Column {
+	columns = slices.Clone(columns)
+	for i := range columns {
+		if columns[i].Type.Kind == 0 {
+			columns[i].Type = Type{Nvarchar, 1}
+		}
+	}
+	return columns
 }
 
 // run is one run of a statement.

@@ -41,6 +41,8 @@ func TestC2Dialect(t *testing.T) {
 		{"WITH w (x, n) AS (SELECT k, COUNT(*) FROM two GROUP BY k) SELECT o.g, w.n FROM one o JOIN w ON w.x = o.k", "g | n\na | 2"},
 		{"SELECT g, (SELECT SUM(v) FROM two t WHERE t.k = o.k) AS s FROM one o ORDER BY 1", "g | s\nB | NULL\na | 3\nb% | NULL"},
 		{"SELECT STRING_AGG(g, ',') FROM one WHERE g > 'a'", "\nb%"},
+		{"SELECT x.a, x.a + 1 AS b FROM (SELECT NULL AS a UNION ALL SELECT 2 UNION ALL SELECT NULL) x ORDER BY 1", "a | b\nNULL | NULL\nNULL | NULL\n2 | 3"},
+		{"SELECT k FROM one o JOIN (SELECT NULL AS a) x ON x.a = o.g OR o.k = 1 OR x.a = o.k OR o.d = x.a", "k\n1"},
 		{"SELECT k FROM one WITH (NOLOCK) WHERE k !< 3", "k\n3"},
 		{"SELECT COUNT(*) AS n FROM one CROSS JOIN two", "n\n6"},
 		{"(SELECT 1 AS a UNION ALL SELECT 2) ORDER BY a DESC", "a\n2\n1"},
