@@ -264,6 +264,18 @@ func (c *Client) CreateGroup(ctx context.Context, name string) (Group, error) {
 	return group, err
 }
 
+// GroupUpdate is what can be changed of a workspace.
+type GroupUpdate struct {
+	Name                        string `json:"name,omitempty"`
+	DefaultDatasetStorageFormat string `json:"defaultDatasetStorageFormat,omitempty"` // Small or Large; with Freshet it means nothing
+}
+
+// UpdateGroup changes a workspace.
+func (c *Client) UpdateGroup(ctx context.Context, groupID string, update GroupUpdate) error {
+	_, err := c.call(ctx, http.MethodPatch, myorg("groups", groupID), nil, nil, update, nil)
+	return err
+}
+
 // DeleteGroup deletes a workspace with all that is in it.
 func (c *Client) DeleteGroup(ctx context.Context, groupID string) error {
 	_, err := c.call(ctx, http.MethodDelete, myorg("groups", groupID), nil, nil, nil, nil)
@@ -279,6 +291,20 @@ type Dataflow struct {
 	ConfiguredBy string            `json:"configuredBy,omitempty"`
 	Users        []json.RawMessage `json:"users,omitempty"`
 	Generation   int               `json:"generation,omitempty"`
+}
+
+// DataflowLink tells that a model reads from a dataflow.
+type DataflowLink struct {
+	DatasetObjectID   string `json:"datasetObjectId"`
+	DataflowObjectID  string `json:"dataflowObjectId"`
+	WorkspaceObjectID string `json:"workspaceObjectId"` // of the dataflow
+}
+
+// UpstreamDataflows lists which models of a workspace read from which dataflows.
+func (c *Client) UpstreamDataflows(ctx context.Context, groupID string) ([]DataflowLink, error) {
+	var list List[DataflowLink]
+	_, err := c.call(ctx, http.MethodGet, myorg("groups", groupID, "datasets", "upstreamDataflows"), nil, nil, nil, &list)
+	return list.Value, err
 }
 
 // Dataflows lists the dataflows of a workspace.
@@ -304,6 +330,12 @@ func (c *Client) Dataset(ctx context.Context, ref Ref) (Dataset, error) {
 	var dataset Dataset
 	_, err := c.call(ctx, http.MethodGet, ref.path(), nil, nil, nil, &dataset)
 	return dataset, err
+}
+
+// TakeOver makes the caller the owner of a semantic model, who alone may configure it. ref must name the workspace.
+func (c *Client) TakeOver(ctx context.Context, ref Ref) error {
+	_, err := c.call(ctx, http.MethodPost, ref.path("Default.TakeOver"), nil, nil, nil, nil)
+	return err
 }
 
 // DeleteDataset deletes a semantic model and its data.

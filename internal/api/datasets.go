@@ -74,3 +74,12 @@ func (c *call) deleteDataset() (reply, error) {
 	c.audit("model.delete", "model", c.item.Name, "modelId", c.item.ID)
 	return reply{status: http.StatusOK}, nil
 }
+
+// takeOver makes the caller the model's owner.
+func (c *call) takeOver() (reply, error) {
+	if err := c.Workspaces.TakeOver(c.r.Context(), c.caller(), c.item); err != nil {
+		return reply{}, err
+	}
+	c.audit("model.takeOver", "model", c.item.Name, "modelId", c.item.ID, "from", c.item.ConfiguredBy)
+	return reply{status: http.StatusOK}, nil
+}

@@ -140,6 +140,23 @@ func (c *call) changeGroup() (reply, error) {
 	return reply{http.StatusOK, asGroup(changed)}, nil
 }
 
+// updateGroup gives a workspace another name.
+func (c *call) updateGroup() (reply, error) {
+	var body powerbi.GroupUpdate
+	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
+		return reply{}, err
+	}
+	if body.Name == "" {
+		return reply{}, fault.New(fault.Invalid, codeInvalid, `cannot change the workspace: the body has no "name", and nothing else can be set`)
+	}
+	renamed, err := c.Workspaces.Rename(c.r.Context(), c.caller(), c.group.ID, body.Name)
+	if err != nil {
+		return reply{}, err
+	}
+	c.audit("workspace.rename", "workspace", renamed.Name, "workspaceId", renamed.ID, "from", c.group.Name)
+	return reply{status: http.StatusOK}, nil
+}
+
 func (c *call) deleteGroup() (reply, error) {
 	if err := c.Workspaces.Delete(c.r.Context(), c.caller(), c.group.ID); err != nil {
 		return reply{}, err

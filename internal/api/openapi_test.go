@@ -186,6 +186,10 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 		"Groups_DeleteUserInGroup": func() error {
 			return c.DeleteGroupUser(ctx, "g", "u")
 		},
+		"Groups_UpdateGroup": func() error {
+			return c.UpdateGroup(ctx, "g", powerbi.GroupUpdate{Name: "n"})
+		},
+		"Gateways_GetGateways":     func() error { return second(c.Gateways(ctx)) },
 		"Groups_DeleteGroup":       func() error { return c.DeleteGroup(ctx, "g") },
 		"Capacities_GetCapacities": func() error { return second(c.Capacities(ctx)) },
 		"Dataflows_GetDataflows": func() error {
@@ -251,6 +255,18 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 		},
 		"Datasets_UpdateDatasources": func() error {
 			return c.UpdateDatasources(ctx, ref, nil)
+		},
+		"Datasets_DiscoverGateways": func() error {
+			return second(c.DiscoverGateways(ctx, ref))
+		},
+		"Datasets_GetGatewayDatasources": func() error {
+			return second(c.BoundGatewayDatasources(ctx, ref))
+		},
+		"Datasets_TakeOver": func() error {
+			return c.TakeOver(ctx, powerbi.Ref{GroupID: "g", DatasetID: "d"})
+		},
+		"Datasets_GetDatasetToDataflowsLinks": func() error {
+			return second(c.UpstreamDataflows(ctx, "g"))
 		},
 		"Datasets_RefreshDataset": func() error {
 			return second(c.Refresh(ctx, ref, powerbi.RefreshRequest{}, powerbi.RefreshOptions{}))

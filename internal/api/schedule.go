@@ -48,6 +48,9 @@ func (c *call) getSchedule() (reply, error) {
 }
 
 func (c *call) patchSchedule() (reply, error) {
+	if err := c.Workspaces.Owned(c.caller(), c.item); err != nil {
+		return reply{}, err
+	}
 	change, err := c.decodeSchedule()
 	if err != nil {
 		return reply{}, err

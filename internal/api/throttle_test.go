@@ -125,7 +125,7 @@ func ask(handler http.Handler, caller, path string) *httptest.ResponseRecorder {
 
 // The answer of a limit is Power BI's: Retry-After in whole seconds, of which the message tells too, outside and inside.
 func TestThrottledAnswer(t *testing.T) {
-	const served = "/v1.0/myorg/gateways" // 501: it needs a sign-in and nothing else
+	const served = "/v1.0/myorg/admin/dataflows" // 501: it needs a sign-in and nothing else
 	now := noon
 	handler := limited(Limits{RequestsPerMinute: 2, Burst: 1}, &now)
 	if answer := ask(handler, "ana", served); answer.Code != http.StatusNotImplemented {
@@ -215,7 +215,7 @@ func BenchmarkThrottle(b *testing.B) {
 			handler := limited(limits, &now)
 			b.RunParallel(func(pb *testing.PB) {
 				for i := 0; pb.Next(); i++ {
-					ask(handler, names[i%len(names)], "/v1.0/myorg/gateways")
+					ask(handler, names[i%len(names)], "/v1.0/myorg/admin/dataflows")
 				}
 			})
 		})

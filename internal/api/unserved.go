@@ -3,11 +3,12 @@ package api
 import "freshet.dev/internal/fault"
 
 // unserved lists the routes of Power BI, as far as they concern models, dataflows, workspaces, gateways and capacities, that Freshet does
-// not have: method, path below /v1.0/myorg, and the operation's name in Power BI's reference. A caller is told that name instead of a 404
+// not have: method, path below /v1.0/myorg, the operation's name in Power BI's reference, and what to do. A caller is told that name instead of a 404
 // that could be taken for a missing item.
 func unserved() []route {
+	const noGateways = "There are no gateways: the server reaches all sources itself, as dataSources of its configuration say."
 	var table []route
-	for _, row := range [...][3]string{
+	for _, row := range [...][4]string{
 		{"POST", "/datasets", "Datasets_PostDataset"},
 		{"PATCH", "/datasets/{datasetId}", "Datasets_UpdateDataset"},
 		{"POST", "/datasets/{datasetId}/executeQueries", "Datasets_ExecuteQueries"},
@@ -17,10 +18,8 @@ func unserved() []route {
 		{"DELETE", "/datasets/{datasetId}/tables/{tableName}/rows", "Datasets_DeleteRows"},
 		{"GET", "/datasets/{datasetId}/directQueryRefreshSchedule", "Datasets_GetDirectQueryRefreshSchedule"},
 		{"PATCH", "/datasets/{datasetId}/directQueryRefreshSchedule", "Datasets_UpdateDirectQueryRefreshSchedule"},
-		{"POST", "/datasets/{datasetId}/Default.SetAllConnections", "Datasets_SetAllDatasetConnections"},
-		{"POST", "/datasets/{datasetId}/Default.BindToGateway", "Datasets_BindToGateway"},
-		{"GET", "/datasets/{datasetId}/Default.GetBoundGatewayDatasources", "Datasets_GetGatewayDatasources"},
-		{"GET", "/datasets/{datasetId}/Default.DiscoverGateways", "Datasets_DiscoverGateways"},
+		{"POST", "/datasets/{datasetId}/Default.SetAllConnections", "Datasets_SetAllDatasetConnections", "Update the parameters or the data sources (Default.UpdateParameters, Default.UpdateDatasources)."},
+		{"POST", "/datasets/{datasetId}/Default.BindToGateway", "Datasets_BindToGateway", noGateways},
 		{"GET", "/datasets/{datasetId}/queryScaleOut/syncStatus", "Datasets_GetQueryScaleOutSyncStatus"},
 		{"POST", "/datasets/{datasetId}/queryScaleOut/sync", "Datasets_TriggerQueryScaleOutSync"},
 		{"POST", "/groups/{groupId}/datasets/{datasetId}/users", "Datasets_PostDatasetUserInGroup"},
@@ -30,7 +29,6 @@ func unserved() []route {
 		{"PUT", "/datasets/{datasetId}/users", "Datasets_PutDatasetUser"},
 		{"GET", "/datasets/{datasetId}/users", "Datasets_GetDatasetUsers"},
 		{"POST", "/groups/{groupId}/datasets", "Datasets_PostDatasetInGroup"},
-		{"GET", "/groups/{groupId}/datasets/upstreamDataflows", "Datasets_GetDatasetToDataflowsLinksInGroup"},
 		{"PATCH", "/groups/{groupId}/datasets/{datasetId}", "Datasets_UpdateDatasetInGroup"},
 		{"GET", "/groups/{groupId}/datasets/{datasetId}/tables", "Datasets_GetTablesInGroup"},
 		{"PUT", "/groups/{groupId}/datasets/{datasetId}/tables/{tableName}", "Datasets_PutTableInGroup"},
@@ -38,11 +36,8 @@ func unserved() []route {
 		{"DELETE", "/groups/{groupId}/datasets/{datasetId}/tables/{tableName}/rows", "Datasets_DeleteRowsInGroup"},
 		{"GET", "/groups/{groupId}/datasets/{datasetId}/directQueryRefreshSchedule", "Datasets_GetDirectQueryRefreshScheduleInGroup"},
 		{"PATCH", "/groups/{groupId}/datasets/{datasetId}/directQueryRefreshSchedule", "Datasets_UpdateDirectQueryRefreshScheduleInGroup"},
-		{"POST", "/groups/{groupId}/datasets/{datasetId}/Default.SetAllConnections", "Datasets_SetAllDatasetConnectionsInGroup"},
-		{"POST", "/groups/{groupId}/datasets/{datasetId}/Default.BindToGateway", "Datasets_BindToGatewayInGroup"},
-		{"GET", "/groups/{groupId}/datasets/{datasetId}/Default.GetBoundGatewayDatasources", "Datasets_GetGatewayDatasourcesInGroup"},
-		{"GET", "/groups/{groupId}/datasets/{datasetId}/Default.DiscoverGateways", "Datasets_DiscoverGatewaysInGroup"},
-		{"POST", "/groups/{groupId}/datasets/{datasetId}/Default.TakeOver", "Datasets_TakeOverInGroup"},
+		{"POST", "/groups/{groupId}/datasets/{datasetId}/Default.SetAllConnections", "Datasets_SetAllDatasetConnectionsInGroup", "Update the parameters or the data sources (Default.UpdateParameters, Default.UpdateDatasources)."},
+		{"POST", "/groups/{groupId}/datasets/{datasetId}/Default.BindToGateway", "Datasets_BindToGatewayInGroup", noGateways},
 		{"POST", "/groups/{groupId}/datasets/{datasetId}/executeQueries", "Datasets_ExecuteQueriesInGroup"},
 		{"GET", "/groups/{groupId}/datasets/{datasetId}/queryScaleOut/syncStatus", "Datasets_GetQueryScaleOutSyncStatusInGroup"},
 		{"POST", "/groups/{groupId}/datasets/{datasetId}/queryScaleOut/sync", "Datasets_TriggerQueryScaleOutSyncInGroup"},
@@ -56,18 +51,16 @@ func unserved() []route {
 		{"PATCH", "/groups/{groupId}/dataflows/{dataflowId}/refreshSchedule", "Dataflows_UpdateRefreshSchedule"},
 		{"GET", "/groups/{groupId}/dataflows/{dataflowId}/transactions", "Dataflows_GetDataflowTransactions"},
 		{"POST", "/groups/{groupId}/dataflows/transactions/{transactionId}/cancel", "Dataflows_CancelDataflowTransaction"},
-		{"GET", "/gateways", "Gateways_GetGateways"},
-		{"GET", "/gateways/{gatewayId}", "Gateways_GetGateway"},
-		{"GET", "/gateways/{gatewayId}/datasources", "Gateways_GetDatasources"},
-		{"POST", "/gateways/{gatewayId}/datasources", "Gateways_CreateDatasource"},
-		{"GET", "/gateways/{gatewayId}/datasources/{datasourceId}", "Gateways_GetDatasource"},
-		{"DELETE", "/gateways/{gatewayId}/datasources/{datasourceId}", "Gateways_DeleteDatasource"},
-		{"PATCH", "/gateways/{gatewayId}/datasources/{datasourceId}", "Gateways_UpdateDatasource"},
-		{"GET", "/gateways/{gatewayId}/datasources/{datasourceId}/status", "Gateways_GetDatasourceStatus"},
-		{"GET", "/gateways/{gatewayId}/datasources/{datasourceId}/users", "Gateways_GetDatasourceUsers"},
-		{"POST", "/gateways/{gatewayId}/datasources/{datasourceId}/users", "Gateways_AddDatasourceUser"},
-		{"DELETE", "/gateways/{gatewayId}/datasources/{datasourceId}/users/{emailAdress}", "Gateways_DeleteDatasourceUser"},
-		{"PATCH", "/groups/{groupId}", "Groups_UpdateGroup"},
+		{"GET", "/gateways/{gatewayId}", "Gateways_GetGateway", noGateways},
+		{"GET", "/gateways/{gatewayId}/datasources", "Gateways_GetDatasources", noGateways},
+		{"POST", "/gateways/{gatewayId}/datasources", "Gateways_CreateDatasource", noGateways},
+		{"GET", "/gateways/{gatewayId}/datasources/{datasourceId}", "Gateways_GetDatasource", noGateways},
+		{"DELETE", "/gateways/{gatewayId}/datasources/{datasourceId}", "Gateways_DeleteDatasource", noGateways},
+		{"PATCH", "/gateways/{gatewayId}/datasources/{datasourceId}", "Gateways_UpdateDatasource", noGateways},
+		{"GET", "/gateways/{gatewayId}/datasources/{datasourceId}/status", "Gateways_GetDatasourceStatus", noGateways},
+		{"GET", "/gateways/{gatewayId}/datasources/{datasourceId}/users", "Gateways_GetDatasourceUsers", noGateways},
+		{"POST", "/gateways/{gatewayId}/datasources/{datasourceId}/users", "Gateways_AddDatasourceUser", noGateways},
+		{"DELETE", "/gateways/{gatewayId}/datasources/{datasourceId}/users/{emailAdress}", "Gateways_DeleteDatasourceUser", noGateways},
 		{"GET", "/capacities/{capacityId}/Workloads", "Capacities_GetWorkloads"},
 		{"GET", "/capacities/{capacityId}/Workloads/{workloadName}", "Capacities_GetWorkload"},
 		{"PATCH", "/capacities/{capacityId}/Workloads/{workloadName}", "Capacities_PatchWorkload"},
@@ -95,7 +88,11 @@ func unserved() []route {
 		{"GET", "/admin/dataflows/{dataflowId}/users", "Dataflows_GetDataflowUsersAsAdmin"},
 	} {
 		table = append(table, route{method: row[0], pattern: "/v1.0/myorg" + row[1], handle: func(*call) (reply, error) {
-			return reply{}, fault.New(fault.Invalid, codeNotServed, "cannot serve %s %s (Power BI's %s): Freshet does not have it", row[0], row[1], row[2])
+			err := fault.New(fault.Invalid, codeNotServed, "cannot serve %s %s (Power BI's %s): Freshet does not have it", row[0], row[1], row[2])
+			if row[3] != "" {
+				err = err.WithHint("%s", row[3])
+			}
+			return reply{}, err
 		}})
 	}
 	return table

@@ -51,6 +51,13 @@ func (c *Catalog) Item(ctx context.Context, id string) (workspace.Item, error) {
 	return item, failed("read model "+id, err)
 }
 
+// SetOwner makes a principal the owner of an item.
+func (c *Catalog) SetOwner(ctx context.Context, id, principal, name string) error {
+	return c.write(ctx, "take over model "+id, func(ctx context.Context, tx *sql.Tx) error {
+		return changed("model", id)(tx.ExecContext(ctx, `UPDATE items SET owner = ?, configured_by = ? WHERE id = ?`, principal, name, id))
+	})
+}
+
 // DeleteItem removes an item; an unfinished refresh of it is a Conflict.
 func (c *Catalog) DeleteItem(ctx context.Context, id string) error {
 	return c.write(ctx, "delete model "+id, func(ctx context.Context, tx *sql.Tx) error { return deleteItem(ctx, tx, id) })

@@ -17,8 +17,7 @@ func (c *Catalog) CreateWorkspace(ctx context.Context, w workspace.Workspace, gr
 		_, err := tx.ExecContext(ctx, `INSERT INTO workspaces (id, name, name_key, capacity, overflow, personal, created) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 			w.ID, w.Name, key(w.Name), w.Capacity, int(w.Overflow), w.Personal, nanos(w.Created))
 		if taken(err) {
-			return fault.New(fault.Conflict, workspace.CodeWorkspaceExists, "cannot create workspace '%s': there is one of that name", w.Name).
-				WithHint("Choose another name.")
+			return nameTaken("create", w.Name)
 		}
 		if err != nil {
 			return err
@@ -63,6 +62,21 @@ func (c *Catalog) AssignWorkspace(ctx context.Context, id, capacity string) erro
 	return c.write(ctx, "assign workspace "+id, func(ctx context.Context, tx *sql.Tx) error {
 		return changed("workspace", id)(tx.ExecContext(ctx, `UPDATE workspaces SET capacity = ? WHERE id = ?`, capacity, id))
 	})
+}
+
+// RenameWorkspace stores the name of a workspace.
+func (c *Catalog) RenameWorkspace(ctx context.Context, id, name string) error {
+	return c.write(ctx, "rename workspace "+id, func(ctx context.Context, tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE workspaces SET name = ?, name_key = ? WHERE id = ?`, name, key(name), id)
+		if taken(err) {
+			return nameTaken("give a workspace the name of", name)
+		}
+		return changed("workspace", id)(result, err)
+	})
+}
+
+func nameTaken(verb, name string) error {
+	return fault.New(fault.Conflict, workspace.CodeWorkspaceExists, "cannot %s workspace '%s': there is one of that name", verb, name).WithHint("Choose another name.")
 }
 
 // SetOverflow stores what becomes of a standard refresh beyond the queued one.

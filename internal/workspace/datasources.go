@@ -74,7 +74,7 @@ func (s *Service) Sources(ctx context.Context, item Item) ([]Source, error) {
 	return sources, err
 }
 
-// MoveSources gives data sources of a model other details, all that are named or none, for the next refresh. It is Invalid for what no source of the
+// MoveSources gives data sources of a model other details, all that are named or none, for the next refresh. It is Denied to others than the owner, Invalid for what no source of the
 // model is, and where a detail stands in a parameter or is put together by an expression; a Conflict while a refresh is unfinished.
 func (s *Service) MoveSources(ctx context.Context, caller Caller, item Item, moves []Move) error {
 	if len(moves) == 0 {

@@ -59,7 +59,7 @@ func (s *Service) parameters(m *model.Model) []Parameter {
 }
 
 // SetParameters gives parameters of a model other values, all of them or none. The data that is present stays, and the next refresh reads with the
-// new values. It is Invalid when a value is not of its parameter's type, and a Conflict while a refresh is unfinished, which began with the
+// new values. It is Denied to others than the owner, Invalid when a value is not of its parameter's type, and a Conflict while a refresh is unfinished, which began with the
 // values of before.
 func (s *Service) SetParameters(ctx context.Context, caller Caller, item Item, values []ParameterValue) error {
 	if len(values) == 0 || len(values) > maxParameters {
@@ -98,6 +98,9 @@ func (s *Service) override(ctx context.Context, caller Caller, id string, change
 	for try := 1; ; try++ {
 		item, err := s.repository.Item(ctx, id)
 		if err != nil {
+			return err
+		}
+		if err := s.Owned(caller, item); err != nil {
 			return err
 		}
 		present, err := s.deployed(ctx, item)

@@ -16,6 +16,8 @@ type Repository interface {
 	Workspaces(ctx context.Context) ([]Workspace, error)
 	Workspace(ctx context.Context, id string) (Workspace, error)
 	AssignWorkspace(ctx context.Context, id, capacity string) error
+	// RenameWorkspace is a Conflict when the name is taken.
+	RenameWorkspace(ctx context.Context, id, name string) error
 	SetOverflow(ctx context.Context, id string, overflow Overflow) error
 	// DeleteWorkspace removes it with its items; an unfinished refresh in it is a Conflict.
 	DeleteWorkspace(ctx context.Context, id string) error
@@ -28,6 +30,8 @@ type Repository interface {
 	// Items lists the items of one workspace, or with "" of all, by workspace and name.
 	Items(ctx context.Context, workspaceID string) ([]Item, error)
 	Item(ctx context.Context, id string) (Item, error)
+	// SetOwner makes a principal the owner of an item.
+	SetOwner(ctx context.Context, id, principal, name string) error
 	// DeleteItem removes an item; an unfinished refresh of it is a Conflict.
 	DeleteItem(ctx context.Context, id string) error
 	// Definition returns one revision of a definition; 0 is the current one.

@@ -247,6 +247,21 @@ func (s *Service) Assign(ctx context.Context, caller Caller, ref, capacity strin
 	return workspace, s.repository.AssignWorkspace(ctx, workspace.ID, capacity)
 }
 
+// Rename gives a workspace another name. It needs Admin; a name that is taken, in any letter case, is a Conflict.
+func (s *Service) Rename(ctx context.Context, caller Caller, ref, name string) (Workspace, error) {
+	workspace, err := s.Get(ctx, caller, Admin, ref)
+	if err != nil {
+		return Workspace{}, err
+	}
+	if workspace.Name, err = checkName("workspace", name); err != nil {
+		return Workspace{}, err
+	}
+	if workspace.Personal != "" || model.EqualNames(workspace.Name, MyWorkspaceName) {
+		return Workspace{}, fault.New(fault.Invalid, codeInvalid, "cannot give a workspace the name '%s', or '%s' another one", workspace.Name, MyWorkspaceName)
+	}
+	return workspace, s.repository.RenameWorkspace(ctx, workspace.ID, workspace.Name)
+}
+
 // SetOverflow says what becomes of standard refreshes beyond the queued one. It needs Admin.
 func (s *Service) SetOverflow(ctx context.Context, caller Caller, ref string, overflow Overflow) (Workspace, error) {
 	workspace, err := s.Get(ctx, caller, Admin, ref)

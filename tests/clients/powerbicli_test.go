@@ -10,7 +10,7 @@ import (
 )
 
 // TestPowerBICLI walks through the work of a day with the Power BI CLI of npm: as a service principal it signs in, finds workspace and model by
-// name, starts a refresh, follows it in the history, cancels one, sets a schedule, and lists dataflows. R3, R4, R24, R28, R30, R37, C1
+// name, starts a refresh, follows it in the history, cancels one, takes a model over and sets its schedule, and lists dataflows. R3, R4, R24, R28, R30, R37, C1
 func TestPowerBICLI(t *testing.T) {
 	client := os.Getenv("FRESHET_TEST_POWERBI_CLI")
 	if client == "" {
@@ -67,7 +67,17 @@ func TestPowerBICLI(t *testing.T) {
 		t.Fatalf("detail %+v", detail)
 	}
 
-	cli("dataset", "refresh", "update", "-w", "Sales", "-d", "Orders", "--refresh-schedule", `{"value":{"days":["Monday"],"times":["07:00"],"enabled":true,"localTimeZoneId":"Romance Standard Time"}}`)
+	var sources []powerbi.Datasource
+	if decoded(&sources, "dataset", "datasource", "list", "-w", "Sales", "-d", "Orders"); len(sources) != 1 || sources[0].DatasourceType != "File" {
+		t.Fatalf("data sources %+v", sources)
+	}
+	// The machine's owner has deployed the model, and only the owner of a model sets its schedule.
+	weekly := []string{"dataset", "refresh", "update", "-w", "Sales", "-d", "Orders", "--refresh-schedule"}
+	if out, err := h.run(t, home, client, append(weekly, `{"value":{"enabled":true}}`)...); err == nil || !strings.Contains(err.Error(), "only its owner may") {
+		t.Fatalf("a schedule of another's model: %s, %v", out, err)
+	}
+	cli("dataset", "set-owner", "-w", "Sales", "-d", "Orders")
+	cli(append(weekly, `{"value":{"days":["Monday"],"times":["07:00"],"enabled":true,"localTimeZoneId":"Romance Standard Time"}}`)...)
 	var schedule powerbi.RefreshSchedule
 	decoded(&schedule, "dataset", "refresh", "show", "-w", "Sales", "-d", "Orders")
 	if !schedule.Enabled || strings.Join(schedule.Days, " ") != "Monday" || strings.Join(schedule.Times, " ") != "07:00" || schedule.LocalTimeZoneID != "Romance Standard Time" {
