@@ -436,6 +436,12 @@ Generated from the table of routes by ` + "`go generate ./internal/api`" + `; do
 			fmt.Fprintf(&out, "| %s | %s `%s` | %s | %s | %s | %s | %s |\n", name, r.method, r.pattern, right(r), takes(r), replies(r), summary, differs)
 		}
 	}
+	out.WriteString("\n## Not served\n\nThese operations of Power BI's on models, dataflows, workspaces, gateways and capacities answer 501 with their name. Those of other things (reports, dashboards, imports …) are 404.\n\n")
+	names := map[string]bool{}
+	for _, row := range unservedRows() {
+		names[strings.TrimSuffix(row[2], "InGroup")] = true
+	}
+	out.WriteString(strings.Join(slices.Sorted(maps.Keys(names)), ", ") + ".\n")
 	return out.Bytes()
 }
 

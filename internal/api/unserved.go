@@ -2,13 +2,12 @@ package api
 
 import "freshet.dev/internal/fault"
 
-// unserved lists the routes of Power BI, as far as they concern models, dataflows, workspaces, gateways and capacities, that Freshet does
+// unservedRows lists the routes of Power BI, as far as they concern models, dataflows, workspaces, gateways and capacities, that Freshet does
 // not have: method, path below /v1.0/myorg, the operation's name in Power BI's reference, and what to do. A caller is told that name instead of a 404
 // that could be taken for a missing item.
-func unserved() []route {
+func unservedRows() [][4]string {
 	const noGateways = "There are no gateways: the server reaches all sources itself, as dataSources of its configuration say."
-	var table []route
-	for _, row := range [...][4]string{
+	return [][4]string{
 		{"POST", "/datasets", "Datasets_PostDataset"},
 		{"PATCH", "/datasets/{datasetId}", "Datasets_UpdateDataset"},
 		{"POST", "/datasets/{datasetId}/executeQueries", "Datasets_ExecuteQueries"},
@@ -86,7 +85,13 @@ func unserved() []route {
 		{"GET", "/admin/dataflows/{dataflowId}/export", "Dataflows_ExportDataflowAsAdmin"},
 		{"GET", "/admin/dataflows/{dataflowId}/datasources", "Dataflows_GetDataflowDatasourcesAsAdmin"},
 		{"GET", "/admin/dataflows/{dataflowId}/users", "Dataflows_GetDataflowUsersAsAdmin"},
-	} {
+	}
+}
+
+// unserved are their rows in the table.
+func unserved() []route {
+	var table []route
+	for _, row := range unservedRows() {
 		table = append(table, route{method: row[0], pattern: "/v1.0/myorg" + row[1], handle: func(*call) (reply, error) {
 			err := fault.New(fault.Invalid, codeNotServed, "cannot serve %s %s (Power BI's %s): Freshet does not have it", row[0], row[1], row[2])
 			if row[3] != "" {

@@ -158,7 +158,11 @@ func (s *Server) listenTLS() error {
 	if s.config.TLSListen == "" {
 		return nil
 	}
-	settings := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	settings := &tls.Config{
+		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		// There are clients that take the first piece of an answer for the whole, such as a token: pieces are not made smaller than need be.
+		DynamicRecordSizingDisabled: true,
+	}
 	if s.config.TLS.Certificate != "" {
 		pair, err := tls.LoadX509KeyPair(s.config.TLS.Certificate, s.config.TLS.Key)
 		if err != nil {
