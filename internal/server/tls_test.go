@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +35,30 @@ func trusting(t *testing.T, caFile, address string) *http.Client {
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
+}
+
+// A client of the Power BI command line takes the first piece of an answer that comes for the whole. A short answer comes in one.
+func TestTLSAnswersInOnePiece(t *testing.T) {
+	r := start(t, t.TempDir(), t.TempDir(), func(c *Config) { c.TLSListen = "127.0.0.1:0" })
+	content, err := os.ReadFile(r.server.Address().CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(content)
+	conn, err := tls.Dial("tcp", r.server.Address().TLS, &tls.Config{RootCAs: pool, ServerName: "login.microsoftonline.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET /contoso.example/v2.0/.well-known/openid-configuration HTTP/1.1\r\nHost: login.microsoftonline.com\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	piece := make([]byte, 64<<10)
+	n, err := conn.Read(piece)
+	if err != nil || n < 1300 || !strings.HasSuffix(strings.TrimSpace(string(piece[:n])), "}") {
+		t.Errorf("the first piece, of %d bytes, %v, ends in %.40q", n, err, piece[max(0, n-40):n])
+	}
 }
 
 func TestTLS(t *testing.T) {
