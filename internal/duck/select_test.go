@@ -509,3 +509,24 @@ func FuzzSelect(f *testing.F) {
 		}
 	})
 }
+
+// What a query reads is known before it runs; what is refused is refused then.
+func TestSelectReads(t *testing.T) {
+	w := newWorld(t)
+	for sql, want := range map[string]string{
+		`SELECT 1`:           "",
+		`FROM "dim product"`: "Dim Product",
+		`WITH half AS (SELECT * FROM Empty) SELECT * FROM half, (SELECT count(*) FROM "it's ""odd"".csv")`: `Empty, it's "odd".csv`,
+	} {
+		names, err := w.door.Reads(t.Context(), sql)
+		slices.Sort(names)
+		if got := strings.Join(slices.Compact(names), ", "); got != want || err != nil {
+			t.Errorf("%s reads %s, %v", sql, got, err)
+		}
+	}
+	for _, sql := range []string{"SELECT * FROM Calculated", "DROP TABLE Empty", "SELECT * FROM nowhere"} {
+		if _, err := w.door.Reads(t.Context(), sql); err == nil {
+			t.Errorf("%s is not refused", sql)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/mashup"
 	"freshet.dev/internal/model"
+	"freshet.dev/internal/policy"
 	"freshet.dev/internal/source"
 	"freshet.dev/internal/store"
 )
@@ -161,6 +162,9 @@ func (r *reading) env(memory rowMemory) *mashup.Env {
 		DiskRoom: memory.room, TempDir: memory.tempDir}
 }
 
+// mostPolled is how long the value of a polling expression may be: it is kept with each partition of each version.
+const mostPolled = 4096
+
 // poll evaluates the polling expression of a policy's partition.
 func (r *reading) poll(ctx context.Context, table *model.Table, partition *model.Partition, memory rowMemory) (string, error) {
 	bind, err := bindings(partition)
@@ -171,7 +175,12 @@ func (r *reading) poll(ctx context.Context, table *model.Table, partition *model
 	if err != nil {
 		return "", err
 	}
-	return document.Value(ctx, r.env(memory), table.RefreshPolicy.PollingExpression, bind)
+	value, err := document.Value(ctx, r.env(memory), table.RefreshPolicy.PollingExpression, bind)
+	if len(value) > mostPolled {
+		return "", fault.New(fault.Invalid, policy.CodeInvalid, "cannot keep the value of the polling expression: it is %d bytes long, of %d at the most", len(value), mostPolled).
+			WithHint("Let it give a date or a number, such as the last change.")
+	}
+	return value, err
 }
 
 // relation evaluates a partition's source to a plan of reading.

@@ -113,6 +113,47 @@ func TestPolicyMerges(t *testing.T) {
 	})
 }
 
+// TestPolicyTypes: what each type reads of a table whose newest day and whose history were cleared, with its policy applied and without (R13, R18–R23).
+func TestPolicyTypes(t *testing.T) {
+	for _, tt := range []struct {
+		params string // type, and - for applyRefreshPolicy false
+		reads  string
+		after  string // partitions
+	}{
+		{"full", "2024Q103 2024Q204", "2023(NoData) 2024Q101(NoData) 2024Q102 2024Q103 2024Q204"},
+		{"dataOnly", "2024Q103 2024Q204", "2023(NoData) 2024Q101(NoData) 2024Q102 2024Q103 2024Q204"},
+		{"automatic", "2024Q103 2024Q204", "2023(NoData) 2024Q101(NoData) 2024Q102 2024Q103 2024Q204"},
+		{"clearValues", "", "2023(NoData) 2024Q101(NoData) 2024Q102(NoData) 2024Q103(NoData)"},
+		{"calculate", "", "2023(NoData) 2024Q101(NoData) 2024Q102 2024Q103(NoData)"},
+		{"defragment", "", "2023(NoData) 2024Q101(NoData) 2024Q102 2024Q103(NoData)"},
+		{"full -", "2023 2024Q101 2024Q102 2024Q103", "2023 2024Q101 2024Q102 2024Q103"},
+		{"dataOnly -", "2023 2024Q101 2024Q102 2024Q103", "2023 2024Q101 2024Q102 2024Q103"},
+		{"automatic -", "2023 2024Q101 2024Q103", "2023 2024Q101 2024Q102 2024Q103"},
+		{"calculate -", "", "2023(NoData) 2024Q101(NoData) 2024Q102 2024Q103(NoData)"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, policied(func(p *model.RefreshPolicy) { p.IncrementalGranularity = "month" }))
+			b.refresh(on("2024-03-15"), refresh.Completed)
+			var cleared []refresh.Object
+			for _, name := range []string{"2023", "2024Q101", "2024Q103"} {
+				cleared = append(cleared, refresh.Object{Table: "Sales", Partition: name})
+			}
+			b.refresh(refresh.Params{Type: ptr("clearValues"), Objects: cleared}, refresh.Completed)
+			b.loaded()
+			kind, without := strings.CutSuffix(tt.params, " -")
+			params := refresh.Params{Type: &kind, EffectiveDate: ptr("2024-04-15"), MaxParallelism: ptr(int64(1)), ApplyRefreshPolicy: ptr(!without)}
+			operation := b.refresh(params, refresh.Completed)
+			if reads := strings.Join(b.loaded(), " "); reads != tt.reads || b.partitions() != tt.after {
+				t.Errorf("%s reads %s and leaves %s", tt.params, reads, b.partitions())
+			}
+			warned := slices.ContainsFunc(b.detail(operation.ID).Messages, func(m refresh.Message) bool { return m.Code == refresh.CodeHistoryEmpty })
+			if applied := !without && tt.reads != ""; warned != applied {
+				t.Errorf("%s: a warning of empty history: %v", tt.params, warned)
+			}
+		})
+	}
+}
+
 // TestPolicyIsAtomic: a refresh that fails leaves partitions and rows as they were; a retry reads only what failed.
 func TestPolicyIsAtomic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

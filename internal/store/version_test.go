@@ -120,3 +120,68 @@ func TestFingerprint(t *testing.T) {
 		}
 	}
 }
+
+// The fingerprint of a policy's partition says nothing of its range, nor of what the parameters are in the definition.
+func TestFingerprintOfPolicies(t *testing.T) {
+	build := func(change func(*model.Model, *model.Partition)) string {
+		m := &model.Model{
+			Tables:      []*model.Table{{Name: "Sales", RefreshPolicy: &model.RefreshPolicy{SourceExpression: "Between(RangeStart, RangeEnd)", RollingWindowPeriods: 3}}},
+			Expressions: []*model.Expression{{Name: "RangeStart", Text: "1"}, {Name: "RangeEnd", Text: "2"}, {Name: "Between", Text: "(a, b) => a"}},
+		}
+		partition := &model.Partition{Name: "2024", Source: model.PartitionSource{Type: model.PolicyRangePartition, Start: "2024-01-01", End: "2025-01-01"}}
+		change(m, partition)
+		return Fingerprint(m, m.Tables[0], partition)
+	}
+	base := build(func(*model.Model, *model.Partition) {})
+	for name, change := range map[string]func(*model.Model, *model.Partition){
+		"the range":          func(_ *model.Model, p *model.Partition) { p.Source.Start, p.Source.End = "2023-01-01", "2024-01-01" },
+		"the granularity":    func(_ *model.Model, p *model.Partition) { p.Source.Granularity = "month" },
+		"Desktop's range":    func(m *model.Model, _ *model.Partition) { m.Expressions[0].Text = "3" },
+		"the window":         func(m *model.Model, _ *model.Partition) { m.Tables[0].RefreshPolicy.RollingWindowPeriods = 5 },
+		"the polling":        func(m *model.Model, _ *model.Partition) { m.Tables[0].RefreshPolicy.PollingExpression = "1" },
+		"Desktop's ordinary": func(m *model.Model, _ *model.Partition) { m.Tables[0].Partitions = []*model.Partition{{Name: "Sales"}} },
+	} {
+		if build(change) != base {
+			t.Errorf("%s changes the fingerprint", name)
+		}
+	}
+	for name, change := range map[string]func(*model.Model, *model.Partition){
+		"the source expression": func(m *model.Model, _ *model.Partition) { m.Tables[0].RefreshPolicy.SourceExpression += " " },
+		"what it uses":          func(m *model.Model, _ *model.Partition) { m.Expressions[2].Text = "(a, b) => b" },
+		"the mode":              func(_ *model.Model, p *model.Partition) { p.Mode = "directQuery" },
+	} {
+		if build(change) == base {
+			t.Errorf("%s does not change the fingerprint", name)
+		}
+	}
+}
+
+// A version's partitions are those that a policy made, by their ranges; the definition's where it made none, or there is none any more.
+func TestPartitioned(t *testing.T) {
+	definition := func(policy *model.RefreshPolicy) *model.Model {
+		return &model.Model{Tables: []*model.Table{{Name: "Sales", RefreshPolicy: policy, Partitions: []*model.Partition{{Name: "Sales"}}}, {Name: "Date", Partitions: []*model.Partition{{Name: "Date"}}}}}
+	}
+	names := func(m *model.Model) (all string) {
+		for _, table := range m.Tables {
+			for _, partition := range table.Partitions {
+				all += table.Name + "/" + partition.Name + " " + partition.Mode + ", "
+			}
+		}
+		return all
+	}
+	version := Version{Parts: []Part{{Table: "Date", Partition: "Date"}, {Table: "SALES", Partition: "2025", Start: "2025-01-01", End: "2026-01-01"},
+		{Table: "Sales", Partition: "Live", Start: "2026-01-01"}, {Table: "Sales", Partition: "2024", Start: "2024-01-01", End: "2025-01-01"}}}
+	m := definition(&model.RefreshPolicy{})
+	if got := names(version.Partitioned(m)); got != "Sales/2024 import, Sales/2025 import, Sales/Live directQuery, Date/Date , " {
+		t.Error(got)
+	}
+	if got := names(m); got != "Sales/Sales , Date/Date , " {
+		t.Errorf("the definition became %s", got)
+	}
+	if got := names(version.Partitioned(definition(nil))); got != "Sales/Sales , Date/Date , " {
+		t.Errorf("without a policy: %s", got)
+	}
+	if got := (Version{}).Partitioned(m); got != m {
+		t.Error("a version without such partitions shares the definition")
+	}
+}

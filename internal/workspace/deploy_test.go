@@ -6,12 +6,15 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
 	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/store"
 	"freshet.dev/internal/workspace"
 )
 
@@ -398,5 +401,65 @@ func TestDesktopsOwnFilesAreLeftOut(t *testing.T) {
 	b.must(err)
 	if len(export.Files) != 1 {
 		t.Errorf("stored %v", export.Files)
+	}
+}
+
+// F1: the partitions that a refresh policy has made stay over a redeployment that would read their rows in the same way.
+func TestF1RedeployKeepsPolicyPartitions(t *testing.T) {
+	policy := `
+	refreshPolicy
+		policyType: basic
+		rollingWindowGranularity: year
+		rollingWindowPeriods: 1
+		incrementalGranularity: month
+		incrementalPeriods: 1
+		sourceExpression = Table.SelectRows(Base, each [Day] >= RangeStart and [Day] < RangeEnd)
+
+	partition Sales = m
+		mode: import
+		source = Table.SelectRows(Base, each [Day] >= RangeStart and [Day] < RangeEnd)
+`
+	range1 := "expression RangeStart = #datetime(2024, 1, 1, 0, 0, 0)\n\nexpression RangeEnd = #datetime(2024, 2, 1, 0, 0, 0)\n\nexpression Other = 1\n"
+	first := []string{"\n\tpartition 2024 = m\n\t\tmode: import\n\t\tsource = Table.SelectRows(Base, each [Day] < #date(2025, 1, 1))\n", policy,
+		"\n\tpartition 2025 = m\n\t\tmode: import\n\t\tsource = #table({\"Amount\", \"Day\"}, {})\n", "", "expression Other = 1\n", range1}
+	made := func(b *bench, item workspace.Item) {
+		definition, err := b.catalog.RefreshDefinition(b.ctx, item.ID)
+		b.must(err)
+		var change store.Change
+		for name, border := range map[string][2]string{"2024": {"2024-01-01", "2025-01-01"}, "2025Q101": {"2025-01-01", "2025-02-01"}} {
+			partition := &model.Partition{Name: name, Mode: "import", Source: model.PartitionSource{Type: model.PolicyRangePartition, Start: border[0], End: border[1]}}
+			change.Put = append(change.Put, store.Part{Table: "Sales", Partition: name, State: store.Ready, Start: border[0], End: border[1],
+				Fingerprint: store.Fingerprint(definition.Model, definition.Model.Table("Sales"), partition),
+				Files:       []store.File{{ID: "file-" + name, Rows: 7, Bytes: 1, SHA256: "00", Start: border[0], End: border[1]}}})
+		}
+		change.Remove = []store.Key{{Table: "Sales", Partition: "Sales"}}
+		b.commit(item, change)
+	}
+	for _, tt := range []struct {
+		name    string
+		edits   []string
+		changes string
+	}{
+		{"the window, the order, Desktop's parameters", []string{"rollingWindowPeriods: 1", "rollingWindowPeriods: 3", "#datetime(2024, 1, 1", "#datetime(2023, 1, 1", "measure Total", "measure Sum"},
+			"Sales/2024 kept 7\nSales/2025Q101 kept 7\nLive/Live kept 0\nDates/Dates emptied 0: what it is calculated from has changed"},
+		{"the source expression", []string{"sourceExpression = Table.SelectRows(Base,", "sourceExpression = Table.SelectRows(Table.Buffer(Base),"},
+			"Sales/Sales added 0\nLive/Live kept 0\n" +
+				"Sales/2024 removed 7: what the policy's partitions are read by has changed; the next refresh that applies the policy makes them anew\n" +
+				"Sales/2025Q101 removed 7: what the policy's partitions are read by has changed; the next refresh that applies the policy makes them anew\n" +
+				"Dates/Dates emptied 0: what it is calculated from has changed"},
+		{"a shared expression that it uses", []string{`"/srv" meta`, `"/data" meta`},
+			"Sales/Sales added 0\nLive/Live emptied 0: a shared expression, data source or setting that it uses has changed\n" +
+				"Sales/2024 removed 7: what the policy's partitions are read by has changed; the next refresh that applies the policy makes them anew\n" +
+				"Sales/2025Q101 removed 7: what the policy's partitions are read by has changed; the next refresh that applies the policy makes them anew\n" +
+				"Dates/Dates emptied 0: what it is calculated from has changed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t)
+			b.create(ana, "Sales")
+			item := b.deploy(ana, "Sales", "Retail", retail(t, first...)).Item
+			made(b, item)
+			again := b.deploy(ana, "Sales", "Retail", retail(t, append(slices.Clone(first), tt.edits...)...))
+			same(t, changes(again), tt.changes)
+		})
 	}
 }

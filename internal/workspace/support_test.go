@@ -95,6 +95,14 @@ func (b *bench) load(item workspace.Item, rows int64, names ...string) {
 		loaded.Files = []store.File{{ID: fmt.Sprintf("file-%d-%s", version.Number, name), Rows: rows, Bytes: 10, SHA256: "00"}}
 		change.Put = append(change.Put, loaded)
 	}
+	b.commit(item, change)
+}
+
+// commit makes a change of the model's data visible.
+func (b *bench) commit(item workspace.Item, change store.Change) {
+	b.t.Helper()
+	version, err := b.catalog.CurrentVersion(b.ctx, item.ID)
+	b.must(err)
 	lease := b.begin(item)
 	for _, to := range []refresh.State{refresh.Running, refresh.Committing} {
 		op, err := b.catalog.Get(b.ctx, lease.Operation)
