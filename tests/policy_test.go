@@ -127,7 +127,7 @@ func TestPolicyModel(t *testing.T) {
 		t.Errorf("rows %s\n%s", got, notes(detail, "FactEvents_Policy"))
 	}
 	if text := fmt.Sprint(detail.Messages); !strings.Contains(text, "Calculated table 'DateTableTemplate_5441359f-182c-48f4-b11b-e08d7766b09f' was not calculated: its state is CalculationNeeded") ||
-		!strings.Contains(text, "The refresh policy of table 'FactEvents_Policy' on 2026-02-07: 39 partitions to read") {
+		!strings.Contains(text, "The refresh policy of table 'FactEvents_Policy' on 2026-02-07: 39 partitions to read where their polls tell of a change") {
 		t.Errorf("messages: %s", text)
 	}
 	// The next day only the new one is read: the others' polls say what they said.
@@ -331,5 +331,50 @@ func TestPolicyHybrid(t *testing.T) {
 	}
 	if got := h.values(t, ref, "SELECT id FROM Other"); got != "7" {
 		t.Errorf("Other has %s", got)
+	}
+}
+
+// TestPolicyPollsAtTheSource: a poll asks the source for one value within the partition's range, and a partition whose value is the same is not read. What
+// changes within a value is not seen, as the documents say.
+func TestPolicyPollsAtTheSource(t *testing.T) {
+	p := newPostgres(t, "CREATE TABLE polled (id bigint, day timestamp, amount numeric(19,4), changed timestamp)",
+		"INSERT INTO polled SELECT n, timestamp '2024-01-01' + n * interval '1 day', n, '2024-01-01' FROM generate_series(0, 120) n")
+	p.listen(t)
+	h := startHost(t, configured(t, p.source()))
+	table := p.policyTable("Polled", "polled", object{"rollingWindowGranularity": "month", "rollingWindowPeriods": 3, "incrementalGranularity": "month", "incrementalPeriods": 3,
+		"pollingExpression": "let Last = List.Max(Polled[changed]) in if Last = null then #datetime(1901, 1, 1, 0, 0, 0) else Last"})
+	ref := h.deploy(t, "Polled", bimOf(t, "Polled", object{"expressions": rangeParameters, "tables": []object{table}}))
+	_, position := p.asked(t, "polled", 0)
+	h.completed(t, ref, `{"type":"full","effectiveDate":"2024-04-10"}`)
+	asked, position := p.asked(t, "polled", position)
+	polls, loads := 0, 0
+	for _, statement := range asked {
+		if strings.Contains(statement, `"amount"`) {
+			loads++
+		} else if strings.Contains(statement, `MAX("c0") AS "changed"`) && strings.Contains(statement, `"day" >= TIMESTAMP`) {
+			polls++
+		}
+	}
+	if polls != 4 || loads != 4 {
+		t.Errorf("%d polls and %d loads: %q", polls, loads, asked)
+	}
+	p.run(t, "UPDATE polled SET amount = -1, changed = '2024-05-01' WHERE day = '2024-03-03'")
+	p.run(t, "UPDATE polled SET amount = -2 WHERE day = '2024-04-04'") // and nobody tells
+	h.completed(t, ref, `{"type":"full","effectiveDate":"2024-04-11"}`)
+	asked, _ = p.asked(t, "polled", position)
+	loads = 0
+	for _, statement := range asked {
+		if strings.Contains(statement, `"amount"`) {
+			loads++
+			if !strings.Contains(statement, "'2024-03-01 00:00:00'") {
+				t.Errorf("loaded by %s", statement)
+			}
+		}
+	}
+	if loads != 1 || len(asked) != 4 {
+		t.Errorf("asked %q", asked)
+	}
+	if got := h.values(t, ref, "SELECT min(amount), max(id), count(*) FROM Polled"); got != "-1.0000|120|121" {
+		t.Errorf("rows %s", got)
 	}
 }

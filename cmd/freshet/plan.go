@@ -61,7 +61,10 @@ func (a *app) printPlanned(partitions []powerbi.PlannedPartition) {
 		name = fmt.Sprintf("%s … %s (%d)", name, printable(last.Partition), n)
 	}
 	fmt.Fprintf(a.out, "%s: %s / %s", action, printable(first.Table), name)
-	if first.Start != "" {
+	switch {
+	case first.Start != "" && last.End == "":
+		fmt.Fprintf(a.out, ", from %s on", first.Start)
+	case first.Start != "":
 		fmt.Fprintf(a.out, ", %s to %s", first.Start, last.End)
 	}
 	if n := len(first.Takes); n > 0 {
@@ -75,7 +78,11 @@ func (a *app) printPlanned(partitions []powerbi.PlannedPartition) {
 		fmt.Fprintf(a.out, "  error: %s\n", printable(first.Error))
 	}
 	for _, statement := range last.Statements {
-		fmt.Fprintf(a.out, "  to %s:\n    %s\n", statement.To, strings.ReplaceAll(statement.Text, "\n", "\n    "))
+		of := ""
+		if len(partitions) > 1 {
+			of = "the last "
+		}
+		fmt.Fprintf(a.out, "  %sto %s:\n    %s\n", of, statement.To, strings.ReplaceAll(statement.Text, "\n", "\n    "))
 	}
 	if first.Breaks != "" {
 		fmt.Fprintf(a.out, "  folding ends at %s: %s\n", first.Breaks, first.Why)

@@ -2,7 +2,9 @@ package mashup
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -157,6 +159,34 @@ func TestRowCountFolds(t *testing.T) {
 	for _, rowsOnly := range []bool{false, true} {
 		if got := b.rows(r, rowsOnly); len(got) != 1 || got[0] != "96|6|5" {
 			t.Errorf("got %q", got)
+		}
+	}
+}
+
+// TestExtremesFold: the least and the greatest cell of a column are asked of the database where that has their order, and are what they are by rows.
+func TestExtremesFold(t *testing.T) {
+	b, source := postgresBench(t, factsTable, factsRows)
+	for _, c := range []struct {
+		call, table, column string
+		folds               bool
+	}{
+		{"List.Max(%s)", "S", "at", true}, {"List.Min(%s)", "S", "at", true}, {"List.Max(%s)", "S", "day", true}, {"List.Min(%s)", "S", "big", true},
+		{"List.Max(%s)", "S", "price", false}, {"List.Max(%s)", "S", "wide", false}, // numeric may be NaN
+		{"List.Max(%s)", "Table.SelectRows(S, each [at] >= #datetime(2024, 1, 5, 0, 0, 0) and [at] < #datetime(2024, 1, 6, 0, 0, 0))", "at", true},
+		{"List.Max(%s)", "Table.SelectRows(S, each [id] > 1000)", "at", true},
+		{"List.Max(%s, #datetime(1901, 1, 1, 0, 0, 0))", "Table.SelectRows(S, each [id] > 1000)", "at", true},
+		{"List.Max(%s)", `Table.FirstN(Table.Sort(S, "id"), 7)`, "big", true},
+		{"List.Max(%s, null, (a, b) => -Value.Compare(a, b))", "S", "at", true}, {"List.Min(%s, null, null, true)", "S", "day", true}, // the column would, the call does not
+		{"List.Max(%s)", "S", "name", false}, {"List.Max(%s)", "S", "ratio", false}, {"List.Min(%s)", "S", "flag", false},
+	} {
+		text := fmt.Sprintf(c.call, "("+c.table+")["+c.column+"]")
+		r := b.relation("let S = " + source + " in #table(type table [v = text], {{Text.From(" + text + ")}})")
+		if folded, byRows := b.rows(r, false), b.rows(r, true); !slices.Equal(folded, byRows) || len(folded) != 1 {
+			t.Errorf("%s folded is %q, by rows %q", text, folded, byRows)
+		}
+		column := b.relation("let S = " + source + " in Table.SelectColumns(" + c.table + `, {"` + c.column + `"})`)
+		if _, folds, err := extremeCell(column.session.begin(context.Background()), column.plan, 1); folds != c.folds || err != nil {
+			t.Errorf("%s folds: %v, %v", text, folds, err)
 		}
 	}
 }

@@ -497,6 +497,33 @@ func (countAll) fold(_ *folding, _ *step, in []*query) (*query, error) {
 	return q, nil
 }
 
+// extremeOf is List.Max or List.Min of a table's one column as a table of one row. It is only ever folded.
+type extremeOf struct{ sign int }
+
+func (extremeOf) begin(*evaluation, *step) (rows, error) { return nil, errByRows }
+
+func (op extremeOf) fold(f *folding, _ *step, in []*query) (*query, error) {
+	if in[0].mayFail() {
+		return nil, refuse("an error in a row would count")
+	}
+	q := in[0].nested("t", "c")
+	cell := q.cols[0]
+	if !hasOrder(cell) {
+		return nil, refuse("its order has no exact form in SQL")
+	}
+	form := f.rules.aggregates["List.Max"]
+	if op.sign < 0 {
+		form = f.rules.aggregates["List.Min"]
+	}
+	q.cols = []*sqlExpr{{kind: cell.kind, precision: cell.precision, scale: cell.scale, form: form, args: []*sqlExpr{cell}}}
+	return q, nil
+}
+
+// hasOrder tells whether MIN and MAX of a cell are those of the language.
+func hasOrder(cell *sqlExpr) bool {
+	return cell.kind == sqlInt || cell.kind == sqlDate || cell.kind == sqlDateTime || cell.kind == sqlDecimal && !cell.nan
+}
+
 // aggregate folds each List.Sum([A]) and its like.
 func (f *folding) aggregate(q *query, a aggregate, fields []fieldType) (*sqlExpr, error) {
 	no := refuse("the aggregation of '%s' has no exact form in SQL", a.name)
@@ -537,7 +564,7 @@ func (f *folding) aggregate(q *query, a aggregate, fields []fieldType) (*sqlExpr
 	case called.name == "List.Sum" && cell.kind == sqlDecimal && !cell.nan && cell.scale <= 10:
 		e.precision = 38
 		e.form = "CAST(" + form + " AS DECIMAL(38," + itoa(int(cell.scale)) + "))"
-	case called.name != "List.Sum" && (cell.kind == sqlInt || cell.kind == sqlDate || cell.kind == sqlDateTime || cell.kind == sqlDecimal && !cell.nan):
+	case called.name != "List.Sum" && hasOrder(cell):
 	default:
 		return nil, no
 	}

@@ -469,9 +469,9 @@ func mean(xs []float64) float64 {
 	return total / float64(len(xs))
 }
 
-// extreme finds the least or greatest item.
+// extreme finds the least or greatest item: that of a column in its database, where the column folds there.
 func extreme(signature string, sign int) entry {
-	return gatheredEntry(signature, func(ev *evaluation, args []Value) (gatherer, error) {
+	gathered := gatheredEntry(signature, func(ev *evaluation, args []Value) (gatherer, error) {
 		by, err := orderingsOf(ev, args[1])
 		if err != nil {
 			return nil, err
@@ -479,6 +479,37 @@ func extreme(signature string, sign int) entry {
 		nulls := args[2]
 		return &outmost{by: by, nulls: !isNull(nulls) && flag(nulls), sign: sign, fallback: args[0]}, nil
 	})
+	return entry{signature: signature, body: func(ev *evaluation, args []Value) (Value, error) {
+		l, fallback := args[0].(*list), args[1]
+		if l.cells == nil || len(l.items) > 0 || !isNull(args[2]) || !isNull(args[3]) {
+			return gathered.body(ev, args)
+		}
+		found, ok, err := extremeCell(ev, l.cells.plan, sign)
+		switch {
+		case err != nil:
+			return nil, err
+		case !ok:
+			return gathered.body(ev, args)
+		case isNull(found):
+			return fallback, nil
+		}
+		return found, nil
+	}}
+}
+
+// extremeCell asks a database for the least or greatest cell of a table of one column; ok is false where that does not fold.
+func extremeCell(ev *evaluation, s *step, sign int) (found Value, ok bool, err error) {
+	opened, ok, err := openFolded(ev, &step{name: "List.Max", in: []*step{s}, cols: s.cols, op: extremeOf{sign}})
+	if !ok || err != nil {
+		return nil, false, err
+	}
+	defer opened.close()
+	cells, ok, err := opened.next(ev)
+	if !ok || err != nil {
+		return nil, false, err
+	}
+	found, err = force(ev, cells[0])
+	return found, true, err
 }
 
 type outmost struct {

@@ -87,7 +87,9 @@ func columnList(ev *evaluation, t table, name string) (Value, error) {
 
 // cellList is the cells of a table of one column.
 func cellList(one table) *list {
-	l := rowList(relationalOf(one), func(cells []Value) Value { return cells[0] })
+	column := relationalOf(one)
+	l := rowList(column, func(cells []Value) Value { return cells[0] })
+	l.cells = column
 	l.again = func() *list { return cellList(one) }
 	return l
 }

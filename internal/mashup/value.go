@@ -92,6 +92,7 @@ type list struct {
 	meta  *record
 	claim *claim       // of its items, where next gives many
 	again func() *list // the same items from the beginning, for a list that is too long to be held; nil: there is no way
+	cells *relational  // the table of one column whose cells the items are; nil: they are no column's
 }
 
 func (*list) kind() kind { return kindList }

@@ -156,9 +156,13 @@ func (p *planning) policy(table *model.Table) error {
 		}
 		p.add(step)
 	}
+	reading := "to read"
+	if table.RefreshPolicy.PollingExpression != "" {
+		reading = "to read where their polls tell of a change"
+	}
 	p.messages = append(p.messages, Message{At: p.now, Type: InfoMessage, Code: CodePolicyApplied, Where: fault.Where{Table: table.Name}, Text: fmt.Sprintf(
-		"The refresh policy of table '%s' on %s: %d partitions to read, %d merged, %d kept, %d older than the window.",
-		table.Name, p.request.EffectiveDate.Format(time.DateOnly), counts[policy.Load], counts[policy.Merge], counts[policy.Keep], counts[policy.Drop])})
+		"The refresh policy of table '%s' on %s: %d partitions %s, %d merged, %d kept, %d older than the window.",
+		table.Name, p.request.EffectiveDate.Format(time.DateOnly), counts[policy.Load], reading, counts[policy.Merge], counts[policy.Keep], counts[policy.Drop])})
 	if len(empty) > 0 {
 		p.messages = append(p.messages, Message{At: p.now, Type: WarningMessage, Code: CodeHistoryEmpty, Where: fault.Where{Table: table.Name}, Text: fmt.Sprintf(
 			"Table '%s' has partitions without rows before its incremental range, which a refresh policy does not load: %s. Refresh them with applyRefreshPolicy = false.",
