@@ -69,6 +69,7 @@ func (d Driver) Open(name string) (driver.Conn, error) {
 type Options struct {
 	Client    *powerbi.Client   // required: the host, and who signs in
 	Workspace string            // the default one, by name or GUID; "": My workspace
+	Columns   map[string]string // by endpoint: columns behind its own, such as "Replicas int $.queryScaleOutSettings.maxReadOnlyReplicas"; a semicolon stands between two
 	Notice    func(text string) // told how a wait goes, from the goroutine that waits; may be nil
 }
 
@@ -92,7 +93,7 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, errors.New("cannot open a connection: the connector is closed")
 	}
 	if c.inner == nil {
-		inner, err := connector.New(ctx, connector.Options{Client: c.options.Client, Workspace: c.options.Workspace})
+		inner, err := connector.New(ctx, connector.Options{Client: c.options.Client, Workspace: c.options.Workspace, Columns: c.options.Columns})
 		if err != nil {
 			return nil, err
 		}

@@ -86,7 +86,7 @@ WITH (WaitForCompletion='True')
 		if id != flowID || kind != "OnDemand" || to.Sub(from) != 20*time.Second || status != "Success" || code != 200 || rows.Next() {
 			t.Errorf("got %s %s %s %s %s %d", id, kind, from, to, status, code)
 		}
-		if len(notices) == 0 || !strings.Contains(notices[0], "InProgress") {
+		if len(notices) != 5 || !strings.Contains(notices[0], "is started") || !strings.Contains(notices[1], "InProgress") {
 			t.Errorf("told %q", notices)
 		}
 	})

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet.dev/internal/connector"
-	"freshet.dev/powerbi"
 )
 
 // sqlFlags are the flags of the verb sql.
@@ -23,6 +22,7 @@ type sqlFlags struct {
 	file       string
 	parameters []string
 	workspace  string
+	columns    []string
 }
 
 func (a *app) sql() *cobra.Command {
@@ -54,13 +54,18 @@ Exit codes: 2 the statement is wrong and nothing was called, 3 the refresh faile
 			if err != nil {
 				return err
 			}
-			return a.runSQL(cmd.Context(), client, flags.workspace, text, arguments)
+			options := connector.Options{Client: client, Workspace: flags.workspace}
+			if options.Columns, err = flags.extraColumns(); err != nil {
+				return err
+			}
+			return a.runSQL(cmd.Context(), options, text, arguments)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&flags.file, "file", "", "read the statements from this file")
 	f.StringArrayVar(&flags.parameters, "param", nil, "NAME=VALUE for @NAME, ?=VALUE for the next ?; may be given again")
 	f.StringVar(&flags.workspace, "workspace", "", "the default workspace, by name or GUID; without it My workspace")
+	f.StringArrayVar(&flags.columns, "columns", nil, `ENDPOINT=NAME TYPE PATH; …: columns behind the endpoint's own; may be given again`)
 	return a.formatted(cmd)
 }
 
@@ -98,13 +103,25 @@ func (f *sqlFlags) arguments() ([]connector.Argument, error) {
 	return arguments, nil
 }
 
+func (f *sqlFlags) extraColumns() (map[string]string, error) {
+	columns := map[string]string{}
+	for _, text := range f.columns {
+		endpoint, fields, found := strings.Cut(text, "=")
+		if !found || columns[endpoint] != "" {
+			return nil, usageError{fmt.Errorf("--columns %q is not of the form ENDPOINT=NAME TYPE PATH, or the second of its endpoint", text)}
+		}
+		columns[endpoint] = fields
+	}
+	return columns, nil
+}
+
 // statementError is a statement that is wrong: nothing was called.
 type statementError struct{ error }
 
 func (e statementError) Unwrap() error { return e.error }
 
-func (a *app) runSQL(ctx context.Context, client *powerbi.Client, workspace, text string, arguments []connector.Argument) (err error) {
-	c, err := connector.New(ctx, connector.Options{Client: client, Workspace: workspace})
+func (a *app) runSQL(ctx context.Context, options connector.Options, text string, arguments []connector.Argument) (err error) {
+	c, err := connector.New(ctx, options)
 	if err != nil {
 		return err
 	}

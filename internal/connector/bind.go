@@ -748,6 +748,10 @@ func (b *binder) parameters(conditions []expression, in *scope) ([]expression, e
 				}
 				continue
 			}
+			if other := otherColumn(in, r, named); other != nil {
+				return nil, b.fail(codeMeaning, named.at, "cannot tell whether '%s' is the parameter of '%s' or the column of '%s'", named.name, r.name, other.name).
+					hint("Write %s.%s or %s.%s.", r.name, named.name, other.name, named.name)
+			}
 			taken = true
 			if r.call.fixed[a.name] {
 				continue
@@ -765,6 +769,20 @@ func (b *binder) parameters(conditions []expression, in *scope) ([]expression, e
 		}
 	}
 	return rest, nil
+}
+
+// otherColumn finds a relation in which a name without a qualifier is a column and no parameter.
+func otherColumn(in *scope, of *relation, named *column) *relation {
+	for _, r := range in.relations {
+		switch {
+		case named.qualifier != "" || r == of:
+		case r.call != nil && r.call.endpoint.argument(named.name) == nil && r.call.endpoint.field(named.name) >= 0:
+			return r
+		case r.call == nil && slices.ContainsFunc(r.columns, func(c Column) bool { return strings.EqualFold(c.Name, named.name) }):
+			return r
+		}
+	}
+	return nil
 }
 
 // parameterOf takes name = value apart; nil when the condition has another form.

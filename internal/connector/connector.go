@@ -23,15 +23,9 @@ import (
 type Options struct {
 	Client *powerbi.Client
 	// –––
-	Workspace string                   // the default one, by name or GUID; "": My workspace, which has no dataflows
-	Columns   map[string][]ExtraColumn // by endpoint: columns behind its own
-	Now       func() time.Time         // nil: time.Now
-}
-
-// ExtraColumn is a column that the configuration adds to an endpoint. Its path, such as $.description, finds the value in the service's JSON.
-type ExtraColumn struct {
-	Column
-	Path string
+	Workspace string            // the default one, by name or GUID; "": My workspace, which has no dataflows
+	Columns   map[string]string // by endpoint: columns behind its own, as generic_request takes them: name type path; …
+	Now       func() time.Time  // nil: time.Now
 }
 
 // Connector runs statements against one host. It is safe for concurrent use.

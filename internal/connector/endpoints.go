@@ -187,7 +187,8 @@ func endpoints() []*endpoint {
 			columns: []field{{"HttpStatusCode", integer, "$.httpStatusCode", "of the answer"}, {"Body", long, "$.body", "a row of the answer, as JSON"}},
 		},
 	}
-	return append(list, catalogue(&list)...)
+	list = append(list, catalogue(&list)...)
+	return list
 }
 
 // refreshColumns are the seven columns of a refresh.
@@ -237,7 +238,7 @@ func catalogue(list *[]*endpoint) []*endpoint {
 		about: "All endpoints.",
 		columns: []field{
 			{"Name", Type{Nvarchar, 128}, "$.name", ""}, {"IsAction", boolean, "$.action", "it changes something: called once a statement"},
-			{"Columns", long, "$.columns", "names and types"}, {"Description", long, "$.about", ""},
+			{"Description", long, "$.about", ""},
 		},
 	}
 	parameters := &endpoint{
@@ -250,13 +251,25 @@ func catalogue(list *[]*endpoint) []*endpoint {
 			{"Description", long, "$.about", ""},
 		},
 	}
+	columns := &endpoint{
+		name:  "endpoint_columns",
+		about: "The columns of all endpoints.",
+		columns: []field{
+			{"Endpoint", Type{Nvarchar, 128}, "$.endpoint", ""}, {"Ordinal", integer, "$.ordinal", "from 1"}, {"Name", Type{Nvarchar, 128}, "$.name", ""},
+			{"Type", word, "$.type", ""}, {"Description", long, "$.about", ""},
+		},
+	}
 	all.call = func(context.Context, *invocation) (rows []record, err error) {
-		for _, e := range append(slices.Clone(*list), all, parameters) {
-			var columns []string
-			for _, f := range e.columns {
-				columns = append(columns, f.name+" "+f.typ.String())
+		for _, e := range *list {
+			rows = append(rows, record{"name": e.name, "action": e.action, "about": e.about})
+		}
+		return rows, nil
+	}
+	columns.call = func(context.Context, *invocation) (rows []record, err error) {
+		for _, e := range *list {
+			for i, f := range e.columns {
+				rows = append(rows, record{"endpoint": e.name, "ordinal": i + 1, "name": f.name, "type": f.typ.String(), "about": f.about})
 			}
-			rows = append(rows, record{"name": e.name, "action": e.action, "columns": strings.Join(columns, ", "), "about": e.about})
 		}
 		return rows, nil
 	}
@@ -274,31 +287,33 @@ func catalogue(list *[]*endpoint) []*endpoint {
 		}
 		return rows, nil
 	}
-	return []*endpoint{all, parameters}
+	return []*endpoint{all, parameters, columns}
 }
 
 // extended adds the configuration's columns.
-func extended(list []*endpoint, extra map[string][]ExtraColumn) ([]*endpoint, error) {
+func extended(list []*endpoint, extra map[string]string) ([]*endpoint, error) {
 	names := make([]string, len(list))
 	for i, e := range list {
 		names[i] = e.name
 	}
-	for name, columns := range extra {
+	for name, text := range extra {
 		i := slices.IndexFunc(names, func(known string) bool { return strings.EqualFold(known, name) })
 		if i < 0 {
 			return nil, fault.New(fault.Invalid, fault.CodeConfiguration, "cannot add columns to '%s': there is no such endpoint", name).
 				WithHint("Endpoints: %s.", strings.Join(names, ", "))
 		}
+		fields, wrong := parseFields(text)
+		if wrong != "" {
+			return nil, fault.New(fault.Invalid, fault.CodeConfiguration, "cannot add the column '%s' to %s", wrong, name).WithHint("%s", fieldsHint)
+		}
 		own := list[i]
 		own.columns = slices.Clone(own.columns)
-		for _, c := range columns {
-			if _, err := parsePath(c.Path); err != nil {
-				return nil, err
+		for _, f := range fields {
+			if own.field(f.name) >= 0 {
+				return nil, fault.New(fault.Invalid, fault.CodeConfiguration, "cannot add the column '%s' to %s: it has one of that name", f.name, name)
 			}
-			if c.Name == "" || own.field(c.Name) >= 0 {
-				return nil, fault.New(fault.Invalid, fault.CodeConfiguration, "cannot add the column '%s' to %s: it needs a name that no other column has", c.Name, name)
-			}
-			own.columns = append(own.columns, field{c.Name, c.Type, c.Path, "added by the configuration"})
+			f.about = "added by the configuration"
+			own.columns = append(own.columns, f)
 		}
 	}
 	return list, nil

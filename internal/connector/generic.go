@@ -8,40 +8,46 @@ import (
 	"freshet.dev/powerbi"
 )
 
-// genericShape reads the parameter Columns: name type path; …
+// genericShape reads the parameter Columns.
 func genericShape(in *invocation) ([]field, error) {
 	text := in.value("Columns")
 	if text == "" {
 		return in.endpoint.columns, nil
 	}
-	refuse := func(part string) error {
-		return in.fail(codeParameter, "cannot read the column '%s' of Columns", shorten(part)).
-			hint("A column is a name, a type and a path, such as Id nvarchar(36) $.id; a semicolon stands between two. They must be literals.")
+	fields, wrong := parseFields(text)
+	if wrong != "" {
+		return nil, in.fail(codeParameter, "cannot read the column '%s' of Columns", wrong).hint("%s They must be literals.", fieldsHint)
 	}
-	var fields []field
+	return fields, nil
+}
+
+const fieldsHint = "A column is a name, a type and a path, such as Id nvarchar(36) $.id; a semicolon stands between two."
+
+// parseFields reads columns: name type path; … It returns the one that is wrong, if any is.
+func parseFields(text string) (fields []field, wrong string) {
 	for part := range strings.SplitSeq(text, ";") {
 		if strings.TrimSpace(part) == "" {
 			continue
 		}
 		tokens, err := scan(beforePath(part))
 		if err != nil || len(tokens) < 3 || tokens[0].kind != wordToken && tokens[0].kind != quotedToken {
-			return nil, refuse(part)
+			return nil, shorten(part)
 		}
 		p := &parser{text: part, tokens: tokens, next: 1}
 		typ, err := p.typeName()
 		if err != nil || p.peek().kind != endToken {
-			return nil, refuse(part)
+			return nil, shorten(part)
 		}
 		found := strings.TrimPrefix(part, beforePath(part))
 		if _, err := parsePath(found); err != nil {
-			return nil, refuse(part)
+			return nil, shorten(part)
 		}
 		fields = append(fields, field{name: tokens[0].text, typ: typ, path: found})
 	}
 	if len(fields) == 0 {
-		return nil, refuse(text)
+		return nil, "(none)"
 	}
-	return fields, nil
+	return fields, ""
 }
 
 // beforePath is what stands before the first $.

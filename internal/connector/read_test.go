@@ -134,15 +134,24 @@ func TestC2Names(t *testing.T) {
 
 // C3: the configuration adds columns behind an endpoint's own.
 func TestC3ExtraColumns(t *testing.T) {
-	extra := map[string][]ExtraColumn{"get_workspaces": {{Column{"Dedicated", Type{Kind: Bit}}, "$.isOnDedicatedCapacity"}}}
-	c := openWith(t, &fake{}, Options{Columns: extra})
-	if got := mustQuery(t, c, "SELECT * FROM get_workspaces"); !strings.HasSuffix(got, "Workspace | true") {
-		t.Errorf("got %s", got)
-	}
-	for name, columns := range map[string][]ExtraColumn{
-		"get_workspace": nil, "get_workspaces": {{Column{"name", Type{Kind: Bit}}, "$.x"}}, "get_datasets": {{Column{"x", Type{Kind: Bit}}, "x"}},
-	} {
-		if _, err := New(t.Context(), Options{Client: clientOf(&fake{}), Columns: map[string][]ExtraColumn{name: columns}}); fault.KindOf(err) != fault.Invalid || err == nil {
+	synctest.Test(t, func(t *testing.T) {
+		c := openWith(t, &fake{takes: 10 * time.Second}, Options{Workspace: "Sales", Columns: map[string]string{
+			"get_workspaces": "Dedicated bit $.isOnDedicatedCapacity; Nothing int $.nothing", "refresh_dataset": "Attempts int $.detail.numberOfAttempts", "Refresh_Dataflow": "Word nvarchar(3) $.detail.status",
+		}})
+		for _, tt := range []struct{ text, want string }{
+			{"SELECT * FROM get_workspaces", "Workspace | true | NULL"},
+			{"EXEC refresh_dataset @DatasetName = Retail, @Type = Full", "Completed | 202 | 1"},
+			{"EXEC refresh_dataflow @DataflowName = Orders", "Success | 200 | Suc"},
+			{"EXEC refresh_dataflow @DataflowName = Orders, @WaitForCompletion = 0", "InProgress | 200 | NULL"},
+			{"SELECT Type FROM endpoint_columns WHERE Endpoint = 'refresh_dataset' AND Ordinal > 6", "int\nint"},
+		} {
+			if got := mustQuery(t, c, tt.text); !strings.HasSuffix(got, tt.want) {
+				t.Errorf("%s: %s", tt.text, got)
+			}
+		}
+	})
+	for name, columns := range map[string]string{"get_workspace": "a bit $.x", "get_workspaces": "name bit $.x", "get_datasets": "x bit x", "get_dataflows": ""} {
+		if _, err := New(t.Context(), Options{Client: clientOf(&fake{}), Columns: map[string]string{name: columns}}); fault.CodeOf(err) != fault.CodeConfiguration {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -32,6 +33,7 @@ type outcome struct {
 	status    string
 	succeeded bool
 	reasons   string // of a failure
+	detail    any    // what the service told last, as JSON, for columns of the configuration
 }
 
 // started is a refresh that the service has accepted, or one that it runs already.
@@ -147,6 +149,7 @@ func (r *refresher) own(ctx, limited context.Context, s *started) ([]record, err
 		}
 		return r.row(s, r.target.pending(s.request)), nil
 	}
+	r.in.run.tell(fmt.Sprintf("%s: its refresh is started%s", r.target, withRequest(s.request)))
 	end, err := outcome{}, sleep(limited, time.Duration(r.in.count("InitialWaitMs"))*time.Millisecond)
 	if err == nil {
 		end, err = r.target.follow(limited, s, r.interval())
@@ -155,6 +158,13 @@ func (r *refresher) own(ctx, limited context.Context, s *started) ([]record, err
 		return nil, r.abort(ctx, s)
 	}
 	return r.result(ctx, limited, s, end, err)
+}
+
+func withRequest(request string) string {
+	if request == "" {
+		return ""
+	}
+	return ", request " + request
 }
 
 // cancelTime bounds the call that cancels a refresh whose client has gone.
@@ -209,8 +219,18 @@ func (r *refresher) ended(ctx, limited context.Context, s *started, err error) e
 func (r *refresher) row(s *started, o outcome) []record {
 	return []record{{
 		"id": r.id, "requestId": orNull(o.request), "refreshType": orNull(o.kind), "startTime": formatTime(o.from), "endTime": formatTime(o.to),
-		"status": orNull(o.status), "httpStatusCode": s.http,
+		"status": orNull(o.status), "httpStatusCode": s.http, "detail": o.detail,
 	}}
+}
+
+// plain is a value as JSON has it.
+func plain(value any) any {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil
+	}
+	decoded, _ := decode(text) // it was just written
+	return decoded
 }
 
 // sleep returns early with the cause when the context ends.

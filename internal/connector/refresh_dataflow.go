@@ -174,7 +174,8 @@ func own(list []powerbi.DataflowTransaction, s *started) (found powerbi.Dataflow
 }
 
 func (d *dataflow) outcome(t powerbi.DataflowTransaction) outcome {
-	return outcome{request: t.ID, kind: t.RefreshType, from: t.StartTime.Time, to: t.EndTime.Time, status: string(t.Status), succeeded: t.Status.Succeeded()}
+	return outcome{request: t.ID, kind: t.RefreshType, from: t.StartTime.Time, to: t.EndTime.Time, status: string(t.Status), succeeded: t.Status.Succeeded(),
+		detail: plain(t)}
 }
 
 func (d *dataflow) cancel(ctx context.Context, s *started) error {

@@ -130,7 +130,7 @@ func (d *dataset) follow(ctx context.Context, s *started, interval time.Duration
 		return outcome{}, err
 	}
 	end := outcome{request: result.RequestID, kind: d.kind, from: result.Detail.StartTime.Time, to: result.Detail.EndTime.Time,
-		status: string(result.Status), succeeded: result.Status == powerbi.Completed}
+		status: string(result.Status), succeeded: result.Status == powerbi.Completed, detail: plain(result.Detail)}
 	if own := result.Detail.Freshet; own != nil && own.RefreshType != "" {
 		end.kind = own.RefreshType
 	}

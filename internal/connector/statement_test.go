@@ -122,6 +122,7 @@ func TestC2Errors(t *testing.T) {
 		{"SELECT (Name = 'x') FROM get_datasets", codeMeaning, "CASE WHEN"},
 		{"SELECT * FROM get_datasets WHERE Name", codeMeaning, "cannot use a value as a condition"},
 		{"SELECT d.Id FROM get_datasets d, get_dataflows f WHERE Name = 'x'", codeMeaning, "'d' and 'f' have one"},
+		{"SELECT 1 FROM refresh_dataflow r CROSS JOIN get_datasets d WHERE Id = 'x'", codeMeaning, "Write r.Id or d.Id"},
 		{"SELECT 1 FROM get_datasets, get_datasets", codeMeaning, "two tables 'get_datasets'"},
 		{"SELECT 1 UNION SELECT 1, 2", codeMeaning, "1 and 2 columns"},
 		{"SELECT TOP 5 PERCENT Id FROM get_datasets", codeSyntax, "PERCENT"},
