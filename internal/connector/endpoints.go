@@ -75,8 +75,8 @@ func endpoints() []*endpoint {
 				workspaceID, workspaceName,
 			},
 			columns: []field{
-				{"TransactionId", Type{Varchar, 200}, "$.transactionId", ""},
-				{"Status", word, "$.status", "SuccessfullyMarked, AlreadyConcluded, NotFound, Invalid"},
+				{"TransactionId", Type{Varchar, 200}, "$.answer.transactionId", ""},
+				{"Status", word, "$.answer.status", "SuccessfullyMarked, AlreadyConcluded, NotFound, Invalid"},
 				{"HttpStatusCode", integer, "$.httpStatusCode", "of the answer"},
 			},
 		},

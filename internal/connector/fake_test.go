@@ -93,8 +93,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.requests = append(f.requests, r.Method+" "+path)
 	if f.fault != nil {
 		if status, body := f.fault(r); status != 0 {
-			if status == http.StatusFound {
+			switch status {
+			case http.StatusFound:
 				w.Header().Set("Location", body)
+			case http.StatusTooManyRequests:
+				w.Header().Set("Retry-After", body)
 			}
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, body)

@@ -343,6 +343,14 @@ func cancelDataflowTransaction(ctx context.Context, in *invocation) ([]record, e
 	if err != nil {
 		return nil, err
 	}
-	status, err := in.run.connector.client.CancelDataflowTransaction(ctx, group, in.value("TransactionId"))
-	return []record{{"transactionId": status.TransactionID, "status": status.Status, "httpStatusCode": http.StatusOK}}, err
+	path := within(group, "dataflows", "transactions", in.value("TransactionId"), "cancel")
+	raw, err := in.run.connector.client.Raw(ctx, http.MethodPost, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := decode(raw.Body)
+	if err != nil {
+		return nil, in.fail(codeAnswer, "its answer (HTTP status %d) is no JSON", raw.Status)
+	}
+	return []record{{"answer": answer, "httpStatusCode": raw.Status}}, nil
 }

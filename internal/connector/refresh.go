@@ -110,7 +110,8 @@ func (r *refresher) refresh(ctx context.Context) ([]record, error) {
 func (r *refresher) refused(s *started, err error) (policy string, _ error) {
 	if err != nil {
 		var refusal *powerbi.Error
-		if !errors.As(err, &refusal) || !strings.Contains(strings.ToLower(refusal.Message+" "+refusal.Code), strings.ToLower(r.in.value("ErrorSubstringToMatch"))) {
+		part := strings.ToLower(r.in.value("ErrorSubstringToMatch"))
+		if !errors.As(err, &refusal) || part == "" || !strings.Contains(strings.ToLower(refusal.Message+" "+refusal.Code), part) {
 			return "", err
 		}
 		s.http = refusal.Status
@@ -208,6 +209,12 @@ func (r *refresher) ended(ctx, limited context.Context, s *started, err error) e
 	}
 	if limited.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
+	}
+	// The client gives up at once where it is asked to pause beyond a deadline, which may be the caller's.
+	if theirs, set := ctx.Deadline(); set && limited.Err() == nil {
+		if ours, _ := limited.Deadline(); ours.Equal(theirs) {
+			return err
+		}
 	}
 	e := r.in.fail(CodeWaitLimit, "the refresh %s of %s has not ended within MaxWaitSec = %d; it goes on by itself", s.request, r.target, r.in.count("MaxWaitSec")).
 		hint("Give a higher MaxWaitSec, or run the statement again: it joins the refresh that runs.")

@@ -143,6 +143,7 @@ func TestC4JoinsARunningRefresh(t *testing.T) {
 		"fail":         {"IfRunning='fail'", "", "is currently in progress"},
 		"no join":      {"ContinueOnErrorForMessage='False'", "", "is currently in progress"},
 		"another text": {"ErrorSubstringToMatch='limit'", "", "is currently in progress"},
+		"no text":      {"ErrorSubstringToMatch=''", "", "is currently in progress"},
 		"no waiting":   {"WaitForCompletion='False'", "$1 | InProgress | 400", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -343,6 +344,50 @@ func TestC4Troubles(t *testing.T) {
 	})
 }
 
+// C4: a Retry-After of nearly an hour is obeyed; where a limit comes before its end, the limit is the error: MaxWaitSec, or the caller's own.
+func TestC4RetryAfter(t *testing.T) {
+	for _, endpoint := range []string{"refresh_dataflow '" + flowID + "'", "refresh_dataset '" + modelID + "'"} {
+		for _, tt := range []struct {
+			with     string
+			deadline time.Duration
+			waits    time.Duration
+			limited  bool
+		}{{"", 0, 3392 * time.Second, false}, {", @MaxWaitSec = 60", 0, 0, true}, {"", time.Minute, 0, false}} {
+			synctest.Test(t, func(t *testing.T) {
+				throttled := false
+				f := &fake{takes: 20 * time.Second}
+				f.fault = func(r *http.Request) (int, string) {
+					if throttled || r.Method != http.MethodGet || len(f.transactions)+len(f.refreshes) == 0 {
+						return 0, ""
+					}
+					throttled = true
+					return http.StatusTooManyRequests, "3392"
+				}
+				c, begin := open(t, f), time.Now()
+				statements, err := c.Prepare(t.Context(), "EXEC "+endpoint+tt.with)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx := t.Context()
+				if tt.deadline > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, tt.deadline)
+					defer cancel()
+				}
+				_, err = statements[0].Run(ctx, nil, nil)
+				switch waited := time.Since(begin); {
+				case tt.waits > 0 && (err != nil || waited < tt.waits || waited > tt.waits+10*time.Second):
+					t.Errorf("%s: %v after %s", endpoint, err, waited)
+				case tt.waits == 0 && (err == nil || (fault.CodeOf(err) == CodeWaitLimit) != tt.limited || waited > time.Minute):
+					t.Errorf("%s%s: %v after %s", endpoint, tt.with, err, waited)
+				case tt.deadline > 0 && !errors.Is(err, context.DeadlineExceeded):
+					t.Errorf("%s: %v", endpoint, err)
+				}
+			})
+		}
+	}
+}
+
 // C4: what the answer to the POST may be when nothing is waited for.
 func TestC4RawOutput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -391,6 +436,10 @@ func TestC2DescribingFiresNothing(t *testing.T) {
 		"SELECT * FROM refresh_dataflow WHERE 1 = 0",
 		"SELECT * FROM refresh_dataflow WHERE Id = '" + flowID + "' AND 1 <> 1",
 		"SELECT * FROM refresh_dataset LIMIT 0",
+		"SELECT * FROM (SELECT * FROM refresh_dataflow WHERE Id = '" + flowID + "') q WHERE 1 = 0",
+		"SELECT TOP 0 * FROM (SELECT TOP 1 * FROM refresh_dataflow WHERE Id = '" + flowID + "' UNION ALL SELECT * FROM refresh_dataset WHERE Id = 'x') q",
+		"WITH r AS (SELECT * FROM refresh_dataflow WHERE Id = '" + flowID + "') SELECT * FROM r WHERE 0 = 1",
+		"WITH r AS (SELECT * FROM refresh_dataflow WHERE Id = '" + flowID + "') SELECT TOP 0 * FROM r WHERE Id IN (SELECT Id FROM refresh_dataset WHERE Id = 'x')",
 	} {
 		if got := mustQuery(t, c, text); got != columnsOfRefresh {
 			t.Errorf("%s: %s", text, got)
