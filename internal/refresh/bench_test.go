@@ -27,6 +27,7 @@ type bench struct {
 	options refresh.Options
 	stop    func() // ends Run and waits for it
 	starts  int
+	poll    func(ctx context.Context, step refresh.Step) (string, error) // what polling expressions give; set before start
 
 	mu     sync.Mutex
 	source func(ctx context.Context, l refresh.Loading) (int64, error) // rows
@@ -91,6 +92,9 @@ func (b *bench) start() {
 		b.t.Fatal(err)
 	}
 	engine.SetLoader(b.load)
+	if b.poll != nil {
+		engine.SetPolls(b.poll)
+	}
 	b.Engine = engine
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,9 +162,10 @@ func TestPolicyIsAtomic(t *testing.T) {
 		b.refresh(on("2023-12-31"), refresh.Completed)
 		before, version := b.partitions(), b.version().Number
 		b.loaded()
-		fails := true
+		var fails atomic.Bool
+		fails.Store(true)
 		b.reads(func(_ context.Context, l refresh.Loading) (int64, error) {
-			if fails && l.Step.Partition == "2024Q10102" {
+			if fails.Load() && l.Step.Partition == "2024Q10102" {
 				return 0, fault.New(fault.Unavailable, "SourceGone", "cannot reach the source")
 			}
 			return 10, nil
@@ -182,7 +184,7 @@ func TestPolicyIsAtomic(t *testing.T) {
 		params.RetryCount = ptr(int64(1))
 		operation := b.submit(params)
 		time.Sleep(time.Second)
-		fails = false
+		fails.Store(false)
 		b.ends(operation.ID, refresh.Completed)
 		reads := map[string]int{}
 		for _, name := range b.loaded() {
@@ -231,11 +233,13 @@ type polling struct {
 
 func newPolling(t *testing.T) *polling {
 	p := &polling{bench: newBench(t, policied(func(p *model.RefreshPolicy) { p.PollingExpression = "List.Max(Sales[At])" })), values: map[string]string{}}
-	p.SetPolls(p.poll)
+	p.stop()
+	p.poll = p.answer
+	p.start()
 	return p
 }
 
-func (p *polling) poll(_ context.Context, step refresh.Step) (string, error) {
+func (p *polling) answer(_ context.Context, step refresh.Step) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.polls = append(p.polls, step.Partition)
@@ -328,11 +332,9 @@ func TestPolicyPollsAreSteps(t *testing.T) {
 		if object.Status != "Failed" || object.Partition != "2024Q10131" || object.Failure == nil {
 			t.Fatalf("%+v", object)
 		}
-		b.restart(time.Minute)
-		b.SetPolls(b.poll)
-		b.mu.Lock()
+		b.stop()
 		b.values["2024Q10131"] = "old"
-		b.mu.Unlock()
+		b.start()
 		b.ends(operation.ID, refresh.Completed)
 		if polls := b.polled(); polls != "2024Q10131" || len(b.loaded()) != 0 || b.version().Part("Sales", "2024Q10130").Bookmark != "new" {
 			t.Fatalf("polled %s", polls)
@@ -371,7 +373,6 @@ func TestPolicyCrashes(t *testing.T) {
 					return ctx.Err()
 				}}
 				b.start()
-				b.SetPolls(b.poll)
 				params := on("2024-01-02")
 				params.MaxParallelism = ptr(int64(1))
 				operation := b.submit(params)
@@ -382,7 +383,6 @@ func TestPolicyCrashes(t *testing.T) {
 				b.options.Log = b.log
 				b.stop()
 				b.start()
-				b.SetPolls(b.poll)
 				b.ends(operation.ID, refresh.Completed)
 				if got := b.partitions(); got != "2023 2024Q10101 2024Q10102" || b.version().Part("Sales", "2023").Bookmark != "old" {
 					t.Fatalf("write %d, after %v: %s", at, after, got)
