@@ -182,7 +182,7 @@ var (
 	// what a sign-in gives is kept under its own name
 	secretText = regexp.MustCompile(`"(access_token|refresh_token|id_token|client_info|user_code|device_code|kid|x|y|expires_on|not_before)":"([^"]+)"`)
 	timeText   = regexp.MustCompile(`20\d\d-\d\d-\d\d[T ][0-9:]{8}(\.\d{7})?Z`)
-	runText    = regexp.MustCompile(`("(?:bytes|rowsPerSecond)":)\d+`)
+	runText    = regexp.MustCompile(`("(?:bytes|rowsPerSecond|averageDuration|medianDuration)":)[0-9.]+`)
 	waitText   = regexp.MustCompile(`(Retry-After: |Retry in )\d+`)
 	guidText   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 )

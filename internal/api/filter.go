@@ -1,16 +1,19 @@
 package api
 
 import (
+	"cmp"
+	"strconv"
 	"strings"
 	"unicode"
 
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
 )
 
 // filter is a parsed $filter over an item's properties, by lower-case name.
 type filter func(properties map[string]string) bool
 
-// parseFilter reads the part of OData's $filter that clients send to lists: eq, ne, contains, startswith, endswith, and, or, not and
+// parseFilter reads the part of OData's $filter that clients send to lists: eq, ne, gt, ge, lt, le, contains, startswith, endswith, and, or, not and
 // parentheses. Names of workspaces are compared without letter case, because no two differ by it alone.
 func parseFilter(text string, properties ...string) (filter, error) {
 	p := &filterParser{rest: text, properties: properties}
@@ -144,12 +147,33 @@ func (p *filterParser) function(name string) filter {
 
 func (p *filterParser) comparison() filter {
 	property := p.property()
-	equal := p.take("eq")
-	if !equal && !p.take("ne") {
-		return p.fail("expected eq or ne after " + property)
+	for operator, holds := range map[string]func(order int) bool{
+		"eq": func(order int) bool { return order == 0 }, "ne": func(order int) bool { return order != 0 },
+		"gt": func(order int) bool { return order > 0 }, "ge": func(order int) bool { return order >= 0 },
+		"lt": func(order int) bool { return order < 0 }, "le": func(order int) bool { return order <= 0 },
+	} {
+		if p.take(operator) {
+			compare := orderOfTexts
+			if !strings.HasPrefix(p.token, "'") {
+				compare = orderOfNumbers
+			}
+			text := p.text()
+			return func(item map[string]string) bool { return holds(compare(item[property], text)) }
+		}
 	}
-	text := p.text()
-	return func(item map[string]string) bool { return strings.EqualFold(item[property], text) == equal }
+	return p.fail("expected eq, ne, gt, ge, lt or le after " + property)
+}
+
+// orderOfTexts compares texts without letter case.
+func orderOfTexts(a, b string) int { return strings.Compare(model.NameKey(a), model.NameKey(b)) }
+
+// orderOfNumbers compares what stands without quotes: numbers as such, and other words as texts.
+func orderOfNumbers(a, b string) int {
+	x, err := strconv.ParseFloat(a, 64)
+	if y, other := strconv.ParseFloat(b, 64); err == nil && other == nil {
+		return cmp.Compare(x, y)
+	}
+	return orderOfTexts(a, b)
 }
 
 func (p *filterParser) property() string {

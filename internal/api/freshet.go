@@ -76,7 +76,10 @@ func (c *call) listAll() (reply, error) {
 	for _, item := range items {
 		group, listed := byID[item.WorkspaceID]
 		if !listed {
-			group = powerbi.Group{ID: item.WorkspaceID, Name: item.WorkspaceName, Type: "PersonalGroup"}
+			group = powerbi.Group{ID: item.WorkspaceID, Name: item.WorkspaceName, Type: "Workspace"} // in which the caller has no role
+			if item.WorkspaceName == workspace.MyWorkspaceName {
+				group.Type = "PersonalGroup"
+			}
 		}
 		models = append(models, powerbi.Model{Dataset: asDataset(item), Group: group, Revision: item.Revision, Version: item.Version})
 	}

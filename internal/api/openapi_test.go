@@ -268,6 +268,33 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 		"Datasets_GetDatasetToDataflowsLinks": func() error {
 			return second(c.UpstreamDataflows(ctx, "g"))
 		},
+		"Datasets_GetDatasetUsers": func() error {
+			return second(c.DatasetUsers(ctx, ref))
+		},
+		"Datasets_PostDatasetUser": func() error {
+			return c.AddDatasetUser(ctx, ref, powerbi.DatasetUser{})
+		},
+		"Datasets_PutDatasetUser": func() error {
+			return c.UpdateDatasetUser(ctx, ref, powerbi.DatasetUser{})
+		},
+		"Capacities_GetRefreshables": func() error {
+			return second(c.Refreshables(ctx, powerbi.RefreshablesQuery{}))
+		},
+		"Capacities_GetRefreshablesForCapacity": func() error {
+			return second(c.Refreshables(ctx, powerbi.RefreshablesQuery{CapacityID: "c"}))
+		},
+		"Capacities_GetRefreshableForCapacity": func() error {
+			return second(c.Refreshables(ctx, powerbi.RefreshablesQuery{CapacityID: "c", ID: "d"}))
+		},
+		"Admin_GetRefreshables": func() error {
+			return second(c.Refreshables(ctx, powerbi.RefreshablesQuery{Admin: true}))
+		},
+		"Admin_GetRefreshablesForCapacity": func() error {
+			return second(c.Refreshables(ctx, powerbi.RefreshablesQuery{Admin: true, CapacityID: "c"}))
+		},
+		"Admin_GetRefreshableForCapacity": func() error {
+			return second(c.Refreshables(ctx, powerbi.RefreshablesQuery{Admin: true, CapacityID: "c", ID: "d"}))
+		},
 		"Datasets_RefreshDataset": func() error {
 			return second(c.Refresh(ctx, ref, powerbi.RefreshRequest{}, powerbi.RefreshOptions{}))
 		},

@@ -162,6 +162,8 @@ func TestGroupFilters(t *testing.T) {
 		`$filter=not (name eq 'Sales')`:                               "23",
 		`$filter=startswith(name,'SALES') and endswith(name,'(old)')`: "3",
 		`$filter=id eq 3`:                                             "3",
+		`$filter=id gt 1.5 and id le 3.0`:                             "23",
+		`$filter=id ge 10 or name lt 'p'`:                             "2",
 		`$filter=`:                                                    "123",
 	} {
 		values, err := url.ParseQuery(strings.ReplaceAll(query, " ", "%20"))
@@ -183,7 +185,7 @@ func TestGroupFilters(t *testing.T) {
 			t.Errorf("%s keeps %s, want %s", query, got, want)
 		}
 	}
-	for _, text := range []string{"name", "name eq", "name eq 'x", "name eq 'x' name", "colour eq 'x'", "name gt 'x'", "contains(name 'x')", "(name eq 'x'",
+	for _, text := range []string{"name", "name eq", "name eq 'x", "name eq 'x' name", "colour eq 'x'", "name above 'x'", "contains(name 'x')", "(name eq 'x'",
 		"contains(name,'x'", "and", "name eq )", strings.Repeat("not ", 1000) + "name eq 'x'", "name eq 'a' or"} {
 		_, _, _, err := groupsQuery(url.Values{"$filter": {text}})
 		if fault.KindOf(err) != fault.Invalid {

@@ -6,7 +6,6 @@ import (
 
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/schedule"
-	"freshet.dev/internal/workspace"
 	"freshet.dev/powerbi"
 )
 
@@ -17,12 +16,19 @@ const (
 )
 
 func (c *call) getSchedule() (reply, error) {
-	s, err := c.Schedules.Get(c.r.Context(), c.item.ID)
+	answer, err := c.scheduleOf(c.item.ID)
+	answer.Context = c.context("refreshSchedule")
+	return reply{http.StatusOK, answer}, err
+}
+
+// scheduleOf describes the schedule of a model.
+func (c *call) scheduleOf(model string) (powerbi.RefreshSchedule, error) {
+	s, err := c.Schedules.Get(c.r.Context(), model)
 	if err != nil {
-		return reply{}, err
+		return powerbi.RefreshSchedule{}, err
 	}
 	answer := powerbi.RefreshSchedule{
-		Context: c.context("refreshSchedule"), Days: []string{}, Times: []string{}, Enabled: s.Enabled,
+		Days: []string{}, Times: []string{}, Enabled: s.Enabled,
 		LocalTimeZoneID: s.ZoneID, NotifyOption: string(s.Notify), Freshet: &powerbi.ScheduleProgress{Cron: s.Cron},
 	}
 	for _, day := range s.Days {
@@ -40,11 +46,11 @@ func (c *call) getSchedule() (reply, error) {
 	if s.Enabled {
 		next, _, err := s.Next(c.Now())
 		if err != nil {
-			return reply{}, err
+			return powerbi.RefreshSchedule{}, err
 		}
 		answer.Freshet.NextRun = powerbi.Time{Time: next}
 	}
-	return reply{http.StatusOK, answer}, nil
+	return answer, nil
 }
 
 func (c *call) patchSchedule() (reply, error) {
@@ -94,12 +100,9 @@ func (c *call) decodeSchedule() (schedule.Change, error) {
 
 // slots is how many scheduled refreshes a day the model's workspace allows.
 func (c *call) slots() (int, error) {
-	group, err := c.Workspaces.Get(c.r.Context(), c.caller(), workspace.Viewer, c.item.WorkspaceID)
-	if err != nil {
-		return 0, err
+	shared, err := c.Workspaces.Shared(c.r.Context(), c.item)
+	if shared {
+		return sharedSlots, err
 	}
-	if group.Capacity == "" {
-		return sharedSlots, nil
-	}
-	return capacitySlots, nil
+	return capacitySlots, err
 }

@@ -426,7 +426,8 @@ func TestF1RedeployKeepsPolicyPartitions(t *testing.T) {
 		definition, err := b.catalog.RefreshDefinition(b.ctx, item.ID)
 		b.must(err)
 		var change store.Change
-		for name, border := range map[string][2]string{"2024": {"2024-01-01", "2025-01-01"}, "2025Q101": {"2025-01-01", "2025-02-01"}} {
+		for _, made := range [][3]string{{"2024", "2024-01-01", "2025-01-01"}, {"2025Q101", "2025-01-01", "2025-02-01"}} {
+			name, border := made[0], made[1:]
 			partition := &model.Partition{Name: name, Mode: "import", Source: model.PartitionSource{Type: model.PolicyRangePartition, Start: border[0], End: border[1]}}
 			change.Put = append(change.Put, store.Part{Table: "Sales", Partition: name, State: store.Ready, Start: border[0], End: border[1],
 				Fingerprint: store.Fingerprint(definition.Model, definition.Model.Table("Sales"), partition),
@@ -462,4 +463,14 @@ func TestF1RedeployKeepsPolicyPartitions(t *testing.T) {
 			same(t, changes(again), tt.changes)
 		})
 	}
+
+	// A parameter that was set, and is read with at the next refresh, takes nothing away.
+	b := newBench(t)
+	b.create(ana, "Sales")
+	typed := append(slices.Clone(first), `"/srv" meta [IsParameterQuery=true]`, `"/srv" meta [IsParameterQuery=true, Type="Text"]`)
+	item := b.deploy(ana, "Sales", "Retail", retail(t, typed...)).Item
+	made(b, item)
+	b.must(b.SetParameters(b.ctx, ana, item, set("Folder", "/data")))
+	again := b.deploy(ana, "Sales", "Retail", retail(t, append(typed, "measure Total", "measure Sum")...))
+	same(t, changes(again), "Sales/2024 kept 7\nSales/2025Q101 kept 7\nLive/Live kept 0\nDates/Dates emptied 0: what it is calculated from has changed")
 }

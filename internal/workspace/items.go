@@ -10,7 +10,7 @@ import (
 )
 
 // Items lists the models of a workspace, given by name or GUID, by name. "" means all workspaces in which the caller has a role,
-// and the caller's own.
+// and the caller's own, and the models on which the caller has rights.
 func (s *Service) Items(ctx context.Context, caller Caller, ref string) ([]Item, error) {
 	if ref == "" {
 		return s.allItems(ctx, caller)
@@ -31,13 +31,24 @@ func (s *Service) allItems(ctx context.Context, caller Caller) ([]Item, error) {
 	for _, workspace := range workspaces {
 		seen[workspace.ID] = true
 	}
+	grants, err := s.repository.ItemGrants(ctx, "", caller.ID)
+	if err != nil {
+		return nil, err
+	}
+	given := make(map[string]bool, len(grants))
+	for _, grant := range grants {
+		given[grant.ItemID] = true
+	}
 	items, err := s.repository.Items(ctx, "")
-	return slices.DeleteFunc(items, func(item Item) bool { return !seen[item.WorkspaceID] }), err
+	return slices.DeleteFunc(items, func(item Item) bool { return !seen[item.WorkspaceID] && !given[item.ID] }), err
 }
 
 // Item finds a model in one workspace by the model's GUID or name. "" is the caller's own workspace.
 func (s *Service) Item(ctx context.Context, caller Caller, need Role, workspaceRef, ref string) (Item, error) {
 	workspace, err := s.Get(ctx, caller, Viewer, workspaceRef)
+	if fault.KindOf(err) == fault.NotFound && err != nil {
+		return s.itemGiven(ctx, caller, need, workspaceRef, ref, err)
+	}
 	if err != nil {
 		return Item{}, err
 	}
@@ -45,7 +56,28 @@ func (s *Service) Item(ctx context.Context, caller Caller, need Role, workspaceR
 	if err != nil {
 		return Item{}, err
 	}
-	return item, s.check(ctx, caller, need, workspace, "model", ref)
+	return item, s.checkItem(ctx, caller, need, item, ref)
+}
+
+// itemGiven finds a model on which the caller has rights in a workspace in which it has no role; both are named by their GUIDs. unknown is the
+// error where there is none.
+func (s *Service) itemGiven(ctx context.Context, caller Caller, need Role, workspaceRef, ref string, unknown error) (Item, error) {
+	workspaceID, isWorkspace := parseID(workspaceRef)
+	id, isItem := parseID(ref)
+	if !isWorkspace || !isItem {
+		return Item{}, unknown
+	}
+	item, err := s.repository.Item(ctx, id)
+	if fault.KindOf(err) == fault.NotFound && err != nil || err == nil && item.WorkspaceID != workspaceID {
+		return Item{}, unknown
+	}
+	if err == nil {
+		err = s.checkItem(ctx, caller, need, item, ref)
+	}
+	if fault.KindOf(err) == fault.NotFound && err != nil {
+		err = unknown
+	}
+	return item, err
 }
 
 func (s *Service) itemIn(ctx context.Context, workspace Workspace, ref string) (Item, error) {
@@ -77,11 +109,7 @@ func (s *Service) Resolve(ctx context.Context, caller Caller, need Role, ref str
 	if err != nil {
 		return Item{}, err
 	}
-	workspace, err := s.repository.Workspace(ctx, item.WorkspaceID)
-	if err != nil {
-		return Item{}, err
-	}
-	return item, s.check(ctx, caller, need, workspace, "model", ref)
+	return item, s.checkItem(ctx, caller, need, item, ref)
 }
 
 func (s *Service) resolve(ctx context.Context, caller Caller, ref string) (Item, error) {
@@ -117,6 +145,12 @@ func (i Item) answersTo(ref string) bool {
 	workspace, name, found := strings.Cut(ref, "/")
 	id, isID := parseID(workspace)
 	return found && isID && id == i.WorkspaceID && model.EqualNames(i.Name, name)
+}
+
+// Shared tells whether a model's workspace is on no capacity.
+func (s *Service) Shared(ctx context.Context, item Item) (bool, error) {
+	workspace, err := s.repository.Workspace(ctx, item.WorkspaceID)
+	return workspace.Shared(), err
 }
 
 // DeleteItem removes a model and its data. It needs Contributor; an unfinished refresh is a Conflict.

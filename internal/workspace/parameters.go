@@ -143,6 +143,7 @@ func (s *Service) override(ctx context.Context, caller Caller, id string, change
 // definition says counts as read by the next one: else the next deployment would empty it.
 func kept(version store.Version, former, next *model.Model) store.Change {
 	change := store.Change{Objects: version.Objects}
+	former, next = version.Partitioned(former), version.Partitioned(next) // with those that refresh policies have made
 	for _, part := range version.Parts {
 		formerTable, table := former.Table(part.Table), next.Table(part.Table)
 		if formerTable == nil || table == nil {

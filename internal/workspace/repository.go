@@ -27,6 +27,11 @@ type Repository interface {
 	// PutGrant stores a grant in place of the principal's former one; NoRole removes it.
 	PutGrant(ctx context.Context, grant Grant) error
 
+	// ItemGrants lists the grants on one item, or with "" on all, of one principal, or with "" of all.
+	ItemGrants(ctx context.Context, itemID, principalID string) ([]ItemGrant, error)
+	// PutItemGrant stores a grant in place of the principal's former one; NoRights removes it.
+	PutItemGrant(ctx context.Context, grant ItemGrant) error
+
 	// Items lists the items of one workspace, or with "" of all, by workspace and name.
 	Items(ctx context.Context, workspaceID string) ([]Item, error)
 	Item(ctx context.Context, id string) (Item, error)
