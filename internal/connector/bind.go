@@ -240,7 +240,7 @@ func (b *binder) operand(o setOperand, s *scope, options *given, empty bool) (st
 		return "(" + sql + ")", columns, err
 	}
 	operation := o.(*setOperation)
-	if b.depth++; b.depth > 4*maxDepth {
+	if b.depth++; b.depth > maxDepth {
 		return "", nil, b.fail(codeSyntax, operation.at, "cannot run a statement of so many parts")
 	}
 	defer func() { b.depth-- }()

@@ -29,14 +29,20 @@ func (b *binder) predicate(e expression, in *scope) (string, error) {
 	return condition.sql, err
 }
 
+// maxExpression bounds the SQL of one expression, in bytes: what is within CASE and IN may stand in it several times.
+const maxExpression = 256 << 10
+
 // bind binds an expression, and forgives the columns in it that stand outside of aggregates if the whole is in GROUP BY.
 func (b *binder) bind(e expression, in *scope) (bound, error) {
-	if b.depth++; b.depth > 8*maxDepth {
-		return bound{}, b.fail(codeSyntax, e.position(), "cannot compute an expression of so many parts")
+	if b.depth++; b.depth > 2*maxDepth {
+		return bound{}, b.fail(codeSyntax, e.position(), "cannot compute an expression of more than %d parts within each other", 2*maxDepth)
 	}
 	defer func() { b.depth-- }()
 	before := len(in.loose)
 	value, err := b.expression(e, in)
+	if err == nil && len(value.sql) > maxExpression {
+		return bound{}, b.fail(codeSyntax, e.position(), "cannot compute an expression that is this large")
+	}
 	if err == nil && in.groups[value.sql] {
 		in.loose = in.loose[:before]
 	}
@@ -331,15 +337,7 @@ func (b *binder) in(e inList, in *scope) (bound, error) {
 		if err != nil {
 			return bound{}, err
 		}
-		var texts []string
-		for _, candidate := range e.list {
-			equal, err := b.binary(binary{e.at, "=", value, candidate}, in)
-			if err != nil {
-				return bound{}, err
-			}
-			texts = append(texts, equal.sql)
-		}
-		return bound{sql: "(" + not(e.not) + "(" + strings.Join(texts, " OR ") + "))", predicate: true}, nil
+		return b.inValues(e, value, in)
 	}
 	value, err := b.value(e.value, in)
 	if err != nil {
@@ -355,6 +353,30 @@ func (b *binder) in(e inList, in *scope) (bound, error) {
 	alias := b.alias()
 	left, right, err := b.comparable(e.at, value, bound{sql: alias + ".f1", typ: columns[0].Type})
 	return bound{sql: "(" + left + " " + not(e.not) + "IN (SELECT " + right + " FROM (" + sql + ") AS " + alias + "))", predicate: true}, err
+}
+
+// inValues binds a list of values. Where one of them makes another type of the value, each is compared by itself.
+func (b *binder) inValues(e inList, value ready, in *scope) (bound, error) {
+	var same, other []string
+	for _, candidate := range e.list {
+		against, err := b.value(candidate, in)
+		if err != nil {
+			return bound{}, err
+		}
+		left, right, err := b.comparable(e.at, value.bound, against)
+		if err != nil {
+			return bound{}, err
+		}
+		if left == value.sql {
+			same = append(same, right)
+		} else {
+			other = append(other, "("+left+" = "+right+")")
+		}
+	}
+	if len(same) > 0 {
+		other = append(other, "("+value.sql+" IN ("+strings.Join(same, ", ")+"))")
+	}
+	return bound{sql: "(" + not(e.not) + "(" + strings.Join(other, " OR ") + "))", predicate: true}, nil
 }
 
 // like binds LIKE. DuckDB's knows % and _ only, so that a set of one character is written as that character.
@@ -484,7 +506,7 @@ func (b *binder) cast(e cast, value bound) (bound, error) {
 	sql := value.sql
 	switch {
 	case e.typ.isText() && value.typ.Kind == Bit:
-		sql = "CASE WHEN " + sql + " THEN '1' WHEN NOT " + sql + " THEN '0' END"
+		sql = "CAST(" + sql + " AS BIGINT)"
 	case e.typ.isText() && value.typ.Kind == Datetime:
 		sql = "strftime(" + sql + ", '%Y-%m-%d %H:%M:%S')"
 	case e.typ.isInteger() && (value.typ.Kind == Float || value.typ.Kind == Decimal):

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -82,6 +84,22 @@ func TestC2SeedStatements(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The statements are the page's, byte for byte.
+func TestC2SeedPage(t *testing.T) {
+	page, err := os.ReadFile("../../../shared/seeds/000_ef23bf4034e06521.txt")
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("SKIPPED: the seeds are not beside the repository (../shared/seeds)")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range seed {
+		if !strings.Contains(string(page), "\n"+tt.text) {
+			t.Errorf("%s is not on the page", name)
+		}
 	}
 }
 
