@@ -75,7 +75,7 @@ func endpoints() []*endpoint {
 				workspaceID, workspaceName,
 			},
 			columns: []field{
-				{"TransactionId", Type{Varchar, 200}, "$.answer.transactionId", ""},
+				{"TransactionId", Type{Varchar, 200}, "$.transactionId", ""},
 				{"Status", word, "$.answer.status", "SuccessfullyMarked, AlreadyConcluded, NotFound, Invalid"},
 				{"HttpStatusCode", integer, "$.httpStatusCode", "of the answer"},
 			},

@@ -352,5 +352,5 @@ func cancelDataflowTransaction(ctx context.Context, in *invocation) ([]record, e
 	if err != nil {
 		return nil, in.fail(codeAnswer, "its answer (HTTP status %d) is no JSON", raw.Status)
 	}
-	return []record{{"answer": answer, "httpStatusCode": raw.Status}}, nil
+	return []record{{"transactionId": in.value("TransactionId"), "answer": answer, "httpStatusCode": raw.Status}}, nil
 }
