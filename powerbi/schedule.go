@@ -54,3 +54,39 @@ func (c *Client) UpdateRefreshSchedule(ctx context.Context, ref Ref, change Sche
 	_, err := c.call(ctx, http.MethodPatch, ref.path("refreshSchedule"), nil, nil, ScheduleUpdate{change}, nil)
 	return err
 }
+
+// DirectQuerySchedule is when the tiles that show a model with DirectQuery tables are refreshed: at intervals, or by the clock. Freshet keeps it, and
+// has no tiles.
+type DirectQuerySchedule struct {
+	Context         string   `json:"@odata.context,omitempty"`
+	Frequency       int      `json:"frequency,omitempty"` // minutes: 15, 30, 60, 120, 180
+	Days            []string `json:"days,omitempty"`
+	Times           []string `json:"times,omitempty"` // HH:00 or HH:30
+	LocalTimeZoneID string   `json:"localTimeZoneId,omitempty"`
+}
+
+// DirectQueryScheduleChange is what an update changes; what is nil stays. A frequency takes days and times away, and they the frequency.
+type DirectQueryScheduleChange struct {
+	Frequency       *int      `json:"frequency,omitempty"`
+	Days            *[]string `json:"days,omitempty"`
+	Times           *[]string `json:"times,omitempty"`
+	LocalTimeZoneID *string   `json:"localTimeZoneId,omitempty"`
+}
+
+// DirectQueryScheduleUpdate is the body of an update.
+type DirectQueryScheduleUpdate struct {
+	Value DirectQueryScheduleChange `json:"value"`
+}
+
+// DirectQuerySchedule returns the schedule of a model with DirectQuery tables.
+func (c *Client) DirectQuerySchedule(ctx context.Context, ref Ref) (DirectQuerySchedule, error) {
+	var schedule DirectQuerySchedule
+	_, err := c.call(ctx, http.MethodGet, ref.path("directQueryRefreshSchedule"), nil, nil, nil, &schedule)
+	return schedule, err
+}
+
+// UpdateDirectQuerySchedule changes the schedule of a model with DirectQuery tables.
+func (c *Client) UpdateDirectQuerySchedule(ctx context.Context, ref Ref, change DirectQueryScheduleChange) error {
+	_, err := c.call(ctx, http.MethodPatch, ref.path("directQueryRefreshSchedule"), nil, nil, DirectQueryScheduleUpdate{change}, nil)
+	return err
+}

@@ -39,6 +39,7 @@ type Options struct {
 	Engine          *refresh.Engine
 	Queries         *query.Engine
 	Schedules       *schedule.Service
+	LiveSchedules   *schedule.LiveService
 	Ready           func(ctx context.Context) error // tells why the server cannot work; nil error: it can
 	Hosts           []string                        // names in a Host header that are ours, besides localhost and IP addresses
 	StandardDetails bool                            // answer GET of a standard refresh's detail, which Power BI refuses (R29)

@@ -75,9 +75,14 @@ func (c *call) listGroups() (reply, error) {
 
 // groupsQuery reads the parameters of a list of groups.
 func groupsQuery(values url.Values) (keep filter, top, skip int, err error) {
+	return listQuery(values, "id", "name", "type", "capacityId", "isOnDedicatedCapacity", "isReadOnly")
+}
+
+// listQuery reads the parameters of a list, whose items have the properties for a filter.
+func listQuery(values url.Values, properties ...string) (keep filter, top, skip int, err error) {
 	keep = func(map[string]string) bool { return true }
 	if text := values.Get("$filter"); text != "" {
-		if keep, err = parseFilter(text, "id", "name", "type", "capacityId", "isOnDedicatedCapacity", "isReadOnly"); err != nil {
+		if keep, err = parseFilter(text, properties...); err != nil {
 			return nil, 0, 0, err
 		}
 	}

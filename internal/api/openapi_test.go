@@ -295,6 +295,19 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 		"Admin_GetRefreshableForCapacity": func() error {
 			return second(c.Refreshables(ctx, powerbi.RefreshablesQuery{Admin: true, CapacityID: "c", ID: "d"}))
 		},
+		"Datasets_GetDirectQueryRefreshSchedule": func() error {
+			return second(c.DirectQuerySchedule(ctx, ref))
+		},
+		"Datasets_UpdateDirectQueryRefreshSchedule": func() error {
+			return c.UpdateDirectQuerySchedule(ctx, ref, powerbi.DirectQueryScheduleChange{})
+		},
+		"Datasets_GetDatasetsAsAdmin":        func() error { return second(c.AdminDatasets(ctx, "", "")) },
+		"Datasets_GetDatasetsInGroupAsAdmin": func() error { return second(c.AdminDatasets(ctx, "g", "")) },
+		"Datasets_GetDatasetToDataflowsLinksInGroupAsAdmin": func() error {
+			return second(c.AdminUpstreamDataflows(ctx, "g"))
+		},
+		"Datasets_GetDatasourcesAsAdmin":  func() error { return second(c.AdminDatasources(ctx, "d")) },
+		"Datasets_GetDatasetUsersAsAdmin": func() error { return second(c.AdminDatasetUsers(ctx, "d")) },
 		"Datasets_RefreshDataset": func() error {
 			return second(c.Refresh(ctx, ref, powerbi.RefreshRequest{}, powerbi.RefreshOptions{}))
 		},

@@ -13,27 +13,13 @@ import (
 	"freshet.dev/powerbi"
 )
 
-// listRefreshables tells what the refreshes of models on capacities have come to: of those whose history the caller may read.
-func (c *call) listRefreshables() (reply, error) {
-	caller := c.caller()
-	return c.refreshables(caller, func(item workspace.Item) (bool, error) {
-		_, err := c.Workspaces.Resolve(c.r.Context(), caller, workspace.Contributor, item.ID)
-		if kind := fault.KindOf(err); err != nil && (kind == fault.Denied || kind == fault.NotFound) {
-			return false, nil
-		}
-		return err == nil, err
-	})
-}
-
-// listAllRefreshables tells an administrator the same of all models.
-func (c *call) listAllRefreshables() (reply, error) {
-	if !c.principal.Administrator() {
-		return reply{}, fault.New(fault.Denied, codeNotAuthorized, "cannot %s %s: it is for administrators of the server", c.r.Method, c.r.URL.Path).
-			WithHint("Ask who runs it, or leave /admin out.")
+// mayReadHistory tells whether the caller may read the history of a model.
+func (c *call) mayReadHistory(item workspace.Item) (bool, error) {
+	_, err := c.Workspaces.Resolve(c.r.Context(), c.caller(), workspace.Contributor, item.ID)
+	if kind := fault.KindOf(err); err != nil && (kind == fault.Denied || kind == fault.NotFound) {
+		return false, nil
 	}
-	caller := c.caller()
-	caller.Owner = true // an administrator of the tenant sees what the machine's owner sees
-	return c.refreshables(caller, func(workspace.Item) (bool, error) { return true, nil })
+	return err == nil, err
 }
 
 // maxRefreshables is Power BI's limit of a page.
@@ -79,8 +65,10 @@ func (c *call) refreshablesQuery() (q refreshablesQuery, err error) {
 	return q, err
 }
 
-// refreshables lists the models that the caller may ask about, were refreshed in the last seven days or have a schedule that is on.
-func (c *call) refreshables(caller workspace.Caller, may func(workspace.Item) (bool, error)) (reply, error) {
+// listRefreshables lists the models on capacities whose history the caller may read, and that were refreshed in the last seven days or have a
+// schedule that is on.
+func (c *call) listRefreshables() (reply, error) {
+	caller := c.caller()
 	q, err := c.refreshablesQuery()
 	if err != nil {
 		return reply{}, err
@@ -104,7 +92,7 @@ func (c *call) refreshables(caller workspace.Caller, may func(workspace.Item) (b
 			if q.id != "" && !strings.EqualFold(q.id, item.ID) {
 				continue
 			}
-			if allowed, err := may(item); err != nil || !allowed {
+			if allowed, err := c.mayReadHistory(item); err != nil || !allowed {
 				if err != nil {
 					return reply{}, err
 				}

@@ -102,3 +102,27 @@ func ignoreChanged(err error) error {
 	}
 	return err
 }
+
+// LiveSchedule returns the schedule of a model with DirectQuery tables; found is false when none was set.
+func (c *Catalog) LiveSchedule(ctx context.Context, model string) (live schedule.Live, found bool, err error) {
+	var text []byte
+	err = c.readers.QueryRowContext(ctx, `SELECT schedule FROM direct_query_schedules WHERE item = ?`, model).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return live, false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &live)
+	}
+	return live, err == nil, failed("read the schedule of model "+model, err)
+}
+
+// PutLiveSchedule stores the schedule of a model with DirectQuery tables.
+func (c *Catalog) PutLiveSchedule(ctx context.Context, model string, live schedule.Live) error {
+	text, err := json.Marshal(live)
+	if err != nil {
+		return failed("write the schedule of model "+model, err)
+	}
+	return c.write(ctx, "write the schedule of model "+model, func(ctx context.Context, tx *sql.Tx) error {
+		return changed("model", model)(tx.ExecContext(ctx, `INSERT OR REPLACE INTO direct_query_schedules (item, schedule) SELECT id, ? FROM items WHERE id = ?`, string(text), model))
+	})
+}

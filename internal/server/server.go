@@ -147,7 +147,7 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	s.later(func() error { queries.Close(); return nil })
 	options := api.Options{
-		Workspaces: workspaces, Engine: s.engine, Queries: queries, Schedules: schedule.NewService(rows, time.Now), Ready: func(ctx context.Context) error {
+		Workspaces: workspaces, Engine: s.engine, Queries: queries, Schedules: schedule.NewService(rows, time.Now), LiveSchedules: schedule.NewLiveService(rows), Ready: func(ctx context.Context) error {
 			_, err := rows.Workspaces(ctx)
 			return err
 		},

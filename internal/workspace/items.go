@@ -147,6 +147,26 @@ func (i Item) answersTo(ref string) bool {
 	return found && isID && id == i.WorkspaceID && model.EqualNames(i.Name, name)
 }
 
+// HasDirectQuery tells whether a model has a table that is read at its source when it is queried.
+func (s *Service) HasDirectQuery(ctx context.Context, item Item) (bool, error) {
+	definition, err := s.repository.Definition(ctx, item.ID, 0)
+	if err != nil {
+		return false, err
+	}
+	read, err := definition.Model()
+	if err != nil {
+		return false, err
+	}
+	for _, table := range read.Tables {
+		for _, partition := range table.Partitions {
+			if strings.EqualFold(partition.Mode, "directQuery") || strings.EqualFold(partition.Mode, "dual") {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
 // Shared tells whether a model's workspace is on no capacity.
 func (s *Service) Shared(ctx context.Context, item Item) (bool, error) {
 	workspace, err := s.repository.Workspace(ctx, item.WorkspaceID)
