@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/refresh"
@@ -27,6 +28,9 @@ func asDamagedFile(damage refresh.Damage) powerbi.DamagedFile {
 	file := powerbi.DamagedFile{
 		Table: damage.Table, Partition: damage.Partition, File: damage.File.ID, Versions: damage.Versions, Current: damage.Current,
 		Advice: "Refresh the partition with type full, or restore the file from a backup. Until then queries of the model are refused.",
+	}
+	if damage.File.Start != "" { // a policy's refresh may leave it alone
+		file.Advice = strings.Replace(file.Advice, "type full", "type full and applyRefreshPolicy false", 1)
 	}
 	if !damage.Current {
 		file.Advice = fmt.Sprintf("Nothing needs to be done, unless you want to roll back to version %d: then restore the file from a backup.", damage.Versions[0])

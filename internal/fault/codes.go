@@ -44,7 +44,7 @@ const (
 	CodeDiskFull = "DiskFull"
 
 	// Internal: a file of the data directory is missing, or not what was written.
-	// Do: refresh the table that the text names with type full, or restore the file from a backup.
+	// Do: refresh what the text names with type full, or restore the file from a backup.
 	CodeDamaged = "DataFileDamaged"
 
 	// Unavailable: the server is stopping.

@@ -375,7 +375,7 @@ func (a *attempt) step(base, ctx context.Context, i int) error {
 		if poll != nil {
 			step.Bookmark = poll.Bookmark
 		}
-		if err := w.put(base, i, step, made.messages); err != nil {
+		if err := w.put(base, i, step, nil); err != nil {
 			return err
 		}
 		if w.operation.Request.CommitMode == PartialBatch {
@@ -470,6 +470,5 @@ type product struct {
 	readAt      time.Time
 	bookmark    string
 	fingerprint string
-	messages    []Message // stored with the step
 	release     func()
 }

@@ -103,12 +103,8 @@ func (e *Engine) read(ctx context.Context, conn *duck.Conn, task task, table *mo
 	if err != nil {
 		return product{}, 0, err
 	}
-	if w.firstLoad(task.step) {
-		explained, err := w.reading.explain(ctx, table, partition)
-		if err != nil {
-			return product{}, 0, err
-		}
-		if made.messages, err = w.reading.rangeLost(ctx, table, partition, explained); err != nil {
+	if w.looks(task.step) {
+		if err := w.warnOfRange(ctx, table, partition); err != nil {
 			return product{}, 0, err
 		}
 	}

@@ -289,12 +289,31 @@ func (r *reading) rangeLost(ctx context.Context, table *model.Table, partition *
 	return []Message{{At: r.now(), Type: WarningMessage, Code: CodeRangeNotFolded, Where: fault.Where{Table: table.Name}, Text: text + "."}}, nil
 }
 
-// firstLoad tells whether a step is the first of its table that reads a policy's partition: it looks for all of them.
-func (w *work) firstLoad(step Step) bool {
+// warnOfRange looks for rangeLost, and tells of it.
+func (w *work) warnOfRange(ctx context.Context, table *model.Table, partition *model.Partition) error {
+	explained, err := w.reading.explain(ctx, table, partition)
+	if err != nil {
+		return err
+	}
+	warnings, err := w.reading.rangeLost(ctx, table, partition, explained)
+	if err != nil || len(warnings) == 0 {
+		return err
+	}
+	return w.tell(ctx, warnings...)
+}
+
+// looks tells whether a load of a policy's partition is the one that looks for all of its table whether their range gets to the source: the first
+// that is read.
+func (w *work) looks(step Step) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	first := slices.IndexFunc(w.steps, func(s Step) bool { return s.Kind == LoadStep && s.Table == step.Table && s.Start != "" })
-	return first >= 0 && w.steps[first].Number == step.Number
+	if step.Start == "" || w.looked[step.Table] {
+		return false
+	}
+	w.looked[step.Table] = true
+	return !slices.ContainsFunc(w.steps, func(s Step) bool { // by an earlier owner
+		return s.Kind == LoadStep && s.Table == step.Table && (s.State == StepFinished || s.State == StepCommitted)
+	})
 }
 
 // unchanged is the note of a load that its poll has made needless.

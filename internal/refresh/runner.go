@@ -60,7 +60,7 @@ func (e *Engine) take(ctx context.Context, operation Operation) (*work, context.
 	if operation.State == Queued || e.running[operation.ID] != nil || ctx.Err() != nil {
 		return nil, nil
 	}
-	w := &work{engine: e, operation: operation, tracker: newTracker(), hopeless: map[int]bool{}, forced: map[string]bool{}}
+	w := &work{engine: e, operation: operation, tracker: newTracker(), hopeless: map[int]bool{}, looked: map[string]bool{}, forced: map[string]bool{}}
 	w.log = e.options.Logger.With("model", operation.Model, "refresh", operation.ID)
 	working, cancel := context.WithCancelCause(ctx)
 	w.cancel = cancel

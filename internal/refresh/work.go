@@ -27,12 +27,13 @@ type work struct {
 	restored   *store.Version  // a rollback's: to commit again
 	forced     map[string]bool // tables whose guard was overruled and told of; guarded by commits
 
-	mu       sync.Mutex   // guards the rest
-	steps    []Step       // by number
-	hopeless map[int]bool // the numbers of failed steps that no retry can mend
-	short    bool         // a step ran out of memory
-	attempt  Attempt      // the one that runs; zero before this owner works on one
-	resumed  time.Time    // when this owner began to work on it
+	mu       sync.Mutex      // guards the rest
+	steps    []Step          // by number
+	hopeless map[int]bool    // the numbers of failed steps that no retry can mend
+	looked   map[string]bool // the tables whose policy's range was looked for at the source
+	short    bool            // a step ran out of memory
+	attempt  Attempt         // the one that runs; zero before this owner works on one
+	resumed  time.Time       // when this owner began to work on it
 
 	inherited time.Duration // what earlier owners have worked on the last attempt; set by claim
 

@@ -316,7 +316,15 @@ func damaged(file File, err error) error {
 		err = named.Err // where the files lie is not the caller's affair
 	}
 	return fault.New(fault.Internal, fault.CodeDamaged, "cannot use data file %s: %w", file.ID+suffix, err).
-		WithHint("Refresh the table that it belongs to with type full, or restore the file from a backup.")
+		WithHint("Refresh the %s that it belongs to with type full, or restore the file from a backup.", mended(file))
+}
+
+// mended says what must be refreshed to replace a file: a refresh policy may leave the file's partition alone.
+func mended(file File) string {
+	if file.Start == "" {
+		return "table"
+	}
+	return "partition (with applyRefreshPolicy false)"
 }
 
 // Pin returns the current version of a model and holds its files until release.

@@ -263,3 +263,12 @@ func TestPinsAreToldToTheCatalog(t *testing.T) {
 		t.Fatalf("pins %v", b.pins)
 	}
 }
+
+// A file of a policy's partition is replaced by a refresh that does not leave the partition alone.
+func TestDamagedAdvice(t *testing.T) {
+	for start, says := range map[string]string{"": "Refresh the table that it belongs to", "2024-01-01": "Refresh the partition (with applyRefreshPolicy false)"} {
+		if err := damaged(File{ID: "gone", Start: start}, os.ErrNotExist); !strings.Contains(err.Error(), says) {
+			t.Errorf("%v", err)
+		}
+	}
+}
