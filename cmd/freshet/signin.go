@@ -22,7 +22,7 @@ func (a *app) approve() *cobra.Command {
 		Use:   "approve CODE [--as NAME]",
 		Short: "Sign in the program that shows a device code",
 		Long: `Sign in a program that waits with a device code: it gets a token that speaks for you, or for the person that --as names,
-with the roles that workspaces give that name.`,
+with the roles that workspaces give that name. It may do no more than the token that you approve it with.`,
 		Example: `  freshet approve F7TQ2ABCD
   freshet approve F7TQ2ABCD --as ana@example.com`,
 		Args: usage(cobra.ExactArgs(1)),

@@ -118,8 +118,10 @@ func FuzzForms(f *testing.F) {
 				t.Errorf("%q is given %+v", body, answer.body)
 			}
 		}
-		_, err := posted(t, face, body).deviceCode()
-		decoded(t, "a form", err)
+		for _, endpoint := range []func(*call) (reply, error){(*call).deviceCode, (*call).deviceCodeV1} {
+			_, err := endpoint(posted(t, face, body))
+			decoded(t, "a form", err)
+		}
 	})
 }
 

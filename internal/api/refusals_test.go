@@ -2,9 +2,11 @@ package api_test
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"freshet.dev/internal/api"
 	"freshet.dev/internal/auth"
@@ -91,5 +93,29 @@ func TestR3HiddenIsAsMissing(t *testing.T) {
 	}
 	if routes < 30 {
 		t.Errorf("%d routes have items that may be hidden", routes)
+	}
+}
+
+// A server whose callers sign in elsewhere says of nothing that it were a sign-in.
+func TestNoSignInOfItsOwn(t *testing.T) {
+	handler := api.New(api.Options{Now: time.Now, NewID: func() string { return "00000000-0000-0000-0000-000000000000" }, Logger: slog.New(slog.DiscardHandler)})
+	routes := 0
+	for _, route := range api.Routes() {
+		if !strings.HasPrefix(route.Name, "SignIn_") {
+			continue
+		}
+		routes++
+		request, err := http.NewRequestWithContext(t.Context(), route.Method, "http://localhost"+strings.NewReplacer("{", "", "}", "").Replace(route.Pattern), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := &recorder{header: http.Header{}}
+		handler.ServeHTTP(answer, request)
+		if answer.status != http.StatusNotFound || !strings.Contains(string(answer.body), "auth.mode is not local") {
+			t.Errorf("%s %s: %d %s", route.Method, route.Pattern, answer.status, answer.body)
+		}
+	}
+	if routes < 10 {
+		t.Errorf("%d routes are of the sign-in", routes)
 	}
 }

@@ -66,6 +66,7 @@ func routes() []route {
 		{"POST", "/{tenant}/oauth2/v2.0/token", nil, none, true, (*call).token, about{"SignIn_Token", "Gives a token to an application by its secret, to a device code that was approved, or to a refresh token.", "", token, "200", tokenAnswer{}}},
 		{"POST", "/{tenant}/oauth2/token", nil, none, true, (*call).tokenV1, about{"SignIn_TokenV1", "Gives a token to a client of version 1.0, which names a resource in place of scopes.", "", v1, "200", tokenAnswer{}}},
 		{"POST", "/{tenant}/oauth2/v2.0/devicecode", nil, none, true, (*call).deviceCode, about{"SignIn_DeviceCode", "Begins the sign-in of a person by a code.", "", form("client_id scope"), "200", deviceAnswer{}}},
+		{"POST", "/{tenant}/oauth2/devicecode", nil, none, true, (*call).deviceCodeV1, about{"SignIn_DeviceCodeV1", "Begins the sign-in of a person by a code with a client of version 1.0.", "", form("client_id resource"), "200", deviceAnswer{}}},
 		{"GET", "/devicelogin", nil, none, true, (*call).deviceLogin, about{"SignIn_DevicePage", "Tells a person how to approve a code.", "", nil, "200", mediaType("text/plain")}},
 		{"GET", "/{tenant}/.well-known/openid-configuration", nil, none, true, (*call).discoveryV1, about{"SignIn_DiscoveryV1", "Tells where the endpoints of version 1.0 are.", "", nil, "200", object}},
 		{"GET", "/{tenant}/v2.0/.well-known/openid-configuration", nil, none, true, (*call).discoveryV2, about{"SignIn_Discovery", "Tells where the endpoints of version 2.0 are.", "", nil, "200", object}},

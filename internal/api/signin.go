@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -34,14 +35,22 @@ type oauthError struct {
 
 // entraCodes are the numbers by which Entra's errors are known.
 var entraCodes = map[string]int{
-	auth.CodeClient: 7000215, auth.CodeGrant: 70000, auth.CodeScope: 70011, auth.CodeUnsupported: 70003, auth.CodeMalformed: 900144,
+	auth.CodeClient: 7000215, auth.CodeUnknownClient: 700016, auth.CodeGrant: 70000, auth.CodeScope: 70011, auth.CodeUnsupported: 70003, auth.CodeMalformed: 900144,
 	auth.CodePending: 70016, auth.CodeSlowDown: 70016, auth.CodeDeviceOver: 70020, auth.CodeDeclined: 70018,
+}
+
+// issues tells whether this server signs people and programs in by itself.
+func (c *call) issues() error {
+	if c.SignIn == nil {
+		return fault.New(fault.NotFound, codeNoRoute, "cannot %s %s: this server signs nobody in, for its auth.mode is not local", c.r.Method, c.r.URL.Path)
+	}
+	return nil
 }
 
 // oauth answers a form of OAuth.
 func (c *call) oauth(answer func(form url.Values) (any, error)) (reply, error) {
-	if c.SignIn == nil {
-		return reply{}, fault.New(fault.NotFound, codeNoRoute, "cannot sign anybody in: this server's auth.mode is not local")
+	if err := c.issues(); err != nil {
+		return reply{}, err
 	}
 	address, _, _ := net.SplitHostPort(c.r.RemoteAddr)
 	if err := c.limit(c.signIns, address); err != nil {
@@ -130,6 +139,7 @@ func (c *call) tokenV1() (reply, error) {
 		return tokenAnswer{
 			TokenType: "Bearer", ExpiresIn: seconds, ExtExpiresIn: seconds, ExpiresOn: strconv.FormatInt(now.Add(granted.Lifetime).Unix(), 10),
 			NotBefore: strconv.FormatInt(now.Unix(), 10), Resource: resource, AccessToken: granted.AccessToken, RefreshToken: granted.RefreshToken,
+			IDToken: granted.IDToken,
 		}, nil
 	})
 }
@@ -150,9 +160,9 @@ func (c *call) granted(form url.Values, audience string, wanted []string) (auth.
 		if code == "" {
 			code = form.Get("code") // version 1.0
 		}
-		return c.SignIn.DeviceToken(id, code)
+		return c.SignIn.DeviceToken(id, secret, code)
 	case "refresh_token":
-		return c.SignIn.Again(id, form.Get("refresh_token"), audience, wanted)
+		return c.SignIn.Again(id, secret, form.Get("refresh_token"), audience, wanted)
 	case "":
 		return auth.Granted{}, fault.New(fault.Invalid, auth.CodeMalformed, "cannot give a token: the form has no grant_type")
 	default:
@@ -174,31 +184,52 @@ func scopesOf(text string) (audience string, open []string) {
 	return audience, open
 }
 
-// deviceAnswer is what the endpoint of device codes gives (RFC 8628). The lifetime and the interval are seconds.
+// deviceAnswer is what the endpoint of device codes gives (RFC 8628). The lifetime and the interval are seconds. Version 1.0 writes them as texts,
+// and calls the page an URL.
 type deviceAnswer struct {
 	UserCode        string `json:"user_code"`
 	DeviceCode      string `json:"device_code"`
-	VerificationURI string `json:"verification_uri"`
-	ExpiresIn       int    `json:"expires_in"`
-	Interval        int    `json:"interval"`
+	VerificationURI string `json:"verification_uri,omitempty"`
+	VerificationURL string `json:"verification_url,omitempty"`
+	ExpiresIn       any    `json:"expires_in"`
+	Interval        any    `json:"interval"`
 	Message         string `json:"message"`
 }
 
 func (c *call) deviceCode() (reply, error) {
 	return c.oauth(func(form url.Values) (any, error) {
 		audience, wanted := scopesOf(form.Get("scope"))
-		device, err := c.SignIn.StartDevice(form.Get("client_id"), audience, wanted)
-		if err != nil {
-			return nil, err
-		}
-		page := scheme(c.r) + "://" + c.r.Host + "/devicelogin"
-		return deviceAnswer{device.UserCode, device.DeviceCode, page, int(device.Lifetime / time.Second), int(device.Interval / time.Second),
-			"To sign in, run on the machine of the server: freshet approve " + device.UserCode}, nil
+		answer, page, err := c.startDevice(form, audience, wanted)
+		answer.VerificationURI = page
+		return answer, err
 	})
+}
+
+// deviceCodeV1 is the endpoint of ADAL's clients, which get the tokens for people and for signing in again unasked.
+func (c *call) deviceCodeV1() (reply, error) {
+	return c.oauth(func(form url.Values) (any, error) {
+		answer, page, err := c.startDevice(form, form.Get("resource"), []string{"openid", "offline_access"})
+		answer.VerificationURL, answer.ExpiresIn, answer.Interval = page, fmt.Sprint(answer.ExpiresIn), fmt.Sprint(answer.Interval)
+		return answer, err
+	})
+}
+
+func (c *call) startDevice(form url.Values, audience string, wanted []string) (answer deviceAnswer, page string, err error) {
+	device, err := c.SignIn.StartDevice(form.Get("client_id"), audience, wanted)
+	if err != nil {
+		return deviceAnswer{}, "", err
+	}
+	return deviceAnswer{
+		UserCode: device.UserCode, DeviceCode: device.DeviceCode, ExpiresIn: int(device.Lifetime / time.Second), Interval: int(device.Interval / time.Second),
+		Message: "To sign in, run on the machine of the server: freshet approve " + device.UserCode,
+	}, scheme(c.r) + "://" + c.r.Host + "/devicelogin", nil
 }
 
 // deviceLogin tells whoever opens the page that device codes name what to do.
 func (c *call) deviceLogin() (reply, error) {
+	if err := c.issues(); err != nil {
+		return reply{}, err
+	}
 	c.begun = true
 	c.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = c.w.Write([]byte("A program waits to sign in to Freshet. If you have started it, run\n\n    freshet approve CODE\n\nwith the code that it shows. Add --as NAME to sign in as somebody else.\n"))
@@ -206,19 +237,23 @@ func (c *call) deviceLogin() (reply, error) {
 }
 
 func (c *call) approveDevice() (reply, error) {
-	if c.SignIn == nil {
-		return reply{}, fault.New(fault.NotFound, codeNoRoute, "cannot approve a sign-in: this server's auth.mode is not local")
+	if err := c.issues(); err != nil {
+		return reply{}, err
+	}
+	if c.principal.App {
+		return reply{}, fault.New(fault.Denied, codeNotAuthorized, "cannot decide about a sign-in as the application '%s': a person does", c.principal.Name)
 	}
 	var body powerbi.SignInAnswer
 	if err := c.decodeStrict(maxForm, &body); err != nil {
 		return reply{}, err
 	}
-	person := auth.Claims{Subject: c.principal.ID, Name: c.principal.Name, Owner: c.principal.Owner, Scopes: auth.AllScopes()}
+	// The program gets no right that the token of this call does not have.
+	person := auth.Claims{Subject: c.principal.ID, Name: c.principal.Name, Owner: c.principal.Owner, Scopes: c.principal.Scopes}
 	if body.As != "" {
 		if !c.principal.Owner {
 			return reply{}, fault.New(fault.Denied, codeNotAuthorized, "cannot sign in as '%s': only the owner of this machine may name somebody else", body.As)
 		}
-		person = auth.Claims{Subject: body.As, Name: body.As, Scopes: auth.AllScopes()}
+		person = auth.Claims{Subject: body.As, Name: body.As, Scopes: c.principal.Scopes}
 	}
 	info, err := c.SignIn.Decide(c.r.PathValue("userCode"), person, !body.Decline)
 	if err != nil {
@@ -230,6 +265,9 @@ func (c *call) approveDevice() (reply, error) {
 
 // discovery is the OpenID configuration of either version.
 func (c *call) discovery(version string) (reply, error) {
+	if err := c.issues(); err != nil {
+		return reply{}, err
+	}
 	base := scheme(c.r) + "://" + c.r.Host + "/" + url.PathEscape(c.r.PathValue("tenant"))
 	endpoints, keys := base+"/oauth2"+version, base+"/discovery"+version+"/keys"
 	return reply{http.StatusOK, map[string]any{
@@ -255,6 +293,9 @@ func (c *call) discoveryV2() (reply, error) { return c.discovery("/v2.0") }
 
 // instances tells Microsoft's libraries that this is the sign-in host that they know, by all of its names.
 func (c *call) instances() (reply, error) {
+	if err := c.issues(); err != nil {
+		return reply{}, err
+	}
 	host := strings.TrimPrefix(auth.EntraAuthority, "https://")
 	return reply{http.StatusOK, map[string]any{
 		"tenant_discovery_endpoint": auth.EntraAuthority + "/" + auth.LocalTenant + "/v2.0/.well-known/openid-configuration",
@@ -267,8 +308,8 @@ func (c *call) instances() (reply, error) {
 }
 
 func (c *call) signingKeys() (reply, error) {
-	if c.SignIn == nil {
-		return reply{}, fault.New(fault.NotFound, codeNoRoute, "cannot show signing keys: this server's auth.mode is not local")
+	if err := c.issues(); err != nil {
+		return reply{}, err
 	}
 	keys, err := c.SignIn.Keys()
 	if err != nil {

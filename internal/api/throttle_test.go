@@ -178,18 +178,18 @@ func TestSignInIsThrottled(t *testing.T) {
 		return answer.Code
 	}
 	for range signInsPerMinute {
-		if code := guess("192.0.2.1"); code != http.StatusUnauthorized {
+		if code := guess("192.0.2.1"); code != http.StatusBadRequest {
 			t.Fatal(code)
 		}
 	}
 	if code := guess("192.0.2.1"); code != http.StatusTooManyRequests {
 		t.Error(code)
 	}
-	if code := guess("192.0.2.2"); code != http.StatusUnauthorized {
+	if code := guess("192.0.2.2"); code != http.StatusBadRequest {
 		t.Error(code)
 	}
 	now = now.Add(time.Second)
-	if code := guess("192.0.2.1"); code != http.StatusUnauthorized {
+	if code := guess("192.0.2.1"); code != http.StatusBadRequest {
 		t.Error(code)
 	}
 }

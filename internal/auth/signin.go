@@ -22,9 +22,13 @@ const LocalTenant = "f4e54e70-0000-4000-8000-000000000001"
 
 // The codes of refused sign-ins are OAuth's own words (RFC 6749, 5.2; RFC 8628, 3.5).
 const (
-	// Denied 401: the client is unknown, or its secret wrong.
-	// Do: check its entry in clients of the configuration, and the secret.
+	// Denied 401: the client's secret is wrong or missing.
+	// Do: check the secret, and the client's secretHash in the configuration.
 	CodeClient = "invalid_client"
+
+	// Denied 400: the configuration has no client of this id.
+	// Do: add it under clients of the configuration, or correct the id.
+	CodeUnknownClient = "unauthorized_client"
 
 	// Invalid 400 or NotFound 404: the code or refresh token is none, was used, or is expired.
 	// Do: sign in again.
@@ -142,23 +146,35 @@ type Granted struct {
 
 // Application signs a client in by its secret: the client credentials flow.
 func (s *SignIn) Application(id, secret, audience string) (Granted, error) {
-	client, err := s.client(id)
+	client, err := s.proven(id, secret)
 	if err != nil {
 		return Granted{}, err
 	}
-	s.checks <- struct{}{}
-	wrong := client.SecretHash == "" || bcrypt.CompareHashAndPassword([]byte(client.SecretHash), []byte(secret)) != nil
-	<-s.checks
-	if wrong {
-		return Granted{}, fault.New(fault.Denied, CodeClient, "cannot sign the client '%s' in: its secret is wrong", client.ID)
+	if client.SecretHash == "" {
+		return Granted{}, fault.New(fault.Denied, CodeClient, "cannot sign the client '%s' in by itself: it has no secret", client.ID).
+			WithHint("'freshet secret' makes the secretHash for its entry in the configuration.")
 	}
 	return s.grant(Claims{Subject: client.ID, Name: client.Name, App: true, Client: client.ID, Audience: audience}, nil)
+}
+
+// proven finds a client, which has to show its secret, if it has one, in every flow that gives it tokens.
+func (s *SignIn) proven(id, secret string) (Client, error) {
+	client, err := s.client(id)
+	if err != nil || client.SecretHash == "" {
+		return client, err
+	}
+	s.checks <- struct{}{}
+	defer func() { <-s.checks }()
+	if bcrypt.CompareHashAndPassword([]byte(client.SecretHash), []byte(secret)) != nil {
+		return Client{}, fault.New(fault.Denied, CodeClient, "cannot sign the client '%s' in: its secret is wrong", client.ID)
+	}
+	return client, nil
 }
 
 func (s *SignIn) client(id string) (Client, error) {
 	client, known := s.clients[strings.ToLower(strings.TrimSpace(id))]
 	if !known {
-		return Client{}, fault.New(fault.Denied, CodeClient, "cannot sign the client '%s' in: the configuration knows none of this id", id).
+		return Client{}, fault.New(fault.Denied, CodeUnknownClient, "cannot sign the client '%s' in: the configuration knows none of this id", id).
 			WithHint("Add it under 'clients'.")
 	}
 	return client, nil
@@ -246,8 +262,8 @@ func (s *SignIn) Decide(userCode string, person Claims, approve bool) (DeviceInf
 }
 
 // DeviceToken gives a program the token of the person who approved. Until then it is an error with CodePending.
-func (s *SignIn) DeviceToken(id, deviceCode string) (Granted, error) {
-	client, err := s.client(id)
+func (s *SignIn) DeviceToken(id, secret, deviceCode string) (Granted, error) {
+	client, err := s.proven(id, secret)
 	if err != nil {
 		return Granted{}, err
 	}
@@ -285,9 +301,10 @@ func (s *SignIn) approved(client Client, deviceCode string) (*device, error) {
 	return nil, fault.New(fault.Invalid, CodePending, "cannot sign in yet: nobody has approved the code %s", d.userCode)
 }
 
-// Again gives a client a new access token for a refresh token.
-func (s *SignIn) Again(id, refreshToken, audience string, wanted []string) (Granted, error) {
-	client, err := s.client(id)
+// Again gives a client a new access token for a refresh token, and a new one of those. The old one, of which nothing is kept, stays good until it
+// expires.
+func (s *SignIn) Again(id, secret, refreshToken, audience string, wanted []string) (Granted, error) {
+	client, err := s.proven(id, secret)
 	if err != nil {
 		return Granted{}, err
 	}

@@ -63,7 +63,7 @@ func TestR3ClientCredentials(t *testing.T) {
 		{appID, "S3cret", powerBI, CodeClient},
 		{appID, "", powerBI, CodeClient},
 		{publicID, "", powerBI, CodeClient}, // it has no secret: nobody signs in as it
-		{"0a000000-0000-4000-8000-00000000000f", "s3cret", powerBI, CodeClient},
+		{"0a000000-0000-4000-8000-00000000000f", "s3cret", powerBI, CodeUnknownClient},
 		{appID, "s3cret", "https://graph.microsoft.com", CodeScope},
 		{appID, "s3cret", refreshUse, CodeScope},
 		{appID, "s3cret", "", CodeScope},
@@ -84,12 +84,14 @@ func TestR3DeviceCode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.DeviceToken(publicID, d.DeviceCode)
+	_, err = s.DeviceToken(publicID, "", d.DeviceCode)
 	coded(t, err, CodePending)
-	_, err = s.DeviceToken(publicID, d.DeviceCode)
+	_, err = s.DeviceToken(publicID, "", d.DeviceCode)
 	coded(t, err, CodeSlowDown)
-	_, err = s.DeviceToken(appID, d.DeviceCode)
+	_, err = s.DeviceToken(appID, "s3cret", d.DeviceCode)
 	coded(t, err, CodeGrant) // another client's
+	_, err = s.DeviceToken(appID, "", d.DeviceCode)
+	coded(t, err, CodeClient) // who has a secret shows it
 	ana := Claims{Subject: "ana@example.org", Name: "Ana", Scopes: AllScopes()}
 	_, err = s.Decide("WRONGCODE", ana, true)
 	coded(t, err, CodeGrant)
@@ -99,7 +101,7 @@ func TestR3DeviceCode(t *testing.T) {
 	}
 	_, err = s.Decide(d.UserCode, Claims{Subject: "eve"}, true)
 	coded(t, err, CodeGrant) // decided already
-	granted, err := s.DeviceToken(publicID, d.DeviceCode)
+	granted, err := s.DeviceToken(publicID, "", d.DeviceCode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,11 +116,11 @@ func TestR3DeviceCode(t *testing.T) {
 		_, err = local.Verify(context.Background(), none)
 		coded(t, err, CodeBad)
 	}
-	_, err = s.DeviceToken(publicID, d.DeviceCode)
+	_, err = s.DeviceToken(publicID, "", d.DeviceCode)
 	coded(t, err, CodeGrant) // once
 
 	now = now.Add(2 * time.Hour)
-	again, err := s.Again(publicID, granted.RefreshToken, "", nil)
+	again, err := s.Again(publicID, "", granted.RefreshToken, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,12 +128,20 @@ func TestR3DeviceCode(t *testing.T) {
 	if err != nil || caller.ID != "ana@example.org" || !caller.Allows(ScopeDatasetReadWrite) || again.RefreshToken == "" || again.Audience != powerBI {
 		t.Fatalf("%+v, %v", caller, err)
 	}
-	_, err = s.Again(appID, granted.RefreshToken, "", nil)
+	_, err = s.Again(appID, "s3cret", granted.RefreshToken, "", nil)
 	coded(t, err, CodeGrant)
-	_, err = s.Again(publicID, again.AccessToken, "", nil)
+	_, err = s.Again(appID, "", granted.RefreshToken, "", nil)
+	coded(t, err, CodeClient)
+	without, err := NewSignIn(local, []Client{{ID: appID}}, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = without.Again(publicID, "", granted.RefreshToken, "", nil)
+	coded(t, err, CodeUnknownClient) // the client was taken out of the configuration
+	_, err = s.Again(publicID, "", again.AccessToken, "", nil)
 	coded(t, err, CodeGrant)
 	now = now.Add(25 * time.Hour)
-	_, err = s.Again(publicID, again.RefreshToken, "", nil)
+	_, err = s.Again(publicID, "", again.RefreshToken, "", nil)
 	coded(t, err, CodeGrant)
 }
 
@@ -145,7 +155,7 @@ func TestR3DeviceCodeEnds(t *testing.T) {
 	if _, err := s.Decide(d.UserCode, Claims{}, false); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.DeviceToken(publicID, d.DeviceCode)
+	_, err = s.DeviceToken(publicID, "", d.DeviceCode)
 	coded(t, err, CodeDeclined)
 	if d, err = s.StartDevice(publicID, powerBI, nil); err != nil {
 		t.Fatal(err)
@@ -153,7 +163,7 @@ func TestR3DeviceCodeEnds(t *testing.T) {
 	now = now.Add(deviceLifetime + time.Second)
 	_, err = s.Decide(d.UserCode, Claims{Subject: "ana"}, true)
 	coded(t, err, CodeGrant)
-	_, err = s.DeviceToken(publicID, d.DeviceCode)
+	_, err = s.DeviceToken(publicID, "", d.DeviceCode)
 	coded(t, err, CodeDeviceOver)
 	for range mostDevices {
 		if _, err := s.StartDevice(publicID, powerBI, nil); err != nil {
@@ -167,7 +177,7 @@ func TestR3DeviceCodeEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = s.StartDevice("unknown", powerBI, nil)
-	coded(t, err, CodeClient)
+	coded(t, err, CodeUnknownClient)
 	_, err = s.StartDevice(publicID, "https://graph.microsoft.com", nil)
 	coded(t, err, CodeScope)
 }
