@@ -8,7 +8,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -54,6 +53,7 @@ type Options struct {
 type face struct {
 	Options
 	mux       *http.ServeMux
+	routes    []route
 	requests  *throttle
 	refreshes *throttle
 	signIns   *throttle // of the routes that give tokens, by the caller's address
@@ -62,12 +62,12 @@ type face struct {
 // New returns the handler of all routes.
 func New(options Options) http.Handler {
 	f := &face{
-		Options: options, mux: http.NewServeMux(),
+		Options: options, mux: http.NewServeMux(), routes: routes(),
 		requests:  newThrottle(options.Limits.RequestsPerMinute, time.Minute, options.Limits.Burst),
 		refreshes: newThrottle(options.Limits.RefreshesPerHour, time.Hour, 0),
 		signIns:   newThrottle(signInsPerMinute, time.Minute, 0),
 	}
-	for _, route := range routes() {
+	for _, route := range f.routes {
 		f.mux.Handle(route.method+" "+route.pattern, f.serve(route))
 	}
 	f.mux.HandleFunc("/", f.noRoute)
@@ -117,7 +117,7 @@ func (f *face) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.refuse(w, r, err)
 		return
 	}
-	f.mux.ServeHTTP(w, r)
+	f.mux.ServeHTTP(w, withoutSpareSlashes(r))
 }
 
 // Some headers go out as Power BI spells them, not as Go does: the names mean the same, but people compare recordings.
@@ -240,17 +240,4 @@ func write(w http.ResponseWriter, answer reply) error {
 	encoder := json.NewEncoder(&pieces{http.NewResponseController(w), w})
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(answer.body)
-}
-
-// decodeStrict reads a body of Freshet's own routes, where what is not known is an error.
-func (c *call) decodeStrict(limit int64, into any) error {
-	decoder := json.NewDecoder(c.json(limit))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return bodyFault(err)
-	}
-	if decoder.More() {
-		return bodyFault(errors.New("more follows after its end"))
-	}
-	return nil
 }

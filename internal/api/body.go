@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"io"
@@ -26,8 +27,54 @@ const (
 	deployTime = 5 * time.Minute  // for one of more than maxRefreshBody
 )
 
-// json is the request's body, as body gives it, within the limit of depth.
-func (c *call) json(limit int64) io.Reader { return &shallow{content: c.body(limit)} }
+// json is the request's body, as body gives it, within the limit of depth, and without the byte order mark that some writers put before it.
+func (c *call) json(limit int64) io.Reader {
+	const mark = "\xef\xbb\xbf"
+	content := bufio.NewReader(c.body(limit))
+	if begin, _ := content.Peek(len(mark)); string(begin) == mark { // what fails here fails again when it is read
+		_, _ = content.Discard(len(mark))
+	}
+	return &shallow{content: content}
+}
+
+// decodeStrict reads a body of Freshet's own routes, where what is not known is an error.
+func (c *call) decodeStrict(limit int64, into any) error {
+	content := c.json(limit)
+	decoder := json.NewDecoder(content)
+	decoder.DisallowUnknownFields()
+	if err := whole(decoder, content, into); err != nil {
+		return bodyFault(err)
+	}
+	return nil
+}
+
+// decodeLenient reads a body of Power BI's routes, in which only the named fields matter. There may be none.
+func (c *call) decodeLenient(limit int64, into any) error {
+	content := c.json(limit)
+	if err := whole(json.NewDecoder(content), content, into); err != nil && !errors.Is(err, io.EOF) {
+		return bodyFault(err)
+	}
+	return nil
+}
+
+// whole decodes a content that is one JSON text, behind which nothing follows but space.
+func whole(decoder *json.Decoder, content io.Reader, into any) error {
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	// The decoder's own look ahead begins anew with each piece that comes.
+	rest := bufio.NewReader(io.MultiReader(decoder.Buffered(), content))
+	for {
+		switch char, err := rest.ReadByte(); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case !strings.ContainsRune(" \t\r\n", rune(char)):
+			return errors.New("more follows after its end")
+		}
+	}
+}
 
 // body is the request's body within the limits of its length and its time.
 func (c *call) body(limit int64) io.ReadCloser {

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -22,6 +23,10 @@ func TestBodies(t *testing.T) {
 	for _, test := range []struct{ body, want string }{
 		{`{"name":"a"}`, ""},
 		{``, ""},
+		{"\xef\xbb\xbf{\"name\":\"a\"}\n", ""}, // a byte order mark
+		{`{"name":"a"} {`, "cannot read the request body: more follows after its end"},
+		{`{"name":"a"}]`, "cannot read the request body: more follows after its end"},
+		{`{"name":"a"}` + strings.Repeat(" ", maxRefreshBody), "cannot take a request body of more than 1048576 bytes"},
 		{deep(maxDepth), ""},
 		{`{"name":"` + strings.Repeat(`[{\"`, maxDepth) + `"}`, ""}, // brackets in a text are none
 		{deep(maxDepth + 2), "cannot read the request body: it is nested more than 64 deep"},
@@ -43,9 +48,29 @@ func TestBodies(t *testing.T) {
 			}
 		}
 	}
-	strict := &call{w: httptest.NewRecorder(), r: httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(`{"value":{"times":"05:00"}}`))}
-	if _, err := strict.decodeSchedule(); err == nil || err.Error() != "cannot read the request body: 'value.times' must be a list, not string" {
-		t.Errorf("%v", err)
+}
+
+// R17 [contract §0.9, §1]: a change of a schedule may have its boolean in quotes, keys in any letter case, and what is not known.
+func TestScheduleBodies(t *testing.T) {
+	for _, test := range []struct{ body, want string }{
+		{`{"value":{"enabled":true}}`, "true"},
+		{`{"Value":{"Enabled":"False","owner":"ana","@odata.context":"x","freshet":{"nextRun":"x"}}}`, "false"},
+		{`{"value":{"enabled":null}}`, "left out"},
+		{`{"value":{"enabled":"perhaps"}}`, `cannot use the parameter "enabled": it must be true or false, not "perhaps"`},
+		{`{"value":{"enabled":1}}`, `cannot use the parameter "enabled": it must be true or false, not 1`},
+		{`{"value":{"times":"05:00"}}`, "cannot read the request body: 'value.times' must be a list, not string"},
+	} {
+		change, err := posted(t, nil, test.body).decodeSchedule()
+		got := "left out"
+		switch {
+		case err != nil:
+			got = err.Error()
+		case change.Enabled != nil:
+			got = strconv.FormatBool(*change.Enabled)
+		}
+		if got != test.want {
+			t.Errorf("%s: %s, want %s", test.body, got, test.want)
+		}
 	}
 }
 

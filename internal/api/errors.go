@@ -143,20 +143,3 @@ func describe(err error, requestID string) powerbi.ErrorDetail {
 	}
 	return powerbi.ErrorDetail{Code: code, Message: known.Error()}
 }
-
-// noRoute answers for a path that no route has.
-func (f *face) noRoute(w http.ResponseWriter, r *http.Request) {
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete, http.MethodPut, http.MethodPatch} {
-		other := r.Clone(r.Context())
-		other.Method = method
-		if _, pattern := f.mux.Handler(other); pattern != "/" {
-			w.Header().Add("Allow", method)
-		}
-	}
-	if w.Header().Get("Allow") != "" {
-		f.refuse(w, r, fault.New(fault.Invalid, codeMethod, "cannot %s %s: this path does not take that method", r.Method, r.URL.Path))
-		return
-	}
-	f.refuse(w, r, fault.New(fault.NotFound, codeNoRoute, "cannot %s %s: there is no such route", r.Method, r.URL.Path).
-		WithHint("Power BI's routes begin with /v1.0/myorg, Freshet's own with /v1.0/freshet."))
-}

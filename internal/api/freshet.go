@@ -1,9 +1,6 @@
 package api
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strings"
 
@@ -13,15 +10,6 @@ import (
 	"freshet.dev/internal/workspace"
 	"freshet.dev/powerbi"
 )
-
-// decodeLenient reads a body in which only the named fields matter.
-func (c *call) decodeLenient(limit int64, into any) error {
-	err := json.NewDecoder(c.json(limit)).Decode(into)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return bodyFault(err)
-	}
-	return nil
-}
 
 func (c *call) deploy() (reply, error) {
 	var definition powerbi.Definition

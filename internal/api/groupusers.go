@@ -81,7 +81,7 @@ func (c *call) putGroupUser() (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if user.PrincipalType == "Group" {
+	if strings.EqualFold(user.PrincipalType, "Group") {
 		return reply{}, fault.New(fault.Invalid, codeInvalid, "cannot give a role to a group: Freshet knows people and applications").
 			WithHint("Name each of them.")
 	}
@@ -91,7 +91,7 @@ func (c *call) putGroupUser() (reply, error) {
 	if user.DisplayName == "" {
 		user.DisplayName = user.Identifier
 	}
-	return c.grant(workspace.Grant{PrincipalID: user.Identifier, PrincipalName: user.DisplayName, App: user.PrincipalType == "App", Role: role})
+	return c.grant(workspace.Grant{PrincipalID: user.Identifier, PrincipalName: user.DisplayName, App: strings.EqualFold(user.PrincipalType, "App"), Role: role})
 }
 
 func (c *call) deleteGroupUser() (reply, error) {

@@ -22,7 +22,7 @@ var objectFields = [...]string{"table", "partition"}
 // are let through, the last with a warning; what a known property cannot mean is an error.
 func decodeRefresh(content []byte) (refresh.Params, []refresh.Message, error) {
 	d := &refreshDecoder{}
-	content = bytes.TrimSpace(bytes.TrimPrefix(content, []byte("\xef\xbb\xbf")))
+	content = bytes.TrimSpace(content)
 	if len(content) == 0 || string(content) == "null" {
 		return refresh.Params{}, nil, nil
 	}

@@ -76,26 +76,29 @@ func (c *call) patchSchedule() (reply, error) {
 // decodeSchedule reads {"value":{…}}. What GET has answered may be sent back: what of it is no setting is ignored.
 func (c *call) decodeSchedule() (schedule.Change, error) {
 	var body struct {
-		Value *struct { // powerbi.ScheduleUpdate, and what GET adds
-			Context json.RawMessage `json:"@odata.context"`
+		Value *struct {
 			powerbi.ScheduleChange
-			Freshet struct {
-				powerbi.ScheduleExtra
-				NextRun json.RawMessage `json:"nextRun"`
-			} `json:"freshet"`
+			Enabled json.RawMessage `json:"enabled"`
 		} `json:"value"`
 	}
-	if err := c.decodeStrict(maxRefreshBody, &body); err != nil {
+	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
 		return schedule.Change{}, err
 	}
 	if body.Value == nil {
 		return schedule.Change{}, fault.New(fault.Invalid, codeInvalid, `cannot change the schedule: the body has no "value"`).
 			WithHint(`Send {"value":{"days":["Monday"],"times":["07:00"],"enabled":true}}.`)
 	}
-	return schedule.Change{
-		Enabled: body.Value.Enabled, Days: body.Value.Days, Times: body.Value.Times, Cron: body.Value.Freshet.Cron,
-		ZoneID: body.Value.LocalTimeZoneID, Notify: body.Value.NotifyOption,
-	}, nil
+	change := schedule.Change{Days: body.Value.Days, Times: body.Value.Times, ZoneID: body.Value.LocalTimeZoneID, Notify: body.Value.NotifyOption}
+	if extra := body.Value.Freshet; extra != nil {
+		change.Cron = extra.Cron
+	}
+	if raw := body.Value.Enabled; len(raw) > 0 && string(raw) != "null" {
+		var err error
+		if change.Enabled, err = booleanOf(raw); err != nil {
+			return schedule.Change{}, fault.New(fault.Invalid, codeInvalid, "cannot use the parameter \"enabled\": %w", err)
+		}
+	}
+	return change, nil
 }
 
 // slots is how many scheduled refreshes a day the model's workspace allows.
