@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -153,6 +154,54 @@ func (a *authority) certify(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return a.leaf, nil
 }
 
+// certificateFiles are a certificate of the configuration and its key. Whoever renews them writes over them: they are read again when they have changed.
+type certificateFiles struct {
+	certificate, key string
+	logger           *slog.Logger
+
+	mu      sync.Mutex
+	pair    *tls.Certificate
+	changed [2]time.Time // when the files of pair were
+	problem string       // of reading newer ones, as the log has it
+}
+
+// present returns the certificate of the files as they are; while those cannot be used, such as between the writing of the one and of the other, the one before.
+func (f *certificateFiles) present(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	changed, err := f.times()
+	if err == nil && f.pair != nil && changed == f.changed {
+		return f.pair, nil
+	}
+	if err == nil {
+		var pair tls.Certificate
+		if pair, err = tls.LoadX509KeyPair(f.certificate, f.key); err == nil {
+			f.pair, f.changed, f.problem = &pair, changed, ""
+			return f.pair, nil
+		}
+	}
+	if f.pair == nil {
+		return nil, err
+	}
+	if err.Error() != f.problem {
+		f.problem = err.Error()
+		f.logger.Warn("the files of the TLS certificate have changed and cannot be used; the one before is used on", "error", err)
+	}
+	return f.pair, nil
+}
+
+// times are when the files were changed.
+func (f *certificateFiles) times() (changed [2]time.Time, err error) {
+	for i, path := range []string{f.certificate, f.key} {
+		info, err := os.Stat(path)
+		if err != nil {
+			return changed, err
+		}
+		changed[i] = info.ModTime()
+	}
+	return changed, nil
+}
+
 // listenTLS opens the second door, with the certificate of the configuration or one of the private authority.
 func (s *Server) listenTLS() error {
 	if s.config.TLSListen == "" {
@@ -164,11 +213,11 @@ func (s *Server) listenTLS() error {
 		DynamicRecordSizingDisabled: true,
 	}
 	if s.config.TLS.Certificate != "" {
-		pair, err := tls.LoadX509KeyPair(s.config.TLS.Certificate, s.config.TLS.Key)
-		if err != nil {
+		files := &certificateFiles{certificate: s.config.TLS.Certificate, key: s.config.TLS.Key, logger: s.logger}
+		if _, err := files.present(nil); err != nil {
 			return fault.New(fault.Invalid, CodeConfig, "cannot use tls.certificate and tls.key: %w", err)
 		}
-		settings.Certificates = []tls.Certificate{pair}
+		settings.GetCertificate = files.present
 	} else {
 		private, err := openAuthority(s.config.Data, s.config.Hosts, time.Now)
 		if err != nil {

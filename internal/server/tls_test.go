@@ -1,11 +1,13 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -106,6 +108,57 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	response.Body.Close()
+}
+
+// A certificate of the configuration that is renewed while the server runs is used from then on; half of a new one never is.
+func TestRenewedCertificateFiles(t *testing.T) {
+	folder, log, moment := t.TempDir(), &bytes.Buffer{}, time.Now().Add(-time.Hour)
+	files := &certificateFiles{certificate: filepath.Join(folder, "c.pem"), key: filepath.Join(folder, "k.pem"), logger: slog.New(slog.NewTextHandler(log, nil))}
+	if _, err := files.present(nil); !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	write := func(from, to string) {
+		t.Helper()
+		content, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		moment = moment.Add(time.Second)
+		if err := errors.Join(os.WriteFile(to, content, 0o600), os.Chtimes(to, moment, moment)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	presented := func() string {
+		t.Helper()
+		pair, err := files.present(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pair.Leaf.SerialNumber.String()
+	}
+	var serials []string
+	for range 2 {
+		source := t.TempDir()
+		made, err := openAuthority(source, nil, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		serials = append(serials, made.certificate.SerialNumber.String())
+		write(filepath.Join(source, tlsFolder, caFile), files.certificate)
+		if len(serials) == 2 && (presented() != serials[0] || presented() != serials[0] || strings.Count(log.String(), "cannot be used") != 1) {
+			t.Errorf("with half of a new one, %s is presented, and the log told\n%s", presented(), log)
+		}
+		write(filepath.Join(source, tlsFolder, caKeyFile), files.key)
+		if got := presented(); got != serials[len(serials)-1] {
+			t.Errorf("%s is presented of %s", got, serials)
+		}
+	}
+	if err := os.Remove(files.key); err != nil {
+		t.Fatal(err)
+	}
+	if got := presented(); got != serials[1] {
+		t.Errorf("without files, %s is presented", got)
+	}
 }
 
 // The authority cannot certify what it does not stand for, whoever holds its key.
