@@ -22,7 +22,7 @@ test: tools ## run all tests, with real servers on loopback
 	FRESHET_REQUIRE_SERVERS=1 scripts/servers run go test -timeout 20m ./...
 
 clients: build ## run real, unmodified clients against a started server
-	FRESHET_BIN=$(CURDIR)/bin/freshet FRESHET_REQUIRE_CLIENTS=1 scripts/servers clients go test -count=1 -timeout 10m ./tests/clients
+	FRESHET_BIN=$(CURDIR)/bin/freshet FRESHET_REQUIRE_CLIENTS=1 scripts/servers clients go test -count=1 -timeout 10m ./tests/clients ./internal/gateway/...
 
 check: tools ## formatting, vet, staticcheck, layers, generated files
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }

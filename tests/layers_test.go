@@ -47,6 +47,8 @@ var layers = map[string][]string{
 	"internal/notify":            {},
 	"internal/connector":         {"internal/duck", "powerbi"},
 	"internal/duck":              {},
+	"internal/gateway":           {},
+	"internal/gateway/tds":       {"internal/gateway"},
 	"internal/fault":             {},
 	"internal/fault/catalogue":   {},
 	"internal/powerbitest":       {},
