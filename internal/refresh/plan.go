@@ -79,9 +79,9 @@ func (p *planning) partition(table *model.Table, partition *model.Partition) {
 		step.Kind = DefragmentStep
 	case p.request.Type == Automatic && held != nil && held.State == store.Ready:
 		step = step.keep("it is Ready")
-	case source == importSource:
+	case source == importSource && (partition.Source.Type != model.PolicyRangePartition || readable(table)):
 		step.Kind = LoadStep
-		if step.Start != "" && table.RefreshPolicy.PollingExpression != "" {
+		if step.Start != "" && readable(table) && table.RefreshPolicy.PollingExpression != "" {
 			p.poll(step, "")
 		}
 	default:

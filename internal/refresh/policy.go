@@ -171,6 +171,11 @@ func (p *planning) policy(table *model.Table) error {
 	return nil
 }
 
+// readable tells whether partitions of type policyRange can be read: they have no expression of their own.
+func readable(table *model.Table) bool {
+	return table.RefreshPolicy != nil && table.RefreshPolicy.SourceExpression != ""
+}
+
 // poll plans the polling of a partition for the step that follows. known is the value that makes a load needless.
 func (p *planning) poll(of Step, known string) {
 	p.add(Step{Kind: PollStep, Table: of.Table, Partition: of.Partition, Start: of.Start, End: of.End, Known: known, State: StepPlanned})

@@ -398,6 +398,26 @@ func TestPolicyCrashes(t *testing.T) {
 	}
 }
 
+// TestPolicyRangeWithoutPolicy: a definition may have a policy's partitions without the policy; they fail by name.
+func TestPolicyRangeWithoutPolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := policied(nil)
+		m.Tables[0].RefreshPolicy = nil
+		m.Tables[0].Partitions = []*model.Partition{{Name: "2023", Source: model.PartitionSource{Type: model.PolicyRangePartition, Start: "2023-01-01", End: "2024-01-01"}}}
+		b := newBench(t, m)
+		if err := b.log.Deploy(refresh.Definition{ID: modelID, Name: "Retail", Revision: 2, Capacity: "default", Model: m},
+			store.Change{Put: []store.Part{{Table: "Sales", Partition: "2023", State: store.NoData, Start: "2023-01-01", End: "2024-01-01"}}}); err != nil {
+			t.Fatal(err)
+		}
+		for _, params := range []refresh.Params{full(), {Type: ptr("full"), ApplyRefreshPolicy: ptr(false)}} {
+			operation := b.refresh(params, refresh.Failed)
+			if !strings.Contains(operation.Failure.Message, "its table has no refresh policy") {
+				t.Errorf("%+v", operation.Failure)
+			}
+		}
+	})
+}
+
 // TestPolicyAndGuards: rows that leave the window are not missed by a guard; rows that the source does not give are.
 func TestPolicyAndGuards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
