@@ -150,17 +150,21 @@ func (s *SignIn) Application(id, secret, audience string) (Granted, error) {
 	if err != nil {
 		return Granted{}, err
 	}
-	if client.SecretHash == "" {
+	switch {
+	case client.SecretHash == "":
 		return Granted{}, fault.New(fault.Denied, CodeClient, "cannot sign the client '%s' in by itself: it has no secret", client.ID).
 			WithHint("'freshet secret' makes the secretHash for its entry in the configuration.")
+	case secret == "":
+		return Granted{}, fault.New(fault.Denied, CodeClient, "cannot sign the client '%s' in by itself: it shows no secret", client.ID)
 	}
 	return s.grant(Claims{Subject: client.ID, Name: client.Name, App: true, Client: client.ID, Audience: audience}, nil)
 }
 
-// proven finds a client, which has to show its secret, if it has one, in every flow that gives it tokens.
+// proven finds a client, and checks the secret that it shows, if it does. For people a client signs in without, as Entra's public clients do, also one
+// that has a secret for itself.
 func (s *SignIn) proven(id, secret string) (Client, error) {
 	client, err := s.client(id)
-	if err != nil || client.SecretHash == "" {
+	if err != nil || client.SecretHash == "" || secret == "" {
 		return client, err
 	}
 	s.checks <- struct{}{}

@@ -90,8 +90,8 @@ func TestR3DeviceCode(t *testing.T) {
 	coded(t, err, CodeSlowDown)
 	_, err = s.DeviceToken(appID, "s3cret", d.DeviceCode)
 	coded(t, err, CodeGrant) // another client's
-	_, err = s.DeviceToken(appID, "", d.DeviceCode)
-	coded(t, err, CodeClient) // who has a secret shows it
+	_, err = s.DeviceToken(appID, "S3cret", d.DeviceCode)
+	coded(t, err, CodeClient) // a secret that is shown is checked
 	ana := Claims{Subject: "ana@example.org", Name: "Ana", Scopes: AllScopes()}
 	_, err = s.Decide("WRONGCODE", ana, true)
 	coded(t, err, CodeGrant)
@@ -130,7 +130,7 @@ func TestR3DeviceCode(t *testing.T) {
 	}
 	_, err = s.Again(appID, "s3cret", granted.RefreshToken, "", nil)
 	coded(t, err, CodeGrant)
-	_, err = s.Again(appID, "", granted.RefreshToken, "", nil)
+	_, err = s.Again(appID, "S3cret", granted.RefreshToken, "", nil)
 	coded(t, err, CodeClient)
 	without, err := NewSignIn(local, []Client{{ID: appID}}, func() time.Time { return now })
 	if err != nil {
