@@ -7,8 +7,12 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"freshet.dev/internal/gateway"
 )
 
 // rawClient speaks the protocol by hand.
@@ -213,21 +217,97 @@ func TestC5Deadlines(t *testing.T) {
 	}
 }
 
-// TestC5IdleWaits holds that a statement may wait longer than a client may be idle.
+// pipes is a listener whose connections are in memory, so that their deadlines have the clock of a bubble.
+type pipes struct {
+	connections chan net.Conn
+	closed      chan struct{}
+	once        sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.connections:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// TestC5IdleWaits holds that a client may be idle for some hours and no longer, and that a statement may wait for days.
 func TestC5IdleWaits(t *testing.T) {
-	b := serve(t, EncryptLogin, func(s *Server) { s.IdleTimeout, s.MessageTimeout = 500*time.Millisecond, 500*time.Millisecond })
+	synctest.Test(t, func(t *testing.T) {
+		listener := &pipes{connections: make(chan net.Conn), closed: make(chan struct{})}
+		b := serveOn(t, listener, EncryptLogin, nil)
+		ours, theirs := net.Pipe()
+		listener.connections <- theirs
+		c := &rawClient{ours, t, packetWriter{to: ours, size: defaultSize}}
+		defer c.Close()
+		c.login()
+		time.Sleep(7 * time.Hour)
+		c.batch("run wait")
+		if _, status, data, err := readPacket(c, nil, defaultSize, nil); err != nil || status != 0 || data[0] != tokenInfo {
+			t.Fatalf("the message of the wait: %x, %v", data, err)
+		}
+		<-b.started
+		time.Sleep(72 * time.Hour)
+		synctest.Wait()
+		if len(b.ended) > 0 {
+			t.Fatalf("the statement ended with %v", <-b.ended)
+		}
+		b.released <- struct{}{}
+		if reply := c.receive(); !bytes.Contains(reply, []byte{tokenRow}) {
+			t.Errorf("the answer is %q", reply)
+		}
+		before := time.Now()
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) || time.Since(before) != 8*time.Hour {
+			t.Errorf("an idle client was there for %v: %v", time.Since(before), err)
+		}
+	})
+}
+
+// TestC5Calls sends several procedures in a message. An error of one ends neither the others nor the connection; what the client took back is not run.
+func TestC5Calls(t *testing.T) {
+	b := serve(t, EncryptLogin, nil)
 	c := b.dial(t)
 	c.login()
-	c.batch("run wait")
-	<-b.started
-	select {
-	case err := <-b.ended:
-		t.Fatalf("the statement ended with %v", err)
-	case <-time.After(time.Second): // twice as long as both
+	one := func(text string) []byte {
+		s, err := shapeOf(gateway.Column{Type: gateway.Type{Kind: gateway.NVarchar, Length: 100}}, version74)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := s.appendValue(s.appendType(nil), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append([]byte{0xFF, 0xFF, 10, 0, 0, 0, 0, 0}, value...)
 	}
-	b.released <- struct{}{}
-	if reply := c.receive(); !bytes.Contains(reply, []byte{tokenRow}) {
-		t.Errorf("the answer is %q", reply)
+	const next, skip = 0xFF, 0xFE
+	m := append([]byte{4, 0, 0, 0}, one("run fail")...)
+	m = append(append(m, next), one("select 1")...)
+	m = append(append(m, next), one("run two")...)
+	m = append(append(m, skip), one("run messages")...)
+	c.send(packetRPC, m)
+	reply := c.receive()
+	var statuses []byte
+	for at := 0; at+13 <= len(reply); at++ { // RETURNSTATUS comes straight before DONEPROC
+		if at >= 5 && reply[at-5] == tokenReturnStatus && reply[at] == tokenDoneProc {
+			statuses = append(statuses, reply[at+1])
+		}
+	}
+	if !bytes.Equal(statuses, []byte{doneMore | doneError, doneMore, doneMore | doneError, 0}) {
+		t.Errorf("the ends of the procedures are %v: %q", statuses, reply)
+	}
+	for _, want := range []string{"run fail", "select 1", "run messages"} {
+		if request := <-b.requests; request.Text != want {
+			t.Errorf("%q was run in the place of %q", request.Text, want)
+		}
 	}
 }
 

@@ -78,13 +78,6 @@ func (c *conn) cursorCall(r *response, one call) ([]output, error) {
 			return nil, err
 		}
 		return append(outputs, output{0, intInfo(c.keep(statement))}), nil
-	case "sp_cursorunprepare":
-		if _, err := c.handle(one); err != nil {
-			return nil, err
-		}
-		handle, _ := one.number(0)
-		c.drop(int32(handle))
-		return nil, nil
 	case "sp_cursorfetch":
 		return c.fetch(r, one)
 	case "sp_cursoroption": // names for cursors and text as pointers, which change nothing here

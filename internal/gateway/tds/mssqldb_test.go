@@ -539,6 +539,56 @@ func TestC5Cursor(t *testing.T) {
 			t.Errorf("fetch %d, row %d, %d rows: %s, want %s", step.kind, step.row, step.rows, got, step.want)
 		}
 	}
+	var row, all int32
+	if _, err := conn.ExecContext(t.Context(), "sp_cursorfetch", sql.Named("cursor", handle), sql.Named("fetchtype", fetchInfo), sql.Named("rownum", sql.Out{Dest: &row}), sql.Named("nrows", sql.Out{Dest: &all})); err != nil || row != 1 || all != 5 {
+		t.Errorf("row %d of %d, %v", row, all, err)
+	}
+	if _, err := conn.ExecContext(t.Context(), "sp_cursoroption", handle, 2, "C1"); err != nil {
+		t.Error(err)
+	}
+	// With the first rows at once; prepared; prepared and run in one.
+	scroll, count = cursorForward|cursorAutoFetch, 2
+	rows, err := conn.QueryContext(t.Context(), "sp_cursoropen", sql.Named("cursor", sql.Out{Dest: &handle}), sql.Named("stmt", "select rows 5"),
+		sql.Named("scrollopt", sql.Out{Dest: &scroll, In: true}), sql.Named("ccopt", sql.Out{Dest: &control, In: true}), sql.Named("rowcount", sql.Out{Dest: &count, In: true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fetched := 0
+	for rows.Next() {
+		fetched++
+	}
+	if rows.Close(); fetched != 2 || scroll != cursorForward|cursorAutoFetch || count != 5 {
+		t.Errorf("%d rows at once, options %#x, %d rows", fetched, scroll, count)
+	}
+	if got := fetch(fetchNext, 0, 9); got != "[3 4 5]" {
+		t.Errorf("behind the rows at once: %s", got)
+	}
+	var statement int32
+	scroll, count = 8, 0
+	if _, err := conn.ExecContext(t.Context(), "sp_cursorprepare", sql.Named("handle", sql.Out{Dest: &statement}), sql.Named("params", nil), sql.Named("stmt", "select rows 3"), sql.Named("options", 1)); err != nil || statement == 0 {
+		t.Errorf("statement %d, %v", statement, err)
+	}
+	if _, err := conn.ExecContext(t.Context(), "sp_cursorexecute", sql.Named("handle", statement), sql.Named("cursor", sql.Out{Dest: &handle}), sql.Named("scrollopt", sql.Out{Dest: &scroll, In: true}),
+		sql.Named("ccopt", sql.Out{Dest: &control, In: true}), sql.Named("rowcount", sql.Out{Dest: &count, In: true})); err != nil || count != 3 {
+		t.Errorf("%d rows, %v", count, err)
+	}
+	if got := fetch(fetchLast, 0, 1); got != "[3]" {
+		t.Errorf("of a prepared statement: %s", got)
+	}
+	if _, err := conn.ExecContext(t.Context(), "sp_cursorunprepare", statement); err != nil {
+		t.Error(err)
+	}
+	if _, err := conn.ExecContext(t.Context(), "sp_cursorprepexec", sql.Named("handle", sql.Out{Dest: &statement}), sql.Named("cursor", sql.Out{Dest: &handle}), sql.Named("params", "@p int"), sql.Named("stmt", "select rows 4"),
+		sql.Named("scrollopt", sql.Out{Dest: &scroll, In: true}), sql.Named("ccopt", sql.Out{Dest: &control, In: true}), sql.Named("rowcount", sql.Out{Dest: &count, In: true}), sql.Named("p", 1)); err != nil || count != 4 || statement == 0 {
+		t.Errorf("statement %d, %d rows, %v", statement, count, err)
+	}
+	if got := fetch(fetchNext, 0, 9); got != "[1 2 3 4]" {
+		t.Errorf("of what was prepared and run: %s", got)
+	}
+	// What has no result runs, and has no cursor.
+	if _, err := conn.ExecContext(t.Context(), "sp_cursoropen", sql.Named("cursor", sql.Out{Dest: &statement}), sql.Named("stmt", "run messages")); err != nil || statement != 0 {
+		t.Errorf("cursor %d, %v", statement, err)
+	}
 	var told mssql.Error
 	if _, err := conn.ExecContext(t.Context(), "sp_cursor", sql.Named("cursor", handle), sql.Named("optype", 4)); !errors.As(err, &told) || told.Number != numberCursorReading {
 		t.Errorf("a change through the cursor: %v", err)

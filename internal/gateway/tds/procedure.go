@@ -132,7 +132,7 @@ func (c *conn) call(r *response, one call) ([]output, error) {
 			return nil, err
 		}
 		return []output{{0, intInfo(c.keep(statement))}}, nil
-	case "sp_unprepare":
+	case "sp_unprepare", "sp_cursorunprepare":
 		if _, err := c.handle(one); err != nil {
 			return nil, err
 		}

@@ -72,15 +72,22 @@ func (b *bench) logged() string {
 // serve starts a bench; change, which may be nil, changes its server.
 func serve(t *testing.T, encryption Encryption, change func(*Server)) *bench {
 	t.Helper()
-	b := &bench{started: make(chan string, 100), released: make(chan struct{}), ended: make(chan error, 100), requests: make(chan gateway.Request, 10000),
-		log: &strings.Builder{}, closed: make(chan struct{}, 1000), stopped: make(chan struct{})}
-	certificate, file := certificate(t)
-	b.ca = file
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	b := serveOn(t, listener, encryption, change)
 	b.address, b.port = listener.Addr().String(), listener.Addr().(*net.TCPAddr).Port
+	return b
+}
+
+// serveOn starts a bench on a listener.
+func serveOn(t *testing.T, listener net.Listener, encryption Encryption, change func(*Server)) *bench {
+	t.Helper()
+	b := &bench{started: make(chan string, 100), released: make(chan struct{}), ended: make(chan error, 100), requests: make(chan gateway.Request, 10000),
+		log: &strings.Builder{}, closed: make(chan struct{}, 1000), stopped: make(chan struct{})}
+	certificate, file := certificate(t)
+	b.ca = file
 	server := &Server{Authenticate: b.authenticate, Encryption: encryption, TLS: &tls.Config{Certificates: []tls.Certificate{certificate}},
 		Log: slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if encryption == EncryptOff {
