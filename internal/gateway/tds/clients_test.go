@@ -82,6 +82,25 @@ func TestC5FreeTDS(t *testing.T) {
 	}
 }
 
+// TestC5FreeTDSEncryption has FreeTDS meet servers that want more, or less, than it asks for.
+func TestC5FreeTDSEncryption(t *testing.T) {
+	tsql := client(t, "tsql")
+	for server, of := range map[Encryption]map[string]string{
+		EncryptLogin:    {"off": "false", "request": "true", "require": "true"},
+		EncryptRequired: {"off": "", "request": "true", "require": "true"},
+		EncryptStrict:   {"off": "", "request": "", "require": ""}, // this FreeTDS has no 8.0
+		EncryptOff:      {"off": "false", "request": "false", "require": ""},
+	} {
+		b := serve(t, server, nil)
+		for asked, want := range of {
+			out, err := run(t, b.freeTDS(t, "7.4", asked), "select login\ngo\nexit\n", tsql, "-S", "bench", "-U", plainUser, "-P", plainUser, "-o", "q")
+			if want == "" && err == nil || want != "" && (err != nil || !strings.Contains(out, "\t"+want)) {
+				t.Errorf("server %d, client %s: want %q: %v\n%s", server, asked, want, err, out)
+			}
+		}
+	}
+}
+
 // TestC5ODBC runs isql over unixODBC and FreeTDS's driver, which prepares every statement and asks for catalogs by procedures.
 func TestC5ODBC(t *testing.T) {
 	isql := client(t, "isql")

@@ -360,8 +360,8 @@ func (c *conn) run(r *response, request gateway.Request, results gateway.Results
 
 func bulkRefused() error {
 	return &gateway.Error{Message: gateway.Message{Number: numberBulk, State: 1, Class: 16, Text: "cannot take a bulk load: send INSERT statements. " +
-		"SSIS: in an ADO NET destination set UseBulkInsertWhenPossible to False, in an ODBC destination set BatchSize to 1, " +
-		"and in the place of an OLE DB destination with fast load use an OLE DB Command with INSERT INTO … VALUES (?, …)"}}
+		"SSIS: take an ODBC destination, an ADO NET destination with UseBulkInsertWhenPossible set to False, " +
+		"or an OLE DB Command with INSERT INTO … VALUES (?, …), in the place of an OLE DB destination"}}
 }
 
 // The requests of a transaction manager ([MS-TDS] 2.2.6.9).

@@ -316,8 +316,8 @@ func TestC5Errors(t *testing.T) {
 		"run late fail":   {Number: 50000, State: 1, Class: 16, Message: "cannot reach the service. Try again"},
 		"run defect":      {Number: 50000, State: 1, Class: 16, Message: "cannot run the statement: an internal error, which the server's log has"},
 		"select too long": {Number: 8152, State: 1, Class: 16, Message: `cannot send abcd as column "short", which is nvarchar(3)`},
-		"insert bulk t (a int)": {Number: 4806, State: 1, Class: 16, Message: "cannot take a bulk load: send INSERT statements. SSIS: in an ADO NET destination set UseBulkInsertWhenPossible to False, " +
-			"in an ODBC destination set BatchSize to 1, and in the place of an OLE DB destination with fast load use an OLE DB Command with INSERT INTO … VALUES (?, …)"},
+		"insert bulk t (a int)": {Number: 4806, State: 1, Class: 16, Message: "cannot take a bulk load: send INSERT statements. SSIS: take an ODBC destination, " +
+			"an ADO NET destination with UseBulkInsertWhenPossible set to False, or an OLE DB Command with INSERT INTO … VALUES (?, …), in the place of an OLE DB destination"},
 	} {
 		for _, arguments := range [][]any{nil, {1}} { // a batch, and a procedure
 			if text == "insert bulk t (a int)" && arguments != nil {
