@@ -62,7 +62,7 @@ type conn struct {
 	partial bool  // a message has begun to come
 }
 
-// turn is one request from its arrival to its answer.
+// turn is one request from its arrival to its answer. Its context is made where it arrives, so that an attention finds it before the answer has begun.
 type turn struct {
 	message message
 	err     error // why there is no message: the connection ends with it

@@ -1,7 +1,6 @@
 package tds
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -286,7 +285,7 @@ func (t wireType) decode(data []byte) (value any, ok bool) {
 		id := swapped(data)
 		return strings.ToUpper(fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])), true
 	case typeVarbinary, typeBinary, typeImage, typeVarbinary1, typeBinary1:
-		return bytes.Clone(append([]byte{}, data...)), true
+		return append([]byte{}, data...), true
 	case typeNVarchar, typeNChar, typeNText, typeXML:
 		return strings.TrimPrefix(fromUTF16(data), "\uFEFF"), len(data)%2 == 0
 	case typeVarchar, typeChar, typeText, typeVarchar1, typeChar1:

@@ -2,7 +2,6 @@ package tds
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"freshet.dev/internal/gateway"
@@ -184,8 +183,6 @@ type sink struct {
 	count   int64 // rows of a statement without a result; below 0: none are counted
 }
 
-var errKeptTooMuch = errors.New("the result is too large for a cursor")
-
 func (s *sink) Columns(columns []gateway.Column) error {
 	if s.results++; s.results == 1 {
 		s.columns = columns
@@ -208,7 +205,7 @@ func (s *sink) Row(values []any) error {
 	}
 	if s.size > s.limit {
 		return &gateway.Error{Message: gateway.Message{Number: numberCursor, State: 1, Class: 16,
-			Text: fmt.Sprintf("cannot keep more than %d bytes for the cursors of a connection: read the result without a cursor, or choose fewer rows or columns", s.limit)}, Err: errKeptTooMuch}
+			Text: fmt.Sprintf("cannot keep more than %d bytes for the cursors of a connection: read the result without a cursor, or choose fewer rows or columns", s.limit)}}
 	}
 	s.kept = append(s.kept, append([]any(nil), values...))
 	return s.alive()

@@ -25,7 +25,8 @@ type Session interface {
 	// Run runs a request and gives what comes of it to results. It returns when ctx ends, which it does when the client cancels or goes. The error, if any,
 	// is what the client is told at the end: a *gateway.Error as it is, another as number 50000.
 	//
-	// The procedure sp_reset_connection asks for the state that the session had after its login.
+	// The procedure sp_reset_connection asks for the state that the session had after its login. The text of a batch holds also what drivers send around
+	// their statements: SET, USE, BEGIN TRAN, SET FMTONLY ON before what is only to be described.
 	Run(ctx context.Context, request gateway.Request, results gateway.Results) error
 
 	// Describe tells the columns of the first result that the request would have, and runs nothing. The parameters may have no values, and types that are
@@ -67,8 +68,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	var connections sync.WaitGroup
 	defer connections.Wait()
 	defer cancel()
-	closed := context.AfterFunc(ctx, func() { _ = listener.Close() })
-	defer closed()
+	defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
 	defer listener.Close()
 	if s.Encryption != EncryptOff && (s.TLS == nil || len(s.TLS.Certificates) == 0 && s.TLS.GetCertificate == nil) {
 		return fault.New(fault.Invalid, codeCertificate, "cannot serve SQL Server's clients: there is no certificate to encrypt with").
