@@ -338,7 +338,7 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 
 func second[T any](_ T, err error) error { return err }
 
-// Every operation has its method in the public client, which calls that route; but for the sign-in and the server's health, which clients of
+// C7: every operation has its method in the public client, which calls that route; but for the sign-in and the server's health, which clients of
 // their own kinds ask for.
 func TestClientHasEveryOperation(t *testing.T) {
 	// The client speaks the first of the two interfaces of Azure's, and follows its operations by their Location.
