@@ -289,7 +289,7 @@ type Dataflow struct {
 	Description  string            `json:"description,omitempty"`
 	ModelURL     string            `json:"modelUrl,omitempty"`
 	ConfiguredBy string            `json:"configuredBy,omitempty"`
-	Users        []json.RawMessage `json:"users,omitempty"`
+	Users        []json.RawMessage `json:"users"`
 	Generation   int               `json:"generation,omitempty"`
 }
 

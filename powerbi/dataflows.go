@@ -54,6 +54,11 @@ type DataflowTransactionStatus struct {
 	Status        string `json:"status"` // SuccessfullyMarked, AlreadyConcluded, NotFound, Invalid
 }
 
+// DataflowRefresh is the body of a request for a refresh of a dataflow.
+type DataflowRefresh struct {
+	NotifyOption string `json:"notifyOption"` // MailOnFailure, NoNotification
+}
+
 // DataflowAccepted is the answer to a dataflow's refresh. It does not name the transaction.
 type DataflowAccepted struct {
 	Status    int
@@ -68,9 +73,7 @@ func (c *Client) RefreshDataflow(ctx context.Context, groupID, dataflowID, notif
 	if notify == "" {
 		notify = "NoNotification"
 	}
-	body, err := json.Marshal(struct {
-		NotifyOption string `json:"notifyOption"`
-	}{notify})
+	body, err := json.Marshal(DataflowRefresh{notify})
 	if err != nil {
 		return DataflowAccepted{}, fmt.Errorf("cannot write the body of a refresh: %w", err)
 	}
@@ -97,4 +100,29 @@ func (c *Client) CancelDataflowTransaction(ctx context.Context, groupID, transac
 	var status DataflowTransactionStatus
 	_, err := c.call(ctx, http.MethodPost, myorg("groups", groupID, "dataflows", "transactions", transactionID, "cancel"), nil, nil, nil, &status)
 	return status, err
+}
+
+// Dataflow exports a dataflow: its model.json as it is.
+func (c *Client) Dataflow(ctx context.Context, groupID, dataflowID string) ([]byte, error) {
+	raw, err := c.Raw(ctx, http.MethodGet, myorg("groups", groupID, "dataflows", dataflowID), nil)
+	return raw.Body, err
+}
+
+// DeleteDataflow deletes a dataflow and its data.
+func (c *Client) DeleteDataflow(ctx context.Context, groupID, dataflowID string) error {
+	_, err := c.call(ctx, http.MethodDelete, myorg("groups", groupID, "dataflows", dataflowID), nil, nil, nil, nil)
+	return err
+}
+
+// DataflowDatasources lists the data sources that the queries of a dataflow name.
+func (c *Client) DataflowDatasources(ctx context.Context, groupID, dataflowID string) ([]Datasource, error) {
+	var list List[Datasource]
+	_, err := c.call(ctx, http.MethodGet, myorg("groups", groupID, "dataflows", dataflowID, "datasources"), nil, nil, nil, &list)
+	return list.Value, err
+}
+
+// UpdateDataflowSchedule changes a dataflow's schedule. Nothing tells how it is set.
+func (c *Client) UpdateDataflowSchedule(ctx context.Context, groupID, dataflowID string, change ScheduleChange) error {
+	_, err := c.call(ctx, http.MethodPatch, myorg("groups", groupID, "dataflows", dataflowID, "refreshSchedule"), nil, nil, ScheduleUpdate{change}, nil)
+	return err
 }

@@ -26,10 +26,14 @@ type Definition struct {
 	Plan            bool              `json:"plan,omitempty"`            // only tell what a deployment would do
 }
 
+// DataflowKind is the kind of a deployment that is a dataflow's.
+const DataflowKind = "dataflow"
+
 // Deployment is what a deployment did, or would do.
 type Deployment struct {
 	Workspace        Group             `json:"workspace"`
-	Dataset          Dataset           `json:"dataset"` // without an id in the plan of a new model
+	Kind             string            `json:"kind"`    // model or DataflowKind
+	Dataset          Dataset           `json:"dataset"` // the model or dataflow; without an id in the plan of a new one
 	Created          bool              `json:"created"`
 	CreatedWorkspace bool              `json:"createdWorkspace"`
 	Revision         int64             `json:"revision"`

@@ -220,6 +220,36 @@ func ownerClaims() auth.Claims {
 	return auth.Claims{Name: name, Owner: true, Scopes: auth.AllScopes()}
 }
 
+// noModel is the error of a name that no model has.
+type noModel string
+
+func (name noModel) Error() string {
+	return fmt.Sprintf("cannot find a model %q; 'freshet models' lists them", string(name))
+}
+
+// openData is open for what Freshet's own routes tell of: a model or, where none has that name, a dataflow.
+func (a *app) openData(ctx context.Context, name string) (*powerbi.Client, model, error) {
+	client, m, err := a.open(ctx, name)
+	var none noModel
+	var refusal *powerbi.Error
+	if !errors.As(err, &none) && !(errors.As(err, &refusal) && refusal.Status == http.StatusNotFound) {
+		return client, m, err
+	}
+	flows, listing := listFlows(ctx, client, "")
+	if listing != nil {
+		return nil, model{}, listing
+	}
+	f, finding := findFlow(flows, name)
+	var several usageError
+	switch {
+	case errors.As(finding, &several):
+		return nil, model{}, finding
+	case finding != nil:
+		return nil, model{}, err
+	}
+	return client, model{Dataset: powerbi.Dataset{ID: f.ObjectID, Name: f.Name}, Workspace: f.Workspace, WorkspaceID: f.WorkspaceID}, nil
+}
+
 // model is a model with the workspace that it is in.
 type model struct {
 	powerbi.Dataset
@@ -302,7 +332,7 @@ func findModel(ctx context.Context, client *powerbi.Client, text string) (model,
 	}
 	switch len(found) {
 	case 0:
-		return model{}, fmt.Errorf("cannot find a model %q; 'freshet models' lists them", text)
+		return model{}, noModel(text)
 	case 1:
 		return found[0], nil
 	}

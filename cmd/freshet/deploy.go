@@ -21,14 +21,15 @@ func (a *app) deploy() *cobra.Command {
 	var plan bool
 	cmd := &cobra.Command{
 		Use:   "deploy PATH [--workspace NAME] [--name NAME] [--plan]",
-		Short: "Put a model into a workspace, or change it there",
-		Long: `Put a model into a workspace; the workspace is created when there is none of that name. PATH is a TMDL folder (a .SemanticModel folder,
-or its definition folder) or a model.bim (plain, or inside a createOrReplace script).
+		Short: "Put a model or dataflow into a workspace, or change it there",
+		Long: `Put a model or dataflow into a workspace; the workspace is created when there is none of that name. PATH is a TMDL folder (a .SemanticModel folder,
+or its definition folder), a model.bim (plain, or inside a createOrReplace script), or the model.json of a dataflow of generation 1, as Power BI exports it.
 
 A model of the same name is changed. The data of partitions whose source and columns are the same stays; others are empty until the next
 refresh. --plan tells which, and changes nothing.`,
 		Example: `  freshet deploy ./Sales.SemanticModel --workspace Sales
-  freshet deploy model.bim --workspace Sales --name "Sales 2024" --plan`,
+  freshet deploy model.bim --workspace Sales --name "Sales 2024" --plan
+  freshet deploy model.json --workspace Sales`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, folderName := modelFolder(args[0])
@@ -101,7 +102,7 @@ func readDefinition(path string) (map[string][]byte, error) {
 			}
 			return nil
 		}
-		if !slices.Contains([]string{".tmdl", ".bim", ".platform", ".pbism"}, strings.ToLower(filepath.Ext(file))) {
+		if !slices.Contains([]string{".tmdl", ".bim", ".platform", ".pbism"}, strings.ToLower(filepath.Ext(file))) && !strings.EqualFold(entry.Name(), "model.json") {
 			return nil
 		}
 		content, err := os.ReadFile(file)
@@ -119,7 +120,7 @@ func readDefinition(path string) (map[string][]byte, error) {
 		return nil, fmt.Errorf("cannot read the definition in %s: %w", path, err)
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("cannot deploy %s: it holds no .tmdl and no .bim file", path)
+		return nil, fmt.Errorf("cannot deploy %s: it holds no .tmdl and no .bim file, and no model.json", path)
 	}
 	return files, nil
 }
@@ -147,6 +148,9 @@ func (a *app) printDeployment(deployed powerbi.Deployment, plan bool) error {
 		}
 	}
 	did := map[[2]bool]string{{false, false}: "Changed", {true, false}: "Deployed", {false, true}: "Would change", {true, true}: "Would deploy"}[[2]bool{deployed.Created, plan}]
+	if deployed.Kind == powerbi.DataflowKind {
+		did += " dataflow"
+	}
 	fmt.Fprintf(a.out, "%s %s/%s", did, deployed.Workspace.Name, deployed.Dataset.Name)
 	if deployed.Dataset.ID != "" {
 		fmt.Fprintf(a.out, " (%s)", deployed.Dataset.ID)

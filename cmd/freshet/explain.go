@@ -20,7 +20,7 @@ row), and the first step that cannot be folded into the source, with the reason.
   freshet explain Sales Orders --partition 2024 --format json`,
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, m, err := a.open(cmd.Context(), args[0])
+			client, m, err := a.openData(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ a refresh finishes meanwhile. As a table, the first 1,000 rows are shown; csv an
   freshet query Sales "FROM Orders" --format csv > orders.csv`,
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, m, err := a.open(cmd.Context(), args[0])
+			client, m, err := a.openData(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -21,7 +21,7 @@ has taken its place, and the one before the current one always; 'freshet rollbac
   freshet versions Sales --format json`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, m, err := a.open(cmd.Context(), args[0])
+			client, m, err := a.openData(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -60,7 +60,7 @@ The verb waits for the end.`,
 			if cmd.Flags().Changed("to") && request.Version < 1 {
 				return usageError{errors.New("--to must be 1 or more; 'freshet versions' lists the versions")}
 			}
-			client, m, err := a.open(ctx, args[0])
+			client, m, err := a.openData(ctx, args[0])
 			if err != nil {
 				return err
 			}

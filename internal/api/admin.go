@@ -29,7 +29,7 @@ func (c *call) listAllDatasets() (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	items, err := c.Workspaces.Items(c.r.Context(), c.caller(), c.group.ID)
+	items, err := c.Workspaces.Items(c.r.Context(), c.caller(), workspace.ModelKind, c.group.ID)
 	if err != nil {
 		return reply{}, err
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"freshet.dev/internal/auth"
+	"freshet.dev/internal/dataflow"
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/query"
 	"freshet.dev/internal/refresh"
@@ -36,6 +37,7 @@ type Options struct {
 	SignIn          *auth.SignIn // nil: callers get their tokens elsewhere
 	Workspaces      *workspace.Service
 	Engine          *refresh.Engine
+	Dataflows       *dataflow.Service
 	Queries         *query.Engine
 	Schedules       *schedule.Service
 	LiveSchedules   *schedule.LiveService
@@ -80,7 +82,7 @@ type call struct {
 	w         http.ResponseWriter
 	r         *http.Request
 	principal auth.Principal
-	item      workspace.Item      // of routes below a dataset that need a role
+	item      workspace.Item      // of routes below a dataset or dataflow that need a role
 	group     workspace.Workspace // of routes below a workspace alone that need a role
 	begun     bool                // the handler itself has begun to write the answer
 }

@@ -1,8 +1,12 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 
+	"freshet.dev/internal/dataflow"
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/workspace"
 	"freshet.dev/powerbi"
 )
 
@@ -11,7 +15,128 @@ func (c *call) listUpstreamDataflows() (reply, error) {
 	return reply{http.StatusOK, powerbi.List[powerbi.DataflowLink]{Context: c.context("upstreamDataflows"), Value: []powerbi.DataflowLink{}}}, nil
 }
 
-// listDataflows tells of a workspace's dataflows: there are none yet.
 func (c *call) listDataflows() (reply, error) {
-	return reply{http.StatusOK, powerbi.List[powerbi.Dataflow]{Context: c.context("dataflows"), Value: []powerbi.Dataflow{}}}, nil
+	items, err := c.Workspaces.Items(c.r.Context(), c.caller(), workspace.DataflowKind, c.group.ID)
+	if err != nil {
+		return reply{}, err
+	}
+	flows := make([]powerbi.Dataflow, 0, len(items))
+	for _, item := range items {
+		flows = append(flows, c.asDataflow(item))
+	}
+	return reply{http.StatusOK, powerbi.List[powerbi.Dataflow]{Context: c.context("dataflows"), Value: flows}}, nil
+}
+
+func (c *call) asDataflow(item workspace.Item) powerbi.Dataflow {
+	return powerbi.Dataflow{
+		ObjectID: item.ID, Name: item.Name, Description: item.Description, ConfiguredBy: item.ConfiguredBy, Users: []json.RawMessage{}, Generation: 1,
+		ModelURL: scheme(c.r) + "://" + c.r.Host + "/v1.0/myorg/groups/" + item.WorkspaceID + "/dataflows/" + item.ID,
+	}
+}
+
+// getDataflow gives the model.json to the byte.
+func (c *call) getDataflow() (reply, error) {
+	content, err := c.Workspaces.ExportDataflow(c.r.Context(), c.item)
+	if err != nil {
+		return reply{}, err
+	}
+	c.begun = true
+	c.w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	c.w.WriteHeader(http.StatusOK)
+	if _, err := (&pieces{http.NewResponseController(c.w), c.w}).Write(content); err != nil {
+		c.Logger.DebugContext(c.r.Context(), "the reader of a dataflow hung up", "dataflow", c.item.Name, "error", err)
+		panic(http.ErrAbortHandler)
+	}
+	return reply{}, nil
+}
+
+func (c *call) deleteDataflow() (reply, error) {
+	if err := c.Workspaces.DeleteItem(c.r.Context(), c.caller(), c.item.ID); err != nil {
+		return reply{}, err
+	}
+	c.audit("dataflow.delete", "dataflow", c.item.Name, "dataflowId", c.item.ID)
+	return reply{status: http.StatusOK}, nil
+}
+
+// refreshDataflow starts a transaction. The answer does not name it; it is listed from before the answer on (contract, section 2.4).
+func (c *call) refreshDataflow() (reply, error) {
+	notify, err := c.decodeNotifyOption()
+	if err != nil {
+		return reply{}, err
+	}
+	if err := c.limit(c.refreshes, c.principal.ID); err != nil {
+		return reply{}, err
+	}
+	started, err := c.Dataflows.Start(c.r.Context(), dataflow.Start{
+		Dataflow: c.item.ID, ProcessType: c.r.URL.Query().Get("processType"), NotifyOption: notify, RequestedBy: c.principal.Name,
+	})
+	if err != nil {
+		return reply{}, err
+	}
+	c.audit("dataflow.refresh", "dataflow", c.item.Name, "dataflowId", c.item.ID, "transaction", started.ID)
+	return reply{status: http.StatusOK}, nil
+}
+
+// decodeNotifyOption reads {"notifyOption":…}. Power BI refuses an empty object; whether it takes no body at all is not known, and here it may.
+func (c *call) decodeNotifyOption() (*string, error) {
+	var body map[string]json.RawMessage
+	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
+		return nil, err
+	}
+	if body != nil && len(body) == 0 {
+		return nil, fault.New(fault.Invalid, codeInvalid, `cannot refresh the dataflow: the body has no "notifyOption"`).
+			WithHint(`Send {"notifyOption":"NoNotification"} or {"notifyOption":"MailOnFailure"}.`)
+	}
+	text, named := body["notifyOption"]
+	if !named {
+		return nil, nil
+	}
+	var option *string
+	if err := json.Unmarshal(text, &option); err != nil {
+		return nil, badParameter("notifyOption must be a text")
+	}
+	return option, nil
+}
+
+func (c *call) listTransactions() (reply, error) {
+	transactions, err := c.Dataflows.Transactions(c.r.Context(), c.item.ID)
+	if err != nil {
+		return reply{}, err
+	}
+	list := make([]powerbi.DataflowTransaction, 0, len(transactions))
+	for _, t := range transactions {
+		kind := "OnDemand"
+		if t.Scheduled {
+			kind = "Scheduled"
+		}
+		list = append(list, powerbi.DataflowTransaction{
+			ID: t.ID, RefreshType: kind, StartTime: powerbi.Time{Time: t.Start}, EndTime: powerbi.Time{Time: t.End}, Status: powerbi.TransactionStatus(t.Status),
+		})
+	}
+	return reply{http.StatusOK, powerbi.List[powerbi.DataflowTransaction]{Context: c.context("transactions"), Value: list}}, nil
+}
+
+// cancelTransaction answers 200 for every id; the dataflow, for which a role is needed, is named by the id itself.
+func (c *call) cancelTransaction() (reply, error) {
+	id := c.r.PathValue("transactionId")
+	answer := powerbi.DataflowTransactionStatus{TransactionID: id, Status: string(dataflow.Malformed)}
+	flow, ok := dataflow.Of(id)
+	if !ok {
+		return reply{http.StatusOK, answer}, nil
+	}
+	item, err := c.Workspaces.Item(c.r.Context(), c.caller(), workspace.Contributor, workspace.DataflowKind, c.group.ID, flow)
+	if fault.KindOf(err) == fault.NotFound && err != nil {
+		answer.Status = string(dataflow.Unknown)
+		return reply{http.StatusOK, answer}, nil
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	outcome, err := c.Dataflows.Cancel(c.r.Context(), item.ID, id)
+	if err != nil {
+		return reply{}, err
+	}
+	c.audit("dataflow.cancel", "dataflow", item.Name, "dataflowId", item.ID, "transaction", id, "outcome", string(outcome))
+	answer.Status = string(outcome)
+	return reply{http.StatusOK, answer}, nil
 }

@@ -3,17 +3,24 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"freshet.dev/internal/workspace"
 	"freshet.dev/powerbi"
 )
 
-// find finds what the ids of a path name and a role is needed for: a model, else a workspace. A model without a workspace is any that the
-// caller sees.
+// find finds what the ids of a path name and a role is needed for: a model or dataflow, else a workspace. A model without a workspace is any that
+// the caller sees. What Freshet's own routes tell of models they tell of dataflows, too.
 func (c *call) find(need workspace.Role) (err error) {
-	groupID, datasetID := c.r.PathValue("groupId"), c.r.PathValue("datasetId")
-	if datasetID != "" {
-		if datasetID, err = guid(datasetID); err != nil {
+	groupID, itemID, kind := c.r.PathValue("groupId"), c.r.PathValue("datasetId"), workspace.ModelKind
+	if strings.Contains(c.r.Pattern, " /v1.0/freshet/") {
+		kind = workspace.AnyKind
+	}
+	if flow := c.r.PathValue("dataflowId"); flow != "" {
+		itemID, kind = flow, workspace.DataflowKind
+	}
+	if itemID != "" {
+		if itemID, err = guid(itemID); err != nil {
 			return err
 		}
 	}
@@ -23,10 +30,10 @@ func (c *call) find(need workspace.Role) (err error) {
 		}
 	}
 	switch {
-	case groupID != "" && datasetID != "":
-		c.item, err = c.Workspaces.Item(c.r.Context(), c.caller(), need, groupID, datasetID)
-	case datasetID != "":
-		c.item, err = c.Workspaces.Resolve(c.r.Context(), c.caller(), need, datasetID)
+	case groupID != "" && itemID != "":
+		c.item, err = c.Workspaces.Item(c.r.Context(), c.caller(), need, kind, groupID, itemID)
+	case itemID != "":
+		c.item, err = c.Workspaces.Resolve(c.r.Context(), c.caller(), need, kind, itemID)
 	case groupID != "":
 		c.group, err = c.Workspaces.Get(c.r.Context(), c.caller(), need, groupID)
 	}
@@ -50,7 +57,7 @@ func (c *call) listDatasets() (reply, error) {
 		}
 		list = mine
 	}
-	items, err := c.Workspaces.Items(c.r.Context(), c.caller(), list.ID)
+	items, err := c.Workspaces.Items(c.r.Context(), c.caller(), workspace.ModelKind, list.ID)
 	if err != nil {
 		return reply{}, err
 	}

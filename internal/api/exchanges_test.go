@@ -103,6 +103,8 @@ func playFile(t *testing.T, path string, limits server.Limits) *exchanges {
 			return x.deploy(d)
 		case "wait":
 			return x.wait(d)
+		case "transaction":
+			return x.transaction(d)
 		case "running":
 			return x.running(d)
 		case "standard":
@@ -190,7 +192,9 @@ var (
 // hide replaces what differs from run to run.
 func (x *exchanges) hide(text string) string {
 	for name, id := range x.names {
-		text = strings.ReplaceAll(text, id, "{"+name+"}")
+		if name != "transaction" { // it holds the id of a dataflow
+			text = strings.ReplaceAll(text, id, "{"+name+"}")
+		}
 	}
 	text = strings.ReplaceAll(strings.ReplaceAll(text, x.files, "{files}"), x.url, "{url}")
 	text = guidText.ReplaceAllString(timeText.ReplaceAllString(text, "{time}"), "{guid}")
@@ -305,10 +309,13 @@ func securityHeaders() map[string]string {
 	}
 }
 
-// deploy NAME [mine]: deploys the input, a model.bim, into workspace Sales, or with mine into My workspace, and keeps the id as {NAME} and that
+// deploy NAME [mine] [flow]: deploys the input, a model.bim or with flow a model.json, into workspace Sales, or with mine into My workspace, and keeps the id as {NAME} and that
 // of Sales as {group}.
 func (x *exchanges) deploy(d *datadriven.TestData) string {
 	definition := powerbi.Definition{Workspace: "Sales", CreateWorkspace: true, Files: map[string][]byte{"model.bim": []byte(x.fill(d.Input))}}
+	if d.HasArg("flow") {
+		definition.Files = map[string][]byte{"model.json": []byte(x.fill(d.Input))}
+	}
 	mine := d.HasArg("mine")
 	if mine {
 		definition.Workspace, definition.CreateWorkspace = "", false
@@ -321,7 +328,7 @@ func (x *exchanges) deploy(d *datadriven.TestData) string {
 	if !mine {
 		x.names["group"] = deployed.Workspace.ID
 	}
-	return ""
+	return strings.Join(append(deployed.Warnings, ""), "\n")
 }
 
 // standard MODEL N: starts so many standard refreshes, each after the end of the one before, and prints how they ended.
@@ -372,6 +379,21 @@ func (x *exchanges) running(d *datadriven.TestData) string {
 		}
 		if detail.Freshet.State == "Running" {
 			return ""
+		}
+	}
+}
+
+// transaction DATAFLOW [now]: waits for the end of the newest transaction, without now, and keeps its id as {transaction}.
+func (x *exchanges) transaction(d *datadriven.TestData) string {
+	ctx, cancel := context.WithTimeout(x.t.Context(), time.Minute)
+	defer cancel()
+	for {
+		list, err := x.client().DataflowTransactions(ctx, x.names["group"], x.names[d.CmdArgs[0].Key])
+		if err != nil {
+			return x.hide(err.Error()) + "\n"
+		}
+		if x.names["transaction"] = list[0].ID; d.HasArg("now") || list[0].Status.Ended() {
+			return string(list[0].Status) + "\n"
 		}
 	}
 }

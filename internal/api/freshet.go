@@ -34,7 +34,7 @@ func (c *call) deploy() (reply, error) {
 
 func asDeployment(deployed workspace.Deployment) powerbi.Deployment {
 	deployment := powerbi.Deployment{
-		Workspace: asGroup(deployed.Workspace), Dataset: asDataset(deployed.Item), Created: deployed.Created,
+		Workspace: asGroup(deployed.Workspace), Kind: string(deployed.Item.Kind), Dataset: asDataset(deployed.Item), Created: deployed.Created,
 		CreatedWorkspace: deployed.CreatedWorkspace, Revision: deployed.Item.Revision,
 		Partitions: []powerbi.PartitionChange{}, Warnings: append([]string{}, deployed.Warnings...),
 	}
@@ -48,7 +48,7 @@ func asDeployment(deployed workspace.Deployment) powerbi.Deployment {
 
 // listAll lists the models of every workspace that the caller sees, and of their own.
 func (c *call) listAll() (reply, error) {
-	items, err := c.Workspaces.Items(c.r.Context(), c.caller(), "")
+	items, err := c.Workspaces.Items(c.r.Context(), c.caller(), workspace.ModelKind, "")
 	if err != nil {
 		return reply{}, err
 	}

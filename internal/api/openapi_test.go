@@ -195,6 +195,27 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 		"Dataflows_GetDataflows": func() error {
 			return second(c.Dataflows(ctx, "g"))
 		},
+		"Dataflows_GetDataflow": func() error {
+			return second(c.Dataflow(ctx, "g", "f"))
+		},
+		"Dataflows_DeleteDataflow": func() error {
+			return c.DeleteDataflow(ctx, "g", "f")
+		},
+		"Dataflows_RefreshDataflow": func() error {
+			return second(c.RefreshDataflow(ctx, "g", "f", ""))
+		},
+		"Dataflows_GetDataflowTransactions": func() error {
+			return second(c.DataflowTransactions(ctx, "g", "f"))
+		},
+		"Dataflows_CancelDataflowTransaction": func() error {
+			return second(c.CancelDataflowTransaction(ctx, "g", "t"))
+		},
+		"Dataflows_GetDataflowDataSources": func() error {
+			return second(c.DataflowDatasources(ctx, "g", "f"))
+		},
+		"Dataflows_UpdateRefreshSchedule": func() error {
+			return c.UpdateDataflowSchedule(ctx, "g", "f", powerbi.ScheduleChange{})
+		},
 
 		"Freshet_ChangeGroup": func() error {
 			return second(c.ChangeGroup(ctx, "g", powerbi.GroupSettings{}))

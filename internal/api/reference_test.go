@@ -54,6 +54,8 @@ func inputs() map[string][3]string {
 	return map[string][3]string{
 		"groupId":         {"path", "guid", "The id of a workspace."},
 		"datasetId":       {"path", "guid", "The id of a model."},
+		"dataflowId":      {"path", "guid", "The id of a dataflow."},
+		"transactionId":   {"path", "string", "The id of a transaction, as the list has it."},
 		"refreshId":       {"path", "guid", "The requestId of a refresh or of a rollback."},
 		"capacityId":      {"path", "guid", "The id of a capacity."},
 		"refreshableId":   {"path", "guid", "The id of a model."},
@@ -70,6 +72,7 @@ func inputs() map[string][3]string {
 		"$top":            {"query", "count", "The most entries to give."},
 		"$skip":           {"query", "number", "How many entries to leave out at the beginning."},
 		"workspaceV2":     {"query", "string", "Clients send True; it means nothing here."},
+		"processType":     {"query", "string", "default or processFull; entities are loaded in full either way."},
 		"table":           {"query", "string", "The name of a table."},
 		"partition":       {"query", "string", "The name of a partition; left out: all of the table."},
 		"api-version":     {"query", "string", "The version of Azure's interface; required."},

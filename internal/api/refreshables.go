@@ -15,7 +15,7 @@ import (
 
 // mayReadHistory tells whether the caller may read the history of a model.
 func (c *call) mayReadHistory(item workspace.Item) (bool, error) {
-	_, err := c.Workspaces.Resolve(c.r.Context(), c.caller(), workspace.Contributor, item.ID)
+	_, err := c.Workspaces.Resolve(c.r.Context(), c.caller(), workspace.Contributor, workspace.ModelKind, item.ID)
 	if kind := fault.KindOf(err); err != nil && (kind == fault.Denied || kind == fault.NotFound) {
 		return false, nil
 	}
@@ -84,7 +84,7 @@ func (c *call) listRefreshables() (reply, error) {
 			continue
 		}
 		sees = true
-		items, err := c.Workspaces.Items(c.r.Context(), caller, group.ID)
+		items, err := c.Workspaces.Items(c.r.Context(), caller, workspace.ModelKind, group.ID)
 		if err != nil {
 			return reply{}, err
 		}

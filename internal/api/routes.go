@@ -44,6 +44,7 @@ func routes() []route {
 		read           = []string{auth.ScopeDatasetRead, auth.ScopeDatasetReadWrite}
 		write          = []string{auth.ScopeDatasetReadWrite}
 		readDataflow   = []string{auth.ScopeDataflowRead, auth.ScopeDataflowReadWrite}
+		writeDataflow  = []string{auth.ScopeDataflowReadWrite}
 		readCapacity   = []string{auth.ScopeCapacityRead, auth.ScopeCapacityReadWrite}
 		writeCapacity  = []string{auth.ScopeCapacityReadWrite}
 		none           = workspace.NoRole // nothing is named that has roles, or the handler's call of the workspace room checks
@@ -54,6 +55,7 @@ func routes() []route {
 		object         = map[string]any{}
 	)
 	const (
+		flows = "/v1.0/myorg/groups/{groupId}/dataflows"
 		start = "Idempotency-Key X-Freshet-Force"
 		token = form("grant_type client_id client_secret scope device_code refresh_token")
 		v1    = form("grant_type client_id client_secret resource code refresh_token")
@@ -102,13 +104,20 @@ func routes() []route {
 		{"GET", "/v1.0/myorg/admin/datasets/{datasetId}/users", read, none, false, administrators((*call).listDatasetUsers), about{"Datasets_GetDatasetUsersAsAdmin", "Lists who has rights on any model, for administrators of the server.", "", nil, "200", powerbi.List[powerbi.DatasetUser]{}}},
 
 		{"PATCH", "/v1.0/freshet/groups/{groupId}", writeWorkspace, admin, false, (*call).changeGroup, about{"Freshet_ChangeGroup", "Sets what Power BI's workspaces do not have.", "", powerbi.GroupSettings{}, "200", powerbi.Group{}}},
-		{"GET", "/v1.0/myorg/groups/{groupId}/dataflows", readDataflow, viewer, false, (*call).listDataflows, about{"Dataflows_GetDataflows", "Lists the dataflows of a workspace. There are none yet.", "", nil, "200", powerbi.List[powerbi.Dataflow]{}}},
+		{"GET", flows, readDataflow, viewer, false, (*call).listDataflows, about{"Dataflows_GetDataflows", "Lists the dataflows of a workspace.", "", nil, "200", powerbi.List[powerbi.Dataflow]{}}},
+		{"GET", flows + "/{dataflowId}", readDataflow, contributor, false, (*call).getDataflow, about{"Dataflows_GetDataflow", "Exports a dataflow: its model.json, byte for byte as it was deployed.", "", nil, "200", object}},
+		{"DELETE", flows + "/{dataflowId}", writeDataflow, contributor, false, (*call).deleteDataflow, about{"Dataflows_DeleteDataflow", "Deletes a dataflow and its data. One that is being refreshed is refused.", "", nil, "200 409", nil}},
+		{"POST", flows + "/{dataflowId}/refreshes", writeDataflow, contributor, false, (*call).refreshDataflow, about{"Dataflows_RefreshDataflow", "Starts a transaction that loads all entities of a dataflow, all or none. One that runs already is a 400.", "processType", powerbi.DataflowRefresh{}, "200", nil}},
+		{"GET", flows + "/{dataflowId}/transactions", readDataflow, contributor, false, (*call).listTransactions, about{"Dataflows_GetDataflowTransactions", "Lists the newest 60 transactions of a dataflow, newest first.", "", nil, "200", powerbi.List[powerbi.DataflowTransaction]{}}},
+		{"POST", flows + "/transactions/{transactionId}/cancel", writeDataflow, viewer, false, (*call).cancelTransaction, about{"Dataflows_CancelDataflowTransaction", "Asks to cancel a transaction. That there is none, or that it has ended, is told in a 200.", "", nil, "200", powerbi.DataflowTransactionStatus{}}},
+		{"GET", flows + "/{dataflowId}/datasources", readDataflow, contributor, false, (*call).listDatasources, about{"Dataflows_GetDataflowDataSources", "Lists the data sources of a dataflow. They are found by reading its queries; all have the gatewayId of the server itself.", "", nil, "200", powerbi.List[powerbi.Datasource]{}}},
+		{"PATCH", flows + "/{dataflowId}/refreshSchedule", writeDataflow, contributor, false, (*call).patchSchedule, about{"Dataflows_UpdateRefreshSchedule", "Changes a dataflow's schedule. Time zones may be IANA's, and freshet.cron replaces days and times.", "", powerbi.ScheduleUpdate{}, "200", nil}},
 
 		{"GET", "/v1.0/myorg/groups/{groupId}/datasets/upstreamDataflows", readDataflow, viewer, false, (*call).listUpstreamDataflows, about{"Datasets_GetDatasetToDataflowsLinksInGroup", "Lists which models of a workspace read from which dataflows. There are none yet.", "", nil, "200", powerbi.List[powerbi.DataflowLink]{}}},
 		{"POST", "/v1.0/myorg/groups/{groupId}/datasets/{datasetId}/Default.TakeOver", write, contributor, false, (*call).takeOver, about{"Datasets_TakeOverInGroup", "Makes the caller the owner of a model, who alone may configure it.", "", nil, "200", nil}},
 		{"GET", "/v1.0/myorg/gateways", read, none, false, (*call).listGateways, about{"Gateways_GetGateways", "Lists gateways. There are none: the server reaches all sources itself.", "", nil, "200", powerbi.List[powerbi.Gateway]{}}},
 
-		{"POST", "/v1.0/freshet/datasets", write, none, false, (*call).deploy, about{"Freshet_Deploy", "Deploys a model's definition to a workspace, of which the caller is a Contributor, or tells what that would do.", "", powerbi.Definition{}, "200 409", powerbi.Deployment{}}},
+		{"POST", "/v1.0/freshet/datasets", write, none, false, (*call).deploy, about{"Freshet_Deploy", "Deploys the definition of a model or dataflow to a workspace, of which the caller is a Contributor, or tells what that would do.", "", powerbi.Definition{}, "200 409", powerbi.Deployment{}}},
 		{"GET", "/v1.0/freshet/datasets", read, none, false, (*call).listAll, about{"Freshet_GetModels", "Lists the models of all workspaces that the caller sees.", "", nil, "200", powerbi.List[powerbi.Model]{}}},
 		{"POST", "/v1.0/freshet/datasets/{datasetId}/query", read, viewer, false, (*call).query, about{"Freshet_Query", "Runs one SELECT over the current version: a head, an array for each row, a tail, one a line.", "", powerbi.QueryRequest{}, "200", mediaType("application/x-ndjson")}},
 		{"GET", "/v1.0/freshet/datasets/{datasetId}/explain", read, contributor, false, (*call).explain, about{"Freshet_Explain", "Tells what a table's partitions send to their sources.", "table partition", nil, "200", powerbi.List[powerbi.Explanation]{}}},

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pressly/goose/v3"
 	"go.uber.org/goleak"
 
 	"freshet.dev/internal/capacity"
@@ -742,5 +743,54 @@ func TestR34CapacityStatuses(t *testing.T) {
 	statuses, err := open(t, path).CapacityStatuses(t.Context())
 	if want := (map[string]capacity.Status{"night": active, "default": paused}); err != nil || !maps.Equal(statuses, want) {
 		t.Fatalf("%v, %v, want %v", statuses, err, want)
+	}
+}
+
+// Definitions of before dataflows are there after the migration, and go with their model.
+func TestMigrationKeepsDefinitions(t *testing.T) {
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "catalog.db")
+	db, err := sql.Open("sqlite3", path+"?_foreign_keys=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := goose.NewProvider(goose.DialectSQLite3, db, os.DirFS("migrations"), goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := old.UpTo(ctx, 9); err != nil {
+		t.Fatal(err)
+	}
+	const id = "0a000000-0000-4000-8000-000000000001"
+	if _, err := db.ExecContext(ctx, `
+		PRAGMA application_id = 1718776680;
+		INSERT INTO workspaces (id, name, name_key, capacity, personal, created) VALUES ('w', 'W', 'W', '', '', 0);
+		INSERT INTO items (id, workspace, name, name_key, revision, version, created, modified, configured_by) VALUES ('`+id+`', 'w', 'M', 'M', 1, 1, 0, 0, 'ana');
+		INSERT INTO definitions (item, revision, format, deployed, deployed_by, overrides) VALUES ('`+id+`', 1, 'bim', 0, 'ana', '{"parameters":[{"name":"P"}]}');
+		INSERT INTO texts VALUES ('s', x'7b7d');
+		INSERT INTO definition_files VALUES ('`+id+`', 1, 'model.bim', 's')`); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := catalog.Open(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	item, err := c.Item(ctx, id)
+	if err != nil || item.Kind != workspace.ModelKind {
+		t.Fatalf("%+v, %v", item, err)
+	}
+	definition, err := c.Definition(ctx, id, 0)
+	if err != nil || definition.Format != workspace.BIM || string(definition.Files["model.bim"]) != "{}" || len(definition.Overrides.Parameters) != 1 {
+		t.Fatalf("%+v, %v", definition, err)
+	}
+	if err := c.DeleteItem(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Definition(ctx, id, 1); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("the definition is there without its model: %v", err)
 	}
 }

@@ -20,13 +20,14 @@ import (
 )
 
 const selectItems = `
-	SELECT i.id, i.workspace, w.name, i.name, i.revision, i.version, i.created, i.modified, i.configured_by, i.owner
+	SELECT i.id, i.workspace, w.name, i.kind, i.name, i.description, i.revision, i.version, i.created, i.modified, i.configured_by, i.owner
 	FROM items i JOIN workspaces w ON w.id = i.workspace `
 
 func scanItem(row interface{ Scan(...any) error }) (workspace.Item, error) {
 	var item workspace.Item
 	var created, modified sql.NullInt64
-	err := row.Scan(&item.ID, &item.WorkspaceID, &item.WorkspaceName, &item.Name, &item.Revision, &item.Version, &created, &modified, &item.ConfiguredBy, &item.Owner)
+	err := row.Scan(&item.ID, &item.WorkspaceID, &item.WorkspaceName, &item.Kind, &item.Name, &item.Description,
+		&item.Revision, &item.Version, &created, &modified, &item.ConfiguredBy, &item.Owner)
 	item.Created, item.Modified = timeOf(created), timeOf(modified)
 	return item, err
 }
@@ -195,10 +196,11 @@ func putItem(ctx context.Context, tx *sql.Tx, revision workspace.Revision) error
 			return notFound("cannot find workspace '%s'", item.WorkspaceID)
 		}
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO items (id, workspace, name, name_key, revision, version, created, modified, configured_by, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			item.ID, item.WorkspaceID, item.Name, key(item.Name), item.Revision, item.Version, nanos(item.Created), nanos(item.Modified), item.ConfiguredBy, item.Owner)
+			INSERT INTO items (id, workspace, kind, name, name_key, description, revision, version, created, modified, configured_by, owner)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			item.ID, item.WorkspaceID, string(item.Kind), item.Name, itemKey(item), item.Description, item.Revision, item.Version, nanos(item.Created), nanos(item.Modified), item.ConfiguredBy, item.Owner)
 		if taken(err) {
-			return fault.New(fault.Conflict, workspace.CodeItemExists, "cannot create model '%s': its workspace has one of that name", item.Name)
+			return fault.New(fault.Conflict, workspace.CodeItemExists, "cannot create %s '%s': its workspace has one of that name", item.Kind, item.Name)
 		}
 		return err
 	}
@@ -206,19 +208,27 @@ func putItem(ctx context.Context, tx *sql.Tx, revision workspace.Revision) error
 	err := tx.QueryRowContext(ctx, `SELECT revision, version FROM items WHERE id = ?`, item.ID).Scan(&base, &version)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return fault.New(fault.Conflict, workspace.CodeRedeployed, "cannot deploy model '%s': it was deleted meanwhile", item.Name)
+		return fault.New(fault.Conflict, workspace.CodeRedeployed, "cannot deploy %s '%s': it was deleted meanwhile", item.Kind, item.Name)
 	case err != nil:
 		return err
 	case base != revision.Base || version != revision.BaseVersion:
-		return fault.New(fault.Conflict, workspace.CodeRedeployed, "cannot deploy model '%s': it changed meanwhile (revision %d, version %d)", item.Name, base, version).
+		return fault.New(fault.Conflict, workspace.CodeRedeployed, "cannot deploy %s '%s': it changed meanwhile (revision %d, version %d)", item.Kind, item.Name, base, version).
 			WithHint("Try again.")
 	}
 	if err := idle(ctx, tx, "change", item.ID); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE items SET name = ?, name_key = ?, revision = ?, modified = ?, configured_by = ?, owner = ? WHERE id = ?`,
-		item.Name, key(item.Name), item.Revision, nanos(item.Modified), item.ConfiguredBy, item.Owner, item.ID)
+	_, err = tx.ExecContext(ctx, `UPDATE items SET name = ?, name_key = ?, description = ?, revision = ?, modified = ?, configured_by = ?, owner = ? WHERE id = ?`,
+		item.Name, itemKey(item), item.Description, item.Revision, nanos(item.Modified), item.ConfiguredBy, item.Owner, item.ID)
 	return err
+}
+
+// itemKey is the name_key of an item. A dataflow's differs from that of a model of the same name.
+func itemKey(item workspace.Item) string {
+	if item.Kind == workspace.DataflowKind {
+		return key(item.Name) + "\x1f"
+	}
+	return key(item.Name)
 }
 
 // modelCache keeps the decoded definition of each model's newest revision.
@@ -256,9 +266,9 @@ func (c *Catalog) RefreshDefinition(ctx context.Context, id string) (refresh.Def
 	definition := refresh.Definition{ID: id}
 	var zone string
 	err := c.readers.QueryRowContext(ctx, `
-		SELECT i.name, w.name, i.revision, w.capacity, w.overflow = ?2, ifnull(s.schedule ->> '$.ZoneID', '')
+		SELECT i.name, w.name, i.revision, w.capacity, w.overflow = ?2, i.kind = 'dataflow', ifnull(s.schedule ->> '$.ZoneID', '')
 		FROM items i JOIN workspaces w ON w.id = i.workspace LEFT JOIN schedules s ON s.item = i.id WHERE i.id = ?1`, id, int(workspace.Reject)).
-		Scan(&definition.Name, &definition.Workspace, &definition.Revision, &definition.Capacity, &definition.RejectOverflow, &zone)
+		Scan(&definition.Name, &definition.Workspace, &definition.Revision, &definition.Capacity, &definition.RejectOverflow, &definition.Dataflow, &zone)
 	if errors.Is(err, sql.ErrNoRows) {
 		return refresh.Definition{}, notFound("cannot find model %s", id)
 	}

@@ -63,7 +63,7 @@ func (s subject) Deploy(definition refresh.Definition, change store.Change) erro
 		return err
 	}
 	item := workspace.Item{
-		ID: definition.ID, WorkspaceID: workspaceID, Name: definition.Name, Revision: definition.Revision, Version: former.Number + 1,
+		ID: definition.ID, WorkspaceID: workspaceID, Kind: workspace.ModelKind, Name: definition.Name, Revision: definition.Revision, Version: former.Number + 1,
 		Created: noon, Modified: noon, ConfiguredBy: "ana",
 	}
 	return s.Catalog.Deploy(ctx, workspace.Revision{

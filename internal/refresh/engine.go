@@ -30,6 +30,7 @@ type Definition struct {
 	Zone      *time.Location // of the model's schedule; nil = UTC
 	Model     *model.Model
 
+	Dataflow       bool // its refreshes never wait for another one, and are limited as those of dataflows are
 	RejectOverflow bool // R7: a standard refresh behind a queued one is refused instead of dropped
 }
 
@@ -205,6 +206,16 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 	if outcome == OutcomeDropped && definition.RejectOverflow {
 		outcome = OutcomeConflict
 	}
+	switch {
+	case definition.Dataflow && outcome == OutcomeOverQuota:
+		return Operation{}, "", fault.New(fault.Invalid, CodeDataflowQuota,
+			"Skipping dataflow refresh as number of auto refreshes in last 24 hours (%d) exceeded allowed limit %d", quota.Most, quota.Most).
+			WithHint("Send the request again later, or deploy the dataflow to a workspace on a capacity.")
+	case definition.Dataflow && outcome == OutcomeConflict:
+		return Operation{}, "", fault.New(fault.Invalid, CodeDataflowRunning, "Dataflow refresh is currently in progress: since %s%s",
+			stored.AcceptedAt.UTC().Format(time.RFC3339), startedBy(stored)).
+			WithHint("Wait for its end, or cancel its transaction (freshet dataflows cancel).")
+	}
 	switch outcome {
 	case OutcomeOverQuota:
 		return Operation{}, "", invalid("cannot start a refresh of model '%s': a model in a shared workspace has %d a day, and they have been used up until the day ends at %s",
@@ -215,12 +226,8 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 		if since.IsZero() {
 			since = stored.AcceptedAt
 		}
-		by := ""
-		if stored.RequestedBy != "" {
-			by = ", started by " + stored.RequestedBy
-		}
 		return Operation{}, "", invalid("Invalid dataset refresh request. Another refresh request is already executing: %s, since %s%s",
-			stored.ID, since.UTC().Format(time.RFC3339), by).
+			stored.ID, since.UTC().Format(time.RFC3339), startedBy(stored)).
 			WithHint("Wait for its end (freshet show), or cancel it (freshet cancel; over REST DELETE of that refresh).")
 	case OutcomeDropped:
 		e.options.Logger.Info("refresh dropped: one runs and one is queued", "model", definition.ID, "refresh", operation.ID, "running", stored.ID)
@@ -229,6 +236,14 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 	e.options.Logger.Info("refresh accepted", "model", definition.ID, "refresh", stored.ID, "trigger", string(stored.Trigger), "by", wish.RequestedBy, "outcome", string(outcome))
 	e.poke()
 	return stored, outcome, nil
+}
+
+// startedBy tells who started an operation, at the end of a sentence.
+func startedBy(operation Operation) string {
+	if operation.RequestedBy == "" {
+		return ""
+	}
+	return ", started by " + operation.RequestedBy
 }
 
 // request makes a wish for a refresh a request that the model, as readers see it now, can be asked for.
@@ -245,7 +260,7 @@ func (e *Engine) request(ctx context.Context, definition Definition, wish Submis
 	if err != nil {
 		return Request{}, err
 	}
-	request.Force = wish.Force
+	request.Force, request.Alone = wish.Force, definition.Dataflow
 	return request.resolve(shown)
 }
 

@@ -46,8 +46,11 @@ type Operation struct {
 	Attempts   []Attempt // by number
 }
 
-// Queues tells whether the operation waits behind a standard one and lets others wait behind it: enhanced refreshes and rollbacks do not.
-func (o Operation) Queues() bool { return o.Trigger.Standard() && o.Request.Rollback == nil }
+// Queues tells whether the operation waits behind a standard one and lets others wait behind it: enhanced refreshes, rollbacks and
+// refreshes of dataflows do not.
+func (o Operation) Queues() bool {
+	return o.Trigger.Standard() && o.Request.Rollback == nil && !o.Request.Alone
+}
 
 // Attempt is one try of an operation.
 type Attempt struct {
@@ -200,6 +203,14 @@ const (
 	// Warning: calculated tables and columns have no values, because they are not calculated yet.
 	// Do: leave them out of queries.
 	CodeCalculation = "CalculationNeeded"
+
+	// Invalid: the dataflow is being refreshed already.
+	// Do: wait for its end, or cancel that transaction (freshet dataflows cancel).
+	CodeDataflowRunning = "DataflowRefreshInProgress"
+
+	// Invalid: a dataflow in a shared workspace has used up its refreshes of the last 24 hours.
+	// Do: try again later, or deploy the dataflow to a workspace on a capacity.
+	CodeDataflowQuota = "DailyDataflowRefreshLimitExceeded"
 
 	// Warning: the request has a property that no refresh knows; it was ignored.
 	// Do: write the name that the text proposes, or leave the property out.

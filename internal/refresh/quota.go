@@ -8,10 +8,13 @@ import (
 // sharedADay is how many refreshes a day a model in a shared workspace may have, scheduled ones and those of the API together (R36).
 const sharedADay = 8
 
-// quotaOf returns what bounds a new operation, and when that bound is lifted.
+// quotaOf returns what bounds a new operation, and when that bound is lifted; of a dataflow, whose last 24 hours count, the latter is not told.
 func quotaOf(definition Definition, trigger Trigger, now time.Time) (quota Quota, end time.Time) {
 	if definition.Capacity != "" || trigger == OnDemand {
 		return Quota{}, time.Time{}
+	}
+	if definition.Dataflow {
+		return Quota{Since: now.Add(-24 * time.Hour), Most: sharedADay}, time.Time{}
 	}
 	zone := definition.Zone
 	if zone == nil {

@@ -143,3 +143,39 @@ func TestR36DayOf(t *testing.T) {
 		}
 	}
 }
+
+// C1: a dataflow in a shared workspace has eight refreshes within 24 hours, of which those on demand are none; one that runs refuses others.
+func TestC1DataflowQuota(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, sales("2025"))
+		if err := b.log.Deploy(refresh.Definition{ID: modelID, Name: "Retail", Revision: 2, Model: sales("2025"), Dataflow: true}, store.Change{}); err != nil {
+			t.Fatal(err)
+		}
+		b.reads(func(ctx context.Context, _ refresh.Loading) (int64, error) { return 1, after(ctx, time.Hour) })
+		submit := func(trigger refresh.Trigger) error {
+			_, _, err := b.Submit(t.Context(), refresh.Submission{Model: modelID, Trigger: trigger})
+			return err
+		}
+		begin := time.Now()
+		for range 8 {
+			operation := b.submit(refresh.Params{})
+			err := submit(refresh.OnDemand)
+			refused(t, err, fault.Invalid, refresh.CodeDataflowRunning)
+			if !strings.Contains(err.Error(), "is currently in progress") {
+				t.Fatalf("error %s", err)
+			}
+			b.ends(operation.ID, refresh.Completed)
+		}
+		err := submit(refresh.Scheduled)
+		refused(t, err, fault.Invalid, refresh.CodeDataflowQuota)
+		if !strings.Contains(err.Error(), "number of auto refreshes in last 24 hours (8) exceeded allowed limit 8") {
+			t.Fatalf("error %s", err)
+		}
+		time.Sleep(time.Until(begin.Add(24 * time.Hour)))
+		refused(t, submit(refresh.ViaAPI), fault.Invalid, refresh.CodeDataflowQuota)
+		time.Sleep(time.Nanosecond)
+		if err := submit(refresh.ViaAPI); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

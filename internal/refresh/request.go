@@ -54,6 +54,7 @@ type Request struct {
 	Timeout            time.Duration // of one attempt
 	Notify             string        // R16: NoNotification, MailOnFailure, MailOnCompletion; "" = not named
 	Force              bool          `json:",omitempty"` // commit also what guards refuse
+	Alone              bool          `json:",omitempty"` // of a dataflow: no refresh waits for it, and it waits for none
 	Rollback           *Rollback     `json:",omitempty"` // nothing is refreshed: an earlier version is committed again
 }
 

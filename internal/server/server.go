@@ -27,6 +27,7 @@ import (
 	"freshet.dev/internal/auth"
 	"freshet.dev/internal/capacity"
 	"freshet.dev/internal/catalog"
+	"freshet.dev/internal/dataflow"
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/notify"
 	"freshet.dev/internal/query"
@@ -147,7 +148,7 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	s.later(func() error { queries.Close(); return nil })
 	options := api.Options{
-		Workspaces: workspaces, Engine: s.engine, Queries: queries, Schedules: schedule.NewService(rows, time.Now), LiveSchedules: schedule.NewLiveService(rows), Ready: func(ctx context.Context) error {
+		Workspaces: workspaces, Engine: s.engine, Dataflows: dataflow.New(s.engine), Queries: queries, Schedules: schedule.NewService(rows, time.Now), LiveSchedules: schedule.NewLiveService(rows), Ready: func(ctx context.Context) error {
 			_, err := rows.Workspaces(ctx)
 			return err
 		},

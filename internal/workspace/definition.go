@@ -10,6 +10,7 @@ import (
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/model"
 	"freshet.dev/internal/model/bim"
+	"freshet.dev/internal/model/cdm"
 	"freshet.dev/internal/model/tmdl"
 )
 
@@ -29,12 +30,19 @@ func (d Definition) Model() (*model.Model, error) {
 }
 
 func (d Definition) read() (*model.Model, error) {
-	if d.Format == BIM {
+	switch d.Format {
+	case BIM:
 		document, err := bim.Decode(d.Files)
 		if err != nil {
 			return nil, err
 		}
 		return document.Model(), nil
+	case Dataflow:
+		dataflow, err := cdm.Decode(d.Files)
+		if err != nil {
+			return nil, err
+		}
+		return dataflow.Model(), nil
 	}
 	document, err := tmdl.Decode(d.Files)
 	if err != nil {
@@ -49,7 +57,11 @@ func readDefinition(files map[string][]byte) (Definition, *model.Model, []string
 	if err != nil {
 		return Definition{}, nil, nil, err
 	}
-	definition := Definition{Format: formatOf(files), Files: files}
+	format, err := formatOf(files)
+	if err != nil {
+		return Definition{}, nil, nil, err
+	}
+	definition := Definition{Format: format, Files: files}
 	read, err := definition.Model()
 	if err != nil {
 		return Definition{}, nil, nil, err
@@ -66,6 +78,13 @@ func readDefinition(files map[string][]byte) (Definition, *model.Model, []string
 	}
 	if err := read.Validate(); err != nil {
 		return Definition{}, nil, nil, err
+	}
+	if format == Dataflow {
+		dataflow, err := cdm.Decode(definition.Files)
+		if err != nil {
+			return Definition{}, nil, nil, err
+		}
+		definition.Description, warnings = dataflow.Description, append(warnings, dataflow.Warnings...)
 	}
 	return definition, read, warnings, nil
 }
@@ -87,7 +106,7 @@ func checkFiles(files map[string][]byte) (map[string][]byte, error) {
 	switch {
 	case len(kept) == 0:
 		return nil, fault.New(fault.Invalid, codeInvalid, "cannot deploy a model without files").
-			WithHint("Name a model.bim, a .SemanticModel folder or a folder of .tmdl files.")
+			WithHint("Name a model.bim, a .SemanticModel folder, a folder of .tmdl files or the model.json of a dataflow.")
 	case len(kept) > maxFiles || size > maxBytes:
 		return nil, fault.New(fault.Invalid, codeInvalid, "cannot deploy %d files of %d bytes: at most %d files of %d bytes together are read", len(kept), size, maxFiles, maxBytes).
 			WithHint("Deploy the model's own folder only.")
@@ -95,13 +114,33 @@ func checkFiles(files map[string][]byte) (map[string][]byte, error) {
 	return kept, nil
 }
 
-func formatOf(files map[string][]byte) Format {
-	for name := range files {
-		if strings.EqualFold(path.Ext(name), ".tmdl") {
-			return TMDL
+func formatOf(files map[string][]byte) (Format, error) {
+	has := func(ending string) bool {
+		for name := range files {
+			if strings.EqualFold(path.Ext(name), ending) {
+				return true
+			}
 		}
+		return false
 	}
-	return BIM // whose decoder says what is missing
+	switch {
+	case has(".tmdl"):
+		return TMDL, nil
+	case has(".bim"):
+		return BIM, nil
+	}
+	if name, err := cdm.Find(files); name != "" || err != nil {
+		return Dataflow, err
+	}
+	return BIM, nil // whose decoder says what is missing
+}
+
+// kind is what a definition of the format makes.
+func (f Format) kind() Kind {
+	if f == Dataflow {
+		return DataflowKind
+	}
+	return ModelKind
 }
 
 // displayName is the name in the .platform file of a .SemanticModel folder, or "".

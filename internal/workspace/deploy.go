@@ -14,7 +14,7 @@ import (
 // deployTries bounds how often a deployment is worked out again because another one, or a commit, came between.
 const deployTries = 5
 
-// Deploy stores a definition as the next revision of a model, or creates the model. Partitions whose source and columns are the
+// Deploy stores a definition as the next revision of a model or dataflow, or creates it. Partitions whose source and columns are the
 // same keep their data; a definition that is the same altogether changes nothing. It needs Contributor; an unfinished refresh of
 // the model is a Conflict that names it.
 func (s *Service) Deploy(ctx context.Context, caller Caller, deploy Deploy) (Deployment, error) {
@@ -33,7 +33,7 @@ func (s *Service) Deploy(ctx context.Context, caller Caller, deploy Deploy) (Dep
 		return Deployment{}, fault.New(fault.Invalid, codeInvalid, "cannot tell the model's name: neither its definition nor a .platform file has one").
 			WithHint("Name it: freshet deploy … --name NAME")
 	}
-	if name, err = checkName("model", name); err != nil {
+	if name, err = checkName(definition.Format.kind().String(), name); err != nil {
 		return Deployment{}, err
 	}
 	warnings = append(warnings, neverLoaded(read)...)
@@ -68,7 +68,11 @@ func (s *Service) prepare(ctx context.Context, caller Caller, deploy Deploy, nam
 	if err != nil {
 		return Deployment{}, nil, err
 	}
-	present, err := s.present(ctx, deployment.Workspace, name)
+	if definition.Format == Dataflow && deployment.Workspace.Personal != "" {
+		return Deployment{}, nil, fault.New(fault.Invalid, codeInvalid, "cannot deploy a dataflow to '%s': as in Power BI it has none", deployment.Workspace.Name).
+			WithHint("Name another workspace: freshet deploy … --workspace NAME")
+	}
+	present, err := s.present(ctx, deployment.Workspace, definition.Format.kind(), name)
 	if err != nil {
 		return Deployment{}, nil, err
 	}
@@ -83,7 +87,7 @@ func (s *Service) prepare(ctx context.Context, caller Caller, deploy Deploy, nam
 	item := present.item
 	if item.ID == "" {
 		deployment.Created = true
-		item = Item{Name: name, Created: now}
+		item = Item{Kind: definition.Format.kind(), Name: name, Created: now}
 		if !deploy.Plan {
 			item.ID = s.options.NewID()
 		}
@@ -94,7 +98,7 @@ func (s *Service) prepare(ctx context.Context, caller Caller, deploy Deploy, nam
 	item.WorkspaceID, item.WorkspaceName = deployment.Workspace.ID, deployment.Workspace.Name
 	item.Revision++
 	item.Version++
-	item.Modified, item.ConfiguredBy, item.Owner = now, caller.Name, caller.ID
+	item.Modified, item.ConfiguredBy, item.Owner, item.Description = now, caller.Name, caller.ID, definition.Description
 	deployment.Item = item
 
 	definition.Revision, definition.Deployed, definition.DeployedBy = item.Revision, now, caller.Name
@@ -134,11 +138,11 @@ type present struct {
 	version    store.Version
 }
 
-func (s *Service) present(ctx context.Context, workspace Workspace, name string) (present, error) {
+func (s *Service) present(ctx context.Context, workspace Workspace, kind Kind, name string) (present, error) {
 	if workspace.ID == "" {
 		return present{}, nil
 	}
-	item, err := s.itemNamed(ctx, workspace, name)
+	item, err := s.itemNamed(ctx, workspace, kind, name)
 	if err != nil || item.ID == "" {
 		return present{}, err
 	}
@@ -160,8 +164,8 @@ func (s *Service) deployed(ctx context.Context, item Item) (p present, err error
 	return p, err
 }
 
-func (s *Service) itemNamed(ctx context.Context, workspace Workspace, name string) (Item, error) {
-	items, err := s.repository.Items(ctx, workspace.ID)
+func (s *Service) itemNamed(ctx context.Context, workspace Workspace, kind Kind, name string) (Item, error) {
+	items, err := s.items(ctx, kind, workspace.ID)
 	if err != nil {
 		return Item{}, err
 	}

@@ -107,7 +107,7 @@ func TestFirstDeployment(t *testing.T) {
 	if !d.Created || item.Revision != 1 || item.Version != 1 || item.ConfiguredBy != "ana@example.org" || item.WorkspaceName != "Sales" {
 		t.Errorf("item %+v", item)
 	}
-	stored, err := b.Resolve(b.ctx, ana, workspace.Viewer, "Sales/Retail")
+	stored, err := b.Resolve(b.ctx, ana, workspace.Viewer, workspace.ModelKind, "Sales/Retail")
 	b.must(err)
 	if stored != item {
 		t.Errorf("stored %+v\nwant   %+v", stored, item)
@@ -244,7 +244,7 @@ func TestDeployConflictNamesTheRefresh(t *testing.T) {
 	if _, err := b.catalog.List(b.ctx, refresh.Filter{Model: item.ID}); err != nil {
 		t.Error(err)
 	}
-	_, err := b.Resolve(b.ctx, ana, workspace.Viewer, item.ID)
+	_, err := b.Resolve(b.ctx, ana, workspace.Viewer, workspace.ModelKind, item.ID)
 	b.refused(err, fault.NotFound, "")
 }
 
@@ -260,7 +260,7 @@ func TestManyDeployAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
-	items, err := b.Items(b.ctx, ana, "Sales")
+	items, err := b.Items(b.ctx, ana, workspace.ModelKind, "Sales")
 	b.must(err)
 	if len(items) != 1 || items[0].Revision != 4 || items[0].Version != 4 {
 		t.Errorf("items %+v", items)

@@ -7,22 +7,29 @@ import (
 
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/model"
+	"freshet.dev/internal/model/cdm"
 )
 
-// Items lists the models of a workspace, given by name or GUID, by name. "" means all workspaces in which the caller has a role,
-// and the caller's own, and the models on which the caller has rights.
-func (s *Service) Items(ctx context.Context, caller Caller, ref string) ([]Item, error) {
+// Items lists the items of a kind in a workspace, given by name or GUID, by name. "" means all workspaces in which the caller has a role,
+// and the caller's own, and the items on which the caller has rights.
+func (s *Service) Items(ctx context.Context, caller Caller, kind Kind, ref string) ([]Item, error) {
 	if ref == "" {
-		return s.allItems(ctx, caller)
+		return s.allItems(ctx, caller, kind)
 	}
 	workspace, err := s.Get(ctx, caller, Viewer, ref)
 	if err != nil {
 		return nil, err
 	}
-	return s.repository.Items(ctx, workspace.ID)
+	return s.items(ctx, kind, workspace.ID)
 }
 
-func (s *Service) allItems(ctx context.Context, caller Caller) ([]Item, error) {
+// items lists the items of a kind in a workspace, or with "" in all.
+func (s *Service) items(ctx context.Context, kind Kind, workspaceID string) ([]Item, error) {
+	items, err := s.repository.Items(ctx, workspaceID)
+	return slices.DeleteFunc(items, func(item Item) bool { return !kind.includes(item) }), err
+}
+
+func (s *Service) allItems(ctx context.Context, caller Caller, kind Kind) ([]Item, error) {
 	workspaces, err := s.visible(ctx, caller)
 	if err != nil {
 		return nil, err
@@ -39,36 +46,36 @@ func (s *Service) allItems(ctx context.Context, caller Caller) ([]Item, error) {
 	for _, grant := range grants {
 		given[grant.ItemID] = true
 	}
-	items, err := s.repository.Items(ctx, "")
+	items, err := s.items(ctx, kind, "")
 	return slices.DeleteFunc(items, func(item Item) bool { return !seen[item.WorkspaceID] && !given[item.ID] }), err
 }
 
-// Item finds a model in one workspace by the model's GUID or name. "" is the caller's own workspace.
-func (s *Service) Item(ctx context.Context, caller Caller, need Role, workspaceRef, ref string) (Item, error) {
+// Item finds an item of a kind in one workspace by its GUID or name. "" is the caller's own workspace.
+func (s *Service) Item(ctx context.Context, caller Caller, need Role, kind Kind, workspaceRef, ref string) (Item, error) {
 	workspace, err := s.Get(ctx, caller, Viewer, workspaceRef)
 	if fault.KindOf(err) == fault.NotFound && err != nil {
-		return s.itemGiven(ctx, caller, need, workspaceRef, ref, err)
+		return s.itemGiven(ctx, caller, need, kind, workspaceRef, ref, err)
 	}
 	if err != nil {
 		return Item{}, err
 	}
-	item, err := s.itemIn(ctx, workspace, ref)
+	item, err := s.itemIn(ctx, workspace, kind, ref)
 	if err != nil {
 		return Item{}, err
 	}
 	return item, s.checkItem(ctx, caller, need, item, ref)
 }
 
-// itemGiven finds a model on which the caller has rights in a workspace in which it has no role; both are named by their GUIDs. unknown is the
+// itemGiven finds an item on which the caller has rights in a workspace in which it has no role; both are named by their GUIDs. unknown is the
 // error where there is none.
-func (s *Service) itemGiven(ctx context.Context, caller Caller, need Role, workspaceRef, ref string, unknown error) (Item, error) {
+func (s *Service) itemGiven(ctx context.Context, caller Caller, need Role, kind Kind, workspaceRef, ref string, unknown error) (Item, error) {
 	workspaceID, isWorkspace := parseID(workspaceRef)
 	id, isItem := parseID(ref)
 	if !isWorkspace || !isItem {
 		return Item{}, unknown
 	}
 	item, err := s.repository.Item(ctx, id)
-	if fault.KindOf(err) == fault.NotFound && err != nil || err == nil && item.WorkspaceID != workspaceID {
+	if fault.KindOf(err) == fault.NotFound && err != nil || err == nil && (item.WorkspaceID != workspaceID || !kind.includes(item)) {
 		return Item{}, unknown
 	}
 	if err == nil {
@@ -80,17 +87,17 @@ func (s *Service) itemGiven(ctx context.Context, caller Caller, need Role, works
 	return item, err
 }
 
-func (s *Service) itemIn(ctx context.Context, workspace Workspace, ref string) (Item, error) {
+func (s *Service) itemIn(ctx context.Context, workspace Workspace, kind Kind, ref string) (Item, error) {
 	if id, ok := parseID(ref); ok {
 		item, err := s.repository.Item(ctx, id)
-		if err == nil && item.WorkspaceID == workspace.ID {
+		if err == nil && item.WorkspaceID == workspace.ID && kind.includes(item) {
 			return item, nil
 		}
 		if err != nil && fault.KindOf(err) != fault.NotFound {
 			return Item{}, err
 		}
 	}
-	items, err := s.repository.Items(ctx, workspace.ID)
+	items, err := s.items(ctx, kind, workspace.ID)
 	if err != nil {
 		return Item{}, err
 	}
@@ -99,38 +106,41 @@ func (s *Service) itemIn(ctx context.Context, workspace Workspace, ref string) (
 			return item, nil
 		}
 	}
-	return Item{}, missing("model", ref, listOf("Its workspace has", items, func(i Item) string { return i.Name }))
+	return Item{}, missing(kind.String(), ref, listOf("Its workspace has", items, func(i Item) string { return i.Name }))
 }
 
-// Resolve finds a model by NAME, WORKSPACE/NAME or GUID among all that the caller sees. A name that several have is Invalid and
+// Resolve finds an item of a kind by NAME, WORKSPACE/NAME or GUID among all that the caller sees. A name that several have is Invalid and
 // the error lists them.
-func (s *Service) Resolve(ctx context.Context, caller Caller, need Role, ref string) (Item, error) {
-	item, err := s.resolve(ctx, caller, ref)
+func (s *Service) Resolve(ctx context.Context, caller Caller, need Role, kind Kind, ref string) (Item, error) {
+	item, err := s.resolve(ctx, caller, kind, ref)
 	if err != nil {
 		return Item{}, err
 	}
 	return item, s.checkItem(ctx, caller, need, item, ref)
 }
 
-func (s *Service) resolve(ctx context.Context, caller Caller, ref string) (Item, error) {
+func (s *Service) resolve(ctx context.Context, caller Caller, kind Kind, ref string) (Item, error) {
 	if id, ok := parseID(ref); ok {
 		item, err := s.repository.Item(ctx, id)
-		if fault.KindOf(err) != fault.NotFound || err == nil {
-			return item, err
+		if err == nil && kind.includes(item) {
+			return item, nil
+		}
+		if err != nil && fault.KindOf(err) != fault.NotFound {
+			return Item{}, err
 		}
 	}
-	items, err := s.allItems(ctx, caller)
+	items, err := s.allItems(ctx, caller, kind)
 	if err != nil {
 		return Item{}, err
 	}
 	found := slices.DeleteFunc(slices.Clone(items), func(item Item) bool { return !item.answersTo(ref) })
 	switch len(found) {
 	case 0:
-		return Item{}, missing("model", ref, listOf("You see", items, Item.path))
+		return Item{}, missing(kind.String(), ref, listOf("You see", items, Item.path))
 	case 1:
 		return found[0], nil
 	}
-	return Item{}, fault.New(fault.Invalid, codeAmbiguous, "cannot tell which model '%s' is: %d have that name", ref, len(found)).
+	return Item{}, fault.New(fault.Invalid, codeAmbiguous, "cannot tell which %s '%s' is: %d have that name", kind, ref, len(found)).
 		WithHint("%s Name it with its workspace or by its GUID (%s).", listOf("There are", found, Item.path), found[0].ID)
 }
 
@@ -173,18 +183,28 @@ func (s *Service) Shared(ctx context.Context, item Item) (bool, error) {
 	return workspace.Shared(), err
 }
 
-// DeleteItem removes a model and its data. It needs Contributor; an unfinished refresh is a Conflict.
+// DeleteItem removes an item and its data. It needs Contributor; an unfinished refresh is a Conflict.
 func (s *Service) DeleteItem(ctx context.Context, caller Caller, id string) error {
-	item, err := s.Resolve(ctx, caller, Contributor, id)
+	item, err := s.Resolve(ctx, caller, Contributor, AnyKind, id)
 	if err != nil {
 		return err
 	}
 	return s.repository.DeleteItem(ctx, item.ID)
 }
 
+// ExportDataflow returns the model.json of a dataflow as it was deployed last.
+func (s *Service) ExportDataflow(ctx context.Context, item Item) ([]byte, error) {
+	definition, err := s.repository.Definition(ctx, item.ID, 0)
+	if err != nil {
+		return nil, err
+	}
+	name, err := cdm.Find(definition.Files)
+	return definition.Files[name], err
+}
+
 // Export returns the definition that was deployed last. It needs Contributor.
 func (s *Service) Export(ctx context.Context, caller Caller, id string) (Definition, error) {
-	item, err := s.Resolve(ctx, caller, Contributor, id)
+	item, err := s.Resolve(ctx, caller, Contributor, AnyKind, id)
 	if err != nil {
 		return Definition{}, err
 	}

@@ -25,7 +25,7 @@ func TestOwners(t *testing.T) {
 	b.must(b.SetParameters(b.ctx, owner, item, set("Folder", "/machine")))
 
 	b.must(b.TakeOver(b.ctx, app, item))
-	taken, err := b.Resolve(b.ctx, ana, workspace.Viewer, item.ID)
+	taken, err := b.Resolve(b.ctx, ana, workspace.Viewer, workspace.ModelKind, item.ID)
 	b.must(err)
 	if taken.Owner != app.ID || taken.ConfiguredBy != "etl" {
 		t.Errorf("item %+v", taken)

@@ -42,7 +42,7 @@ func TestParametersKeepData(t *testing.T) {
 	b.must(b.SetParameters(b.ctx, ana, item, set("Folder", "/mnt")))
 	same(t, b.folder(item), "/mnt")
 	same(t, b.parts(item), loaded)
-	changed, err := b.Resolve(b.ctx, ana, workspace.Viewer, item.ID)
+	changed, err := b.Resolve(b.ctx, ana, workspace.Viewer, workspace.ModelKind, item.ID)
 	b.must(err)
 	if changed.Revision != item.Revision+1 || changed.ConfiguredBy != item.ConfiguredBy {
 		t.Errorf("item %+v", changed)
@@ -54,7 +54,7 @@ func TestParametersKeepData(t *testing.T) {
 	}
 	// The same value again is no change.
 	b.must(b.SetParameters(b.ctx, ana, item, set("Folder", "/mnt")))
-	again, err := b.Resolve(b.ctx, ana, workspace.Viewer, item.ID)
+	again, err := b.Resolve(b.ctx, ana, workspace.Viewer, workspace.ModelKind, item.ID)
 	b.must(err)
 	if again != changed {
 		t.Errorf("item %+v", again)

@@ -108,9 +108,9 @@ func (s *Service) checkItem(ctx context.Context, caller Caller, need Role, item 
 	case err != nil:
 		return err
 	case rights == NoRights:
-		return missing("model", ref, "")
+		return missing(item.Kind.String(), ref, "")
 	case max(role, rights.role()) < need:
-		return fault.New(fault.Denied, codeDenied, "cannot do this with model '%s': it needs the role %s in the workspace, or the right to write, and yours is %s", ref, need, rights)
+		return fault.New(fault.Denied, codeDenied, "cannot do this with %s '%s': it needs the role %s in the workspace, or the right to write, and yours is %s", item.Kind, ref, need, rights)
 	}
 	return nil
 }

@@ -30,32 +30,32 @@ func TestR3RightsOnOneModel(t *testing.T) {
 	give := func(caller, to workspace.Caller, rights workspace.Rights) error {
 		return b.GrantItem(b.ctx, caller, one, workspace.ItemGrant{PrincipalID: to.ID, PrincipalName: to.Name, App: to.App, Rights: rights})
 	}
-	_, unknown := b.Item(b.ctx, bob, workspace.Viewer, sales.ID, "0e000000-0000-4000-8000-000000000000")
-	_, err := b.Item(b.ctx, bob, workspace.Viewer, sales.ID, one.ID)
+	_, unknown := b.Item(b.ctx, bob, workspace.Viewer, workspace.ModelKind, sales.ID, "0e000000-0000-4000-8000-000000000000")
+	_, err := b.Item(b.ctx, bob, workspace.Viewer, workspace.ModelKind, sales.ID, one.ID)
 	if err == nil || unknown == nil || err.Error() != unknown.Error() {
 		t.Errorf("a hidden model: %v\nan unknown one: %v", err, unknown)
 	}
 	b.must(give(ana, bob, workspace.ReadRight))
 	for _, ref := range []string{one.ID, "Sales/One", "One"} {
-		if found, err := b.Resolve(b.ctx, bob, workspace.Viewer, ref); err != nil || found.ID != one.ID {
+		if found, err := b.Resolve(b.ctx, bob, workspace.Viewer, workspace.ModelKind, ref); err != nil || found.ID != one.ID {
 			t.Errorf("%s: %+v, %v", ref, found, err)
 		}
 	}
-	found, err := b.Item(b.ctx, bob, workspace.Viewer, sales.ID, one.ID)
+	found, err := b.Item(b.ctx, bob, workspace.Viewer, workspace.ModelKind, sales.ID, one.ID)
 	if b.must(err); found.ID != one.ID {
 		t.Errorf("found %+v", found)
 	}
-	_, err = b.Item(b.ctx, bob, workspace.Contributor, sales.ID, one.ID)
+	_, err = b.Item(b.ctx, bob, workspace.Contributor, workspace.ModelKind, sales.ID, one.ID)
 	b.refused(err, fault.Denied, fault.CodeNotAuthorized)
-	_, err = b.Item(b.ctx, bob, workspace.Viewer, sales.ID, two.ID)
+	_, err = b.Item(b.ctx, bob, workspace.Viewer, workspace.ModelKind, sales.ID, two.ID)
 	if err == nil || err.Error() != unknown.Error() {
 		t.Errorf("another model of the workspace: %v", err)
 	}
-	_, err = b.Resolve(b.ctx, bob, workspace.Viewer, two.ID)
+	_, err = b.Resolve(b.ctx, bob, workspace.Viewer, workspace.ModelKind, two.ID)
 	b.refused(err, fault.NotFound, "")
 	_, err = b.Get(b.ctx, bob, workspace.Viewer, sales.ID)
 	b.refused(err, fault.NotFound, "")
-	if items, err := b.Items(b.ctx, bob, ""); err != nil || len(items) != 1 || items[0].ID != one.ID {
+	if items, err := b.Items(b.ctx, bob, workspace.ModelKind, ""); err != nil || len(items) != 1 || items[0].ID != one.ID {
 		t.Errorf("items %+v, %v", items, err)
 	}
 
@@ -69,7 +69,7 @@ func TestR3RightsOnOneModel(t *testing.T) {
 	b.must(give(bob, eve, workspace.ReadRight))
 	b.must(give(ana, eve, workspace.ReadRight|workspace.WriteRight))
 	b.refused(give(bob, eve, workspace.NoRights), fault.Denied, fault.CodeNotAuthorized) // it would take away what bob has not
-	if _, err := b.Resolve(b.ctx, eve, workspace.Contributor, one.ID); err != nil {
+	if _, err := b.Resolve(b.ctx, eve, workspace.Contributor, workspace.ModelKind, one.ID); err != nil {
 		t.Errorf("to write: %v", err)
 	}
 	b.refused(b.GrantItem(b.ctx, ana, one, workspace.ItemGrant{Rights: workspace.ReadRight}), fault.Invalid, "")
@@ -86,7 +86,7 @@ func TestR3RightsOnOneModel(t *testing.T) {
 
 	b.must(give(ana, bob, workspace.NoRights))
 	b.must(b.Grant(b.ctx, ana, sales.ID, workspace.Grant{PrincipalID: bob.ID, Role: workspace.NoRole}))
-	_, err = b.Resolve(b.ctx, bob, workspace.Viewer, one.ID)
+	_, err = b.Resolve(b.ctx, bob, workspace.Viewer, workspace.ModelKind, one.ID)
 	b.refused(err, fault.NotFound, "")
 	// They go with the model.
 	b.must(b.DeleteItem(b.ctx, ana, one.ID))

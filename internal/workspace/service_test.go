@@ -85,14 +85,14 @@ func TestR1MyWorkspace(t *testing.T) {
 
 	// A model there is found by its bare name, and others do not see it.
 	item := b.deploy(ana, "", "Own", oneTable("1")).Item
-	found, err := b.Resolve(b.ctx, ana, workspace.Contributor, "own")
+	found, err := b.Resolve(b.ctx, ana, workspace.Contributor, workspace.ModelKind, "own")
 	b.must(err)
 	if found.ID != item.ID || found.WorkspaceID != mine.ID || found.WorkspaceName != "My workspace" {
 		t.Errorf("found %+v", found)
 	}
-	_, err = b.Resolve(b.ctx, bob, workspace.Viewer, "Own")
+	_, err = b.Resolve(b.ctx, bob, workspace.Viewer, workspace.ModelKind, "Own")
 	b.refused(err, fault.NotFound, "")
-	_, err = b.Resolve(b.ctx, owner, workspace.Admin, item.ID)
+	_, err = b.Resolve(b.ctx, owner, workspace.Admin, workspace.ModelKind, item.ID)
 	b.must(err)
 }
 
@@ -125,10 +125,16 @@ func TestR3Roles(t *testing.T) {
 		do   func() error
 	}{
 		{"get", workspace.Viewer, func() error { _, err := b.Get(b.ctx, bob, workspace.Viewer, sales.ID); return err }},
-		{"items", workspace.Viewer, func() error { _, err := b.Items(b.ctx, bob, sales.ID); return err }},
-		{"resolve", workspace.Viewer, func() error { _, err := b.Resolve(b.ctx, bob, workspace.Viewer, item.ID); return err }},
+		{"items", workspace.Viewer, func() error { _, err := b.Items(b.ctx, bob, workspace.ModelKind, sales.ID); return err }},
+		{"resolve", workspace.Viewer, func() error {
+			_, err := b.Resolve(b.ctx, bob, workspace.Viewer, workspace.ModelKind, item.ID)
+			return err
+		}},
 		{"grants", workspace.Viewer, func() error { _, err := b.Grants(b.ctx, bob, sales.ID); return err }},
-		{"refresh", workspace.Contributor, func() error { _, err := b.Item(b.ctx, bob, workspace.Contributor, sales.ID, "model"); return err }},
+		{"refresh", workspace.Contributor, func() error {
+			_, err := b.Item(b.ctx, bob, workspace.Contributor, workspace.ModelKind, sales.ID, "model")
+			return err
+		}},
 		{"export", workspace.Contributor, func() error { _, err := b.Export(b.ctx, bob, item.ID); return err }},
 		{"deploy", workspace.Contributor, func() error {
 			_, err := b.Deploy(b.ctx, bob, workspace.Deploy{Workspace: sales.ID, Name: "Model", Files: oneTable("1")})
@@ -163,11 +169,11 @@ func TestR3Roles(t *testing.T) {
 	}
 
 	b.must(grant(owner, bob, workspace.NoRole))
-	_, forbidden := b.Resolve(b.ctx, bob, workspace.Viewer, item.ID)
-	_, unknown := b.Resolve(b.ctx, bob, workspace.Viewer, "99999999-0000-4000-8000-000000000000")
+	_, forbidden := b.Resolve(b.ctx, bob, workspace.Viewer, workspace.ModelKind, item.ID)
+	_, unknown := b.Resolve(b.ctx, bob, workspace.Viewer, workspace.ModelKind, "99999999-0000-4000-8000-000000000000")
 	same(t, strings.ReplaceAll(forbidden.Error(), item.ID, "ID"), strings.ReplaceAll(unknown.Error(), "99999999-0000-4000-8000-000000000000", "ID"))
-	_, forbidden = b.Resolve(b.ctx, bob, workspace.Viewer, "Sales/Model")
-	_, unknown = b.Resolve(b.ctx, bob, workspace.Viewer, "Sales/Other")
+	_, forbidden = b.Resolve(b.ctx, bob, workspace.Viewer, workspace.ModelKind, "Sales/Model")
+	_, unknown = b.Resolve(b.ctx, bob, workspace.Viewer, workspace.ModelKind, "Sales/Other")
 	same(t, strings.ReplaceAll(forbidden.Error(), "Model", "M"), strings.ReplaceAll(unknown.Error(), "Other", "M"))
 	list, err := b.List(b.ctx, bob)
 	b.must(err)
@@ -252,7 +258,7 @@ func TestResolve(t *testing.T) {
 		{items["HR|Model"].WorkspaceID + "/model", "HR|Model"},
 		{"", ""}, {"/", ""}, {"Nobody", ""}, {"Nobody/Model", ""}, {"99999999-0000-4000-8000-000000000000", ""},
 	} {
-		got, err := b.Resolve(b.ctx, ana, workspace.Viewer, tt.ref)
+		got, err := b.Resolve(b.ctx, ana, workspace.Viewer, workspace.ModelKind, tt.ref)
 		if tt.want == "" {
 			b.refused(err, fault.NotFound, "PowerBIEntityNotFound")
 			continue
@@ -262,14 +268,14 @@ func TestResolve(t *testing.T) {
 			t.Errorf("%s: %s/%s, want %s", tt.ref, got.WorkspaceName, got.Name, tt.want)
 		}
 	}
-	_, err := b.Resolve(b.ctx, ana, workspace.Viewer, "model")
+	_, err := b.Resolve(b.ctx, ana, workspace.Viewer, workspace.ModelKind, "model")
 	b.refused(err, fault.Invalid, "ModelAmbiguous")
 	for _, candidate := range []string{"'HR/Model'", "'Sales/Model'"} {
 		if !strings.Contains(err.Error(), candidate) {
 			t.Errorf("%v does not list %s", err, candidate)
 		}
 	}
-	_, err = b.Resolve(b.ctx, ana, workspace.Viewer, "a/b/c")
+	_, err = b.Resolve(b.ctx, ana, workspace.Viewer, workspace.ModelKind, "a/b/c")
 	b.refused(err, fault.Invalid, "ModelAmbiguous")
 }
 
@@ -286,7 +292,7 @@ func FuzzResolve(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, ref string) {
-		got, err := b.Resolve(b.ctx, ana, workspace.Viewer, ref)
+		got, err := b.Resolve(b.ctx, ana, workspace.Viewer, workspace.ModelKind, ref)
 		if err != nil {
 			if kind := fault.KindOf(err); kind != fault.NotFound && kind != fault.Invalid {
 				t.Errorf("%q: %v", ref, err)

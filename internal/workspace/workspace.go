@@ -97,14 +97,37 @@ type Workspace struct {
 // Shared tells whether the workspace is on no capacity: its models take standard refreshes only (R2).
 func (w Workspace) Shared() bool { return w.Capacity == "" }
 
-// Item is a deployed model (Power BI's dataset).
+// Kind is what an item is.
+type Kind string
+
+// The kinds. A model and a dataflow of one workspace may have the same name.
+const (
+	AnyKind      Kind = "" // of a look-up: whatever has that name or id
+	ModelKind    Kind = "model"
+	DataflowKind Kind = "dataflow"
+)
+
+// String is the kind in words of errors.
+func (k Kind) String() string {
+	if k == AnyKind {
+		return string(ModelKind)
+	}
+	return string(k)
+}
+
+// includes tells whether a look-up of the kind finds an item.
+func (k Kind) includes(item Item) bool { return k == AnyKind || item.Kind == k }
+
+// Item is a deployed model (Power BI's dataset) or dataflow.
 type Item struct {
 	ID            string // a lower-case UUID, the same over all deployments
 	WorkspaceID   string
 	WorkspaceName string
+	Kind          Kind
 	Name          string
-	Revision      int64 // counts the deployments: 1, 2, 3 …
-	Version       int64 // the current version of its data
+	Description   string // of a dataflow
+	Revision      int64  // counts the deployments: 1, 2, 3 …
+	Version       int64  // the current version of its data
 	Created       time.Time
 	Modified      time.Time // of the last change of its definition
 	ConfiguredBy  string    // its owner's name
@@ -125,18 +148,20 @@ type Format string
 
 // The forms that Deploy reads.
 const (
-	TMDL Format = "tmdl"
-	BIM  Format = "bim"
+	TMDL     Format = "tmdl"
+	BIM      Format = "bim"
+	Dataflow Format = "dataflow" // a model.json
 )
 
 // Definition is what was deployed, file by file, as it was read. Connection strings hold no secrets any more.
 type Definition struct {
-	Revision   int64
-	Format     Format
-	Files      map[string][]byte // by slash-separated path below the folder that was deployed
-	Overrides  Overrides         // what was set since then
-	Deployed   time.Time
-	DeployedBy string
+	Revision    int64
+	Format      Format
+	Files       map[string][]byte // by slash-separated path below the folder that was deployed
+	Overrides   Overrides         // what was set since then
+	Deployed    time.Time
+	DeployedBy  string
+	Description string // of a dataflow, while it is being deployed: the item has it from then on
 }
 
 // NewWorkspace describes a workspace to create.

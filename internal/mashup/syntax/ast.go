@@ -265,4 +265,5 @@ type Member struct {
 	Binding
 	Shared     bool
 	Attributes *Record
+	Text       string // of the value, as it was written
 }

@@ -798,9 +798,11 @@ func (p *parser) section() (*Section, error) {
 		if err := p.symbol("="); err != nil {
 			return nil, err
 		}
+		start := p.tok.start
 		if m.Value, err = p.expression(); err != nil {
 			return nil, err
 		}
+		m.Text = strings.TrimSpace(p.scan.src[start:p.tok.start])
 		if err := p.symbol(";"); err != nil {
 			return nil, err
 		}

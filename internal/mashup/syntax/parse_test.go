@@ -150,7 +150,7 @@ shared F = (a as number, optional b) as nullable text => null;`)
 	if s.Name != "Section1" || s.Attributes.Fields[0].Name != "StagingDefinition" || len(s.Members) != 3 {
 		t.Fatalf("%+v", s)
 	}
-	if m := s.Members[0]; m.Name != "Sales" || !m.Shared || m.Attributes == nil || m.At != (Pos{3, 38}) {
+	if m := s.Members[0]; m.Name != "Sales" || !m.Shared || m.Attributes == nil || m.At != (Pos{3, 38}) || m.Text != "let a = 1 in a" {
 		t.Errorf("%+v", m)
 	}
 	if m := s.Members[1]; m.Name != "My Query" || m.Shared || m.Attributes != nil {

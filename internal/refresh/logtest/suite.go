@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"SubmitStoresEverything", submitStoresEverything},
 		{"R6EnhancedMeetsUnfinished", enhancedMeetsUnfinished},
 		{"R7StandardBehindStandard", standardBehindStandard},
+		{"C1DataflowsNeverQueue", dataflowsNeverQueue},
 		{"SubmitChecksTheModel", submitChecksTheModel},
 		{"R6R7ManySubmitsAtOnce", manySubmitsAtOnce},
 		{"R6R7MixedSubmitsAtOnce", mixedSubmitsAtOnce},
@@ -273,6 +274,28 @@ func standardBehindStandard(t *testing.T, b *bench) {
 		t.Fatal(err)
 	}
 	b.state(second.ID, refresh.Accepted)
+}
+
+// C1: a refresh of a dataflow waits behind nothing, and nothing behind it, whatever started it.
+func dataflowsNeverQueue(t *testing.T, b *bench) {
+	alone := func(trigger refresh.Trigger) refresh.Operation {
+		operation := b.operation(Sales, trigger)
+		operation.Request.Alone = true
+		return operation
+	}
+	first := alone(refresh.ViaAPI)
+	outcome, stored, err := b.Submit(b.ctx, first, refresh.Quota{}, nil)
+	b.must(err)
+	if outcome != refresh.OutcomeAccepted {
+		t.Fatalf("the first: %s", outcome)
+	}
+	equal(t, stored, first)
+	equal(t, b.get(first.ID), first)
+	for _, trigger := range []refresh.Trigger{refresh.ViaAPI, refresh.Scheduled, refresh.OnDemand} {
+		if outcome, inTheWay, err := b.Submit(b.ctx, alone(trigger), refresh.Quota{}, nil); err != nil || outcome != refresh.OutcomeConflict || inTheWay.ID != first.ID {
+			t.Fatalf("%s behind it: %s, %v", trigger, outcome, err)
+		}
+	}
 }
 
 func submitChecksTheModel(t *testing.T, b *bench) {

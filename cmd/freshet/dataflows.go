@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"freshet.dev/powerbi"
+)
+
+// flow is a dataflow with the workspace that it is in.
+type flow struct {
+	powerbi.Dataflow
+	Workspace   string `json:"workspace"`
+	WorkspaceID string `json:"workspaceId"`
+}
+
+func (f flow) String() string { return f.Workspace + "/" + f.Name }
+
+func (a *app) dataflows() *cobra.Command {
+	var workspace string
+	cmd := &cobra.Command{
+		Use:   "dataflows [--workspace NAME]",
+		Short: "List dataflows, refresh and delete them",
+		Long: `List dataflows. The verbs below it take a DATAFLOW: a name, WORKSPACE/NAME or a GUID.
+
+A dataflow is deployed as a model is: freshet deploy model.json --workspace NAME. Its refresh is one transaction of all entities. To start one and wait
+for its end: freshet sql "EXEC refresh_dataflow @DataflowName = 'NAME'" --workspace NAME.`,
+		Example: `  freshet dataflows --workspace Sales
+  freshet dataflows refresh Sales/Orders
+  freshet dataflows transactions Sales/Orders`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := a.connect()
+			if err != nil {
+				return err
+			}
+			flows, err := listFlows(cmd.Context(), client, workspace)
+			if err != nil {
+				return err
+			}
+			return list(a, flows, []string{"Workspace", "Name", "Id", "By"}, func(f flow) []string {
+				return []string{f.Workspace, f.Name, f.ObjectID, f.ConfiguredBy}
+			})
+		},
+	}
+	cmd.Flags().StringVar(&workspace, "workspace", "", "only of this workspace, by name or GUID")
+	cmd = a.formatted(cmd)
+	cmd.AddCommand(a.refreshFlow(), a.transactions(), a.cancelTransaction(), a.exportFlow(), a.deleteFlow())
+	return cmd
+}
+
+func (a *app) refreshFlow() *cobra.Command {
+	return &cobra.Command{
+		Use:     "refresh DATAFLOW",
+		Short:   "Start a refresh of all entities",
+		Example: `  freshet dataflows refresh Sales/Orders`,
+		Args:    usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, f, err := a.openFlow(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if _, err := client.RefreshDataflow(cmd.Context(), f.WorkspaceID, f.ObjectID, ""); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "Started a refresh of %s; 'freshet dataflows transactions' tells how it goes\n", f)
+			return nil
+		},
+	}
+}
+
+func (a *app) transactions() *cobra.Command {
+	return a.formatted(&cobra.Command{
+		Use:     "transactions DATAFLOW",
+		Short:   "List the refreshes of a dataflow",
+		Example: `  freshet dataflows transactions Sales/Orders`,
+		Args:    usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, f, err := a.openFlow(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			transactions, err := client.DataflowTransactions(cmd.Context(), f.WorkspaceID, f.ObjectID)
+			if err != nil {
+				return err
+			}
+			return list(a, transactions, []string{"Transaction", "Type", "Status", "Start", "End"}, func(t powerbi.DataflowTransaction) []string {
+				return []string{t.ID, t.RefreshType, string(t.Status), moment(t.StartTime.Time), moment(t.EndTime.Time)}
+			})
+		},
+	})
+}
+
+func (a *app) cancelTransaction() *cobra.Command {
+	return &cobra.Command{
+		Use:     "cancel DATAFLOW TRANSACTION",
+		Short:   "Cancel a refresh of a dataflow",
+		Example: `  freshet dataflows cancel Sales/Orders '2026-03-01T12:00:00.0000000Z@0a000000-0000-4000-8000-000000000001$1'`,
+		Args:    usage(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, f, err := a.openFlow(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			answer, err := client.CancelDataflowTransaction(cmd.Context(), f.WorkspaceID, args[1])
+			if err != nil {
+				return err
+			}
+			if !strings.EqualFold(answer.Status, "SuccessfullyMarked") {
+				return fmt.Errorf("cannot cancel transaction %s: %s", args[1], answer.Status)
+			}
+			fmt.Fprintf(a.out, "Cancelling the refresh of %s\n", f)
+			return nil
+		},
+	}
+}
+
+func (a *app) exportFlow() *cobra.Command {
+	return &cobra.Command{
+		Use:     "export DATAFLOW",
+		Short:   "Print the model.json of a dataflow",
+		Example: `  freshet dataflows export Sales/Orders > model.json`,
+		Args:    usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, f, err := a.openFlow(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			content, err := client.Dataflow(cmd.Context(), f.WorkspaceID, f.ObjectID)
+			if err != nil {
+				return err
+			}
+			_, err = a.out.Write(content)
+			return err
+		},
+	}
+}
+
+func (a *app) deleteFlow() *cobra.Command {
+	return &cobra.Command{
+		Use:     "delete DATAFLOW",
+		Short:   "Delete a dataflow and its data",
+		Example: `  freshet dataflows delete Sales/Orders`,
+		Args:    usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, f, err := a.openFlow(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if err := client.DeleteDataflow(cmd.Context(), f.WorkspaceID, f.ObjectID); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "Deleted %s (%s)\n", f, f.ObjectID)
+			return nil
+		},
+	}
+}
+
+// listFlows lists the dataflows of one workspace by name or GUID, or with "" of all. My workspace has none.
+func listFlows(ctx context.Context, client *powerbi.Client, workspace string) ([]flow, error) {
+	var groups []powerbi.Group
+	var err error
+	if workspace == "" {
+		groups, err = client.Groups(ctx, "")
+	} else {
+		var group powerbi.Group
+		group, err = findGroup(ctx, client, workspace)
+		groups = []powerbi.Group{group}
+	}
+	if err != nil {
+		return nil, err
+	}
+	flows := []flow{}
+	for _, group := range groups {
+		list, err := client.Dataflows(ctx, group.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, dataflow := range list {
+			flows = append(flows, flow{dataflow, group.Name, group.ID})
+		}
+	}
+	return flows, nil
+}
+
+// openFlow connects and finds the DATAFLOW that a verb's first argument names.
+func (a *app) openFlow(ctx context.Context, text string) (*powerbi.Client, flow, error) {
+	client, err := a.connect()
+	if err != nil {
+		return nil, flow{}, err
+	}
+	flows, err := listFlows(ctx, client, "")
+	if err != nil {
+		return nil, flow{}, err
+	}
+	f, err := findFlow(flows, text)
+	return client, f, err
+}
+
+func findFlow(flows []flow, text string) (flow, error) {
+	var found []flow
+	var names []string
+	for _, f := range flows {
+		if strings.EqualFold(f.ObjectID, text) || strings.EqualFold(f.Name, text) || strings.EqualFold(f.String(), text) {
+			found, names = append(found, f), append(names, fmt.Sprintf("%s (%s)", f, f.ObjectID))
+		}
+	}
+	switch len(found) {
+	case 0:
+		return flow{}, fmt.Errorf("cannot find a dataflow %q; 'freshet dataflows' lists them", text)
+	case 1:
+		return found[0], nil
+	}
+	return flow{}, usageError{errors.New("several dataflows have that name, name one of them: " + strings.Join(names, ", "))}
+}

@@ -1,0 +1,245 @@
+// Package cdm reads dataflows of generation 1: a model.json of the Common Data Model whose pbi:mashup holds the queries.
+//
+// A dataflow is read as a model: an entity is a table of one partition, whose expression is the entity's query; the other queries are shared
+// expressions. So whatever holds for the refresh of a model holds for that of a dataflow.
+package cdm
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/mashup/syntax"
+	"freshet.dev/internal/model"
+)
+
+// FullPartition is the name of the partition of an entity that is loaded as a whole, as in Power BI's refresh history.
+const FullPartition = "FullRefreshPolicyPartition"
+
+const byteOrderMark = "\ufeff"
+
+// Dataflow is a dataflow as it was read.
+type Dataflow struct {
+	Name        string
+	Description string
+	Warnings    []string // what is in the file and has no effect here
+	model       *model.Model
+}
+
+// Model returns the model that the dataflow is. It is not validated. Callers share it and do not change it.
+func (d *Dataflow) Model() *model.Model { return d.model }
+
+// file is what a refresh needs of a model.json.
+type file struct {
+	Name        string   `json:"name"`
+	Description string   `json:"description"`
+	Culture     string   `json:"culture"`
+	Mashup      *mashup  `json:"pbi:mashup"`
+	Entities    []entity `json:"entities"`
+}
+
+type mashup struct {
+	Document        string           `json:"document"`
+	QueriesMetadata map[string]query `json:"queriesMetadata"`
+}
+
+type query struct {
+	EntityName  string `json:"entityName"` // "": the query's
+	LoadEnabled bool   `json:"loadEnabled"`
+}
+
+type entity struct {
+	Type       string      `json:"$type"` // LocalEntity (also when empty) or ReferenceEntity
+	Name       string      `json:"name"`
+	ModelID    string      `json:"modelId"` // of a reference
+	Attributes []attribute `json:"attributes"`
+	Policy     struct {
+		Type string `json:"$type"`
+	} `json:"pbi:refreshPolicy"`
+}
+
+type attribute struct {
+	Name     string `json:"name"`
+	DataType string `json:"dataType"`
+}
+
+// Find returns the path of the dataflow among files; "" where there is none. A .json file that holds a model of another kind is no dataflow.
+func Find(files map[string][]byte) (string, error) {
+	var found []string
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if !strings.EqualFold(path.Ext(name), ".json") {
+			continue
+		}
+		var members map[string]json.RawMessage
+		if json.Unmarshal(withoutMark(files[name]), &members) != nil {
+			continue
+		}
+		if members["pbi:mashup"] != nil || members["entities"] != nil {
+			found = append(found, name)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", nil
+	case 1:
+		return found[0], nil
+	}
+	return "", fault.New(fault.Invalid, model.CodeFile, "cannot tell which file is the dataflow: %s", strings.Join(found, ", ")).WithHint("Deploy one of them")
+}
+
+// Decode reads the dataflow among files. The error names the file and what is wrong in it.
+func Decode(files map[string][]byte) (*Dataflow, error) {
+	name, err := Find(files)
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		return nil, fault.New(fault.Invalid, model.CodeFile, "cannot find a dataflow: no .json file has the member pbi:mashup").WithHint("Deploy a model.json that Power BI has exported")
+	}
+	content := withoutMark(files[name])
+	if !utf8.Valid(content) {
+		return nil, fault.New(fault.Invalid, model.CodeFile, "cannot read %s: it is not UTF-8", name).WithHint("Save it as UTF-8")
+	}
+	var read file
+	if err := json.Unmarshal(content, &read); err != nil {
+		return nil, fault.New(fault.Invalid, model.CodeFile, "cannot read %s: %s", name, mistyped(err)).WithHint("Compare it with what Power BI exports")
+	}
+	if read.Mashup == nil {
+		return nil, fault.New(fault.Invalid, model.CodeFile, "cannot read %s: it has no pbi:mashup, so it describes files of data and no queries that could be refreshed", name).
+			WithHint("Deploy the model.json of a dataflow with queries of its own")
+	}
+	section, err := syntax.ParseSection(name+", pbi:mashup.document", read.Mashup.Document)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, model.CodeFile, "cannot read the queries: %w", err).WithHint("Correct the M text")
+	}
+	d := &Dataflow{Name: read.Name, Description: read.Description, model: &model.Model{Name: read.Name, CompatibilityLevel: model.MaxLevel, Culture: read.Culture}}
+	if d.model.Culture == "" {
+		d.model.Culture = "en-US"
+	}
+	return d, d.compile(name, read, section)
+}
+
+// mistyped is an error of reading JSON, in words that name no type of Go's.
+func mistyped(err error) string {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return "'" + wrong.Field + "' cannot be " + wrong.Value
+	}
+	return err.Error()
+}
+
+func withoutMark(content []byte) []byte {
+	return []byte(strings.TrimPrefix(string(content), byteOrderMark))
+}
+
+// compile makes tables of entities and shared expressions of the other queries.
+func (d *Dataflow) compile(path string, read file, section *syntax.Section) error {
+	queries := make(map[string]string, len(section.Members)) // by name: M
+	for _, member := range section.Members {
+		queries[member.Name] = member.Text
+	}
+	feeds := map[string]string{} // entity → query
+	for _, name := range slices.Sorted(maps.Keys(read.Mashup.QueriesMetadata)) {
+		if into := read.Mashup.QueriesMetadata[name].EntityName; into != "" {
+			feeds[into] = name
+		}
+	}
+	var errs []error
+	loaded := map[string]bool{} // queries
+	for _, entity := range read.Entities {
+		if strings.EqualFold(entity.Type, "ReferenceEntity") {
+			d.warn("Entity '" + entity.Name + "' is a link to dataflow " + entity.ModelID + ": links are not followed yet, and it has no rows here.")
+			continue
+		}
+		from := feeds[entity.Name]
+		if from == "" {
+			from = entity.Name
+		}
+		text, known := queries[from]
+		if !known {
+			errs = append(errs, broken(path, entity.Name, "it has no query in pbi:mashup.document", "Its queries are: "+strings.Join(slices.Sorted(maps.Keys(queries)), ", ")))
+			continue
+		}
+		if entity.Policy.Type != "" && entity.Policy.Type != "FullRefreshPolicy" {
+			d.warn("Entity '" + entity.Name + "' has the refresh policy " + entity.Policy.Type + ", which is not applied yet: each refresh loads all of it.")
+		}
+		loaded[from] = true
+		if from == entity.Name {
+			delete(queries, from) // others name the table
+		} else {
+			text = identifier(from)
+		}
+		table, err := entity.table(path, text)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		d.model.Tables = append(d.model.Tables, table)
+	}
+	for _, member := range section.Members {
+		if _, shared := queries[member.Name]; shared {
+			d.model.Expressions = append(d.model.Expressions, &model.Expression{Name: member.Name, Kind: "m", Text: member.Text})
+		}
+		if read.Mashup.QueriesMetadata[member.Name].LoadEnabled && !loaded[member.Name] {
+			d.warn("Query '" + member.Name + "' is to be loaded, but there is no entity for it: it is not.")
+		}
+	}
+	if len(errs) == 0 && len(d.model.Tables) == 0 {
+		errs = append(errs, fault.New(fault.Invalid, model.CodeFile, "cannot use %s: it has no entity with a query, so there is nothing to refresh", path).WithHint("Give it one"))
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Dataflow) warn(text string) { d.Warnings = append(d.Warnings, text) }
+
+func broken(path, entity, what, hint string) error {
+	err := fault.New(fault.Invalid, model.CodeFile, "cannot use %s, entity '%s': %s", path, entity, what).WithHint("%s", hint)
+	err.Where = fault.Where{Table: entity}
+	return err
+}
+
+// identifier is a name as M text.
+func identifier(name string) string { return `#"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// table is an entity whose rows an M text gives.
+func (e entity) table(path, text string) (*model.Table, error) {
+	if len(e.Attributes) == 0 {
+		return nil, broken(path, e.Name, "it has no attributes, so it is not known which columns it has", "Save the dataflow in Power BI, which adds them, and export it again")
+	}
+	table := &model.Table{Name: e.Name, Partitions: []*model.Partition{{
+		Name: FullPartition, Mode: "import", Source: model.PartitionSource{Type: model.MPartition, Expression: text},
+	}}}
+	for _, attribute := range e.Attributes {
+		kind, known := dataType(attribute.DataType)
+		if !known {
+			return nil, broken(path, e.Name, "attribute '"+attribute.Name+"' has the unknown dataType '"+attribute.DataType+"'",
+				"It is one of string, int64, double, decimal, boolean, date, time, dateTime, dateTimeOffset, guid, json, unclassified")
+		}
+		table.Columns = append(table.Columns, &model.Column{Name: attribute.Name, Type: model.DataColumn, DataType: kind, SourceColumn: attribute.Name})
+	}
+	return table, nil
+}
+
+// dataType is the type of the column that an attribute becomes. Dates and times are DateTime, as they are in models; what has no type is text.
+func dataType(name string) (model.DataType, bool) {
+	switch strings.ToLower(name) {
+	case "string", "guid", "json", "unclassified", "unspecified", "":
+		return model.String, true
+	case "int64", "int32", "int16", "byte":
+		return model.Int64, true
+	case "double", "float":
+		return model.Double, true
+	case "decimal":
+		return model.Decimal, true
+	case "boolean":
+		return model.Boolean, true
+	case "date", "time", "datetime", "datetimeoffset":
+		return model.DateTime, true
+	}
+	return "", false
+}

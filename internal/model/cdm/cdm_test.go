@@ -1,0 +1,136 @@
+package cdm
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
+)
+
+func example(t *testing.T) string {
+	t.Helper()
+	content, err := os.ReadFile("testdata/model.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// describe writes what a refresh needs of a model.
+func describe(m *model.Model) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s\n", m.Name, m.Culture)
+	for _, e := range m.Expressions {
+		fmt.Fprintf(&b, "expression %s = %s\n", e.Name, e.Text)
+	}
+	for _, table := range m.Tables {
+		fmt.Fprintf(&b, "table %s:", table.Name)
+		for _, column := range table.Columns {
+			fmt.Fprintf(&b, " %s %s", column.Name, column.DataType)
+		}
+		for _, p := range table.Partitions {
+			fmt.Fprintf(&b, "\n%s = %s\n", p.Name, p.Source.Expression)
+		}
+	}
+	return b.String()
+}
+
+// C1: entities are tables, the other queries shared expressions; an entity may have another name than its query.
+func TestC1EntitiesAreTables(t *testing.T) {
+	d, err := Decode(map[string][]byte{"flow/My flow.json": []byte(byteOrderMark + example(t)), "flow/.platform": []byte("{}")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "Orders de-DE\n" +
+		"expression Folder = \"/srv\" meta [IsParameterQuery = true, Type = \"Text\", IsParameterQueryRequired = true]\n" +
+		"expression By Day = Table.Group(Orders, {\"At\"}, {{\"Orders\", Table.RowCount, Int64.Type}})\n" +
+		"table Orders: Id int64 At dateTime\nFullRefreshPolicyPartition = let\r\n  Source = #table({\"Id\", \"At\"}, {{1, \"a;b\"}}) // one; row\r\nin\r\n  Source\n" +
+		"table Days: At dateTime Orders int64\nFullRefreshPolicyPartition = #\"By Day\"\n"
+	if got := describe(d.Model()); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if err := d.Model().Validate(); err != nil {
+		t.Error(err)
+	}
+	if d.Description != "What was ordered" {
+		t.Errorf("description %q", d.Description)
+	}
+	told := strings.Join(d.Warnings, "\n")
+	if len(d.Warnings) != 2 || !strings.Contains(told, "'Days' has the refresh policy IncrementalRefreshPolicy") || !strings.Contains(told, "'Customers' is a link to dataflow aaaa/bbbb") {
+		t.Errorf("warnings %q", d.Warnings)
+	}
+}
+
+func TestC1RefusesByName(t *testing.T) {
+	for _, tt := range []struct{ name, from, to, want string }{
+		{"a query that is no M", `Table.Group(Orders`, `Table.Group(Orders;`, "model.json, pbi:mashup.document"},
+		{"an entity without a query", `"name": "Orders", "description": ""`, `"name": "Order", "description": ""`, "entity 'Order': it has no query in pbi:mashup.document"},
+		{"an unknown type", `"dataType": "int64"}, {"name": "At", "dataType": "dateTime"`, `"dataType": "int46"}, {"name": "At", "dataType": "dateTime"`, "entity 'Orders': attribute 'Id' has the unknown dataType 'int46'"},
+		{"an entity without attributes", `[{"name": "Id", "dataType": "int64"}, {"name": "At", "dataType": "dateTime"}]`, `[]`, "entity 'Orders': it has no attributes"},
+		{"a text in the place of a list", `"entities": [`, `"entities": "none", "others": [`, "'entities' cannot be string"},
+		{"no queries", `"pbi:mashup"`, `"pbi:mash"`, "it has no pbi:mashup"},
+		{"no entities", `"entities": [`, `"entities": [], "others": [`, "it has no entity with a query"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			content := strings.Replace(example(t), tt.from, tt.to, 1)
+			if content == example(t) {
+				t.Fatalf("there is no %s to replace", tt.from)
+			}
+			_, err := Decode(map[string][]byte{"model.json": []byte(content)})
+			if fault.KindOf(err) != fault.Invalid || fault.CodeOf(err) != model.CodeFile || !strings.Contains(fmt.Sprint(err), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestFind(t *testing.T) {
+	flow := []byte(example(t))
+	for _, tt := range []struct {
+		name  string
+		files map[string][]byte
+		want  string
+		fails bool
+	}{
+		{"a dataflow", map[string][]byte{"a/x.json": flow}, "a/x.json", false},
+		{"a model's script", map[string][]byte{"model.json": []byte(`{"createOrReplace":{}}`)}, "", false},
+		{"no JSON", map[string][]byte{"model.json": []byte(`{`)}, "", false},
+		{"another kind of file", map[string][]byte{"model.bim": flow}, "", false},
+		{"two dataflows", map[string][]byte{"a.json": flow, "b.json": flow}, "", true},
+	} {
+		got, err := Find(tt.files)
+		if got != tt.want || (err != nil) != tt.fails {
+			t.Errorf("%s: got %q, %v", tt.name, got, err)
+		}
+	}
+}
+
+// TestC1RealDataflows reads what others have published.
+func TestC1RealDataflows(t *testing.T) {
+	const folder = "../../../../shared/models/dataflows"
+	if _, err := os.Stat(folder); err != nil {
+		t.Skipf("the published dataflows are not here: %v", err)
+	}
+	for name, want := range map[string]struct{ tables, warnings int }{
+		"powerbi-powershell.dataflowModel.json":        {2, 0},
+		"CDM.OrdersProducts.model.json":                {2, 0},
+		"CDM.OrdersProductsCustomersLinked.model.json": {1, 2},
+	} {
+		content, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := Decode(map[string][]byte{name: content})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := d.Model().Validate(); err != nil || len(d.Model().Tables) != want.tables || len(d.Warnings) != want.warnings {
+			t.Errorf("%s: %d tables, warnings %q, %v", name, len(d.Model().Tables), d.Warnings, err)
+		}
+	}
+}
