@@ -123,6 +123,8 @@ func (l *layout) admit(present []Partition) {
 			l.end(Remove, partition, "it is none that the policy makes: its range is "+partition.Range.String())
 		case !partition.Range.End.After(l.window.start):
 			l.end(Drop, partition, "it is older than the window, which begins at "+l.window.start.Format(dateForm))
+		case l.policy.hybrid && !partition.Range.Start.Before(l.window.end):
+			l.end(Remove, partition, "queries read its period from the source")
 		case slices.ContainsFunc(l.held, func(h Partition) bool {
 			return h.Range.Start.Before(partition.Range.End) && partition.Range.Start.Before(h.Range.End)
 		}):

@@ -95,6 +95,9 @@ func (x *table) check(t testing.TB, day time.Time, outside bool) {
 	at := w.start
 	for i, partition := range x.partitions {
 		if partition.Range.End.IsZero() {
+			if !partition.Range.Start.Equal(w.end) || i < len(x.partitions)-1 || x.partitions[i-1].Range.End.After(w.end) {
+				t.Fatalf("%+v on %s: what queries read from the source from %s on is held too: %s", x.policy, day.Format(dateForm), partition.Range.Start.Format(dateForm), x.names())
+			}
 			continue
 		}
 		if i > 0 && partition.Range.Start.Before(x.partitions[i-1].Range.End) {
@@ -354,6 +357,7 @@ func random(r *rand.Rand) Policy {
 	if r.IntN(4) == 0 {
 		p.offset = r.IntN(3)
 	}
+	p.hybrid = r.IntN(4) == 0
 	return p
 }
 
