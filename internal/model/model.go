@@ -48,7 +48,7 @@ type Table struct {
 	RefreshPolicy *RefreshPolicy // nil: none
 
 	CalculationGroup        bool // its rows are its calculation items; nothing is loaded
-	ExcludeFromModelRefresh bool // a refresh of the whole model leaves it out
+	ExcludeFromModelRefresh bool // a refresh that names no objects leaves it out
 }
 
 // Measure is kept for validation and round trips; a refresh never evaluates it.

@@ -12,6 +12,7 @@ import (
 
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/model"
+	"freshet.dev/internal/policy"
 	"freshet.dev/internal/refresh"
 	"freshet.dev/internal/store"
 )
@@ -38,6 +39,39 @@ func TestFull(t *testing.T) {
 		part := b.version().Part("Sales", "2024")
 		if part.Fingerprint != "f" || part.ReadAt.IsZero() || len(part.Files) != 1 {
 			t.Fatalf("part: %+v", part)
+		}
+	})
+}
+
+// R12: a table with excludeFromModelRefresh is refreshed by those who name it. Its policy is none of the others' business, even where it cannot be applied.
+func TestR12ExcludedTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := policied(func(p *model.RefreshPolicy) { p.SourceExpression = "Rows()" })
+		m.Tables[0].ExcludeFromModelRefresh = true
+		m.Tables = append(m.Tables, sales("2024").Tables...)
+		m.Tables[1].Name = "Returns"
+		b := newBench(t, m)
+		for _, params := range []refresh.Params{{}, full(), {Type: ptr("dataOnly"), Objects: []refresh.Object{}}} {
+			operation := b.refresh(params, refresh.Completed)
+			want(t, b.loaded(), []string{"2024"})
+			want(t, b.statuses(operation.ID), []string{"2024 Completed"})
+			if text := fmt.Sprint(b.detail(operation.ID).Messages); !strings.Contains(text, "Table 'Sales' was left out: its excludeFromModelRefresh") {
+				t.Errorf("messages: %s", text)
+			}
+		}
+		named := refresh.Params{Objects: []refresh.Object{{Table: "Sales"}}, Type: ptr("full")}
+		if _, _, err := b.Submit(t.Context(), refresh.Submission{Model: modelID, Params: named, RequestedBy: "ana"}); fault.CodeOf(err) != policy.CodeInvalid {
+			t.Errorf("a policy that cannot be applied: %v", err)
+		}
+		named.ApplyRefreshPolicy = ptr(false)
+		operation := b.refresh(named, refresh.Completed)
+		want(t, b.loaded(), []string{"Sales"})
+		if text := fmt.Sprint(b.detail(operation.ID).Messages); strings.Contains(text, "left out") {
+			t.Errorf("messages: %s", text)
+		}
+		m.Tables = m.Tables[:1] // and where there is nothing else, nothing is done
+		if operation := b.refresh(full(), refresh.Completed); len(b.loaded()) != 0 || operation.Version != 0 {
+			t.Errorf("a refresh of nothing: %+v", operation)
 		}
 	})
 }

@@ -200,6 +200,10 @@ const (
 	// Do: nothing; or change its mode to import.
 	CodeNotLoaded = "PartitionNotLoaded"
 
+	// Information: a table with excludeFromModelRefresh is no part of a refresh of the whole model.
+	// Do: nothing; or name the table in objects (freshet refresh --object).
+	CodeExcluded = "TableExcluded"
+
 	// Warning: calculated tables and columns have no values, because they are not calculated yet.
 	// Do: leave them out of queries.
 	CodeCalculation = "CalculationNeeded"

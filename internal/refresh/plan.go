@@ -16,6 +16,11 @@ func plan(definition Definition, version store.Version, request Request, now tim
 	m := version.Partitioned(definition.Model)
 	p := &planning{request: request, parts: index(version), now: now}
 	for _, table := range m.Tables {
+		if request.leavesOut(table) {
+			p.messages = append(p.messages, Message{At: now, Type: InfoMessage, Code: CodeExcluded, Where: fault.Where{Table: table.Name},
+				Text: "Table '" + table.Name + "' was left out: its excludeFromModelRefresh keeps it from refreshes of the whole model."})
+			continue
+		}
 		if request.applies(table) {
 			if err := p.policy(table); err != nil {
 				return nil, nil, err

@@ -39,7 +39,7 @@ func (r Request) applies(table *model.Table) bool {
 			return true
 		}
 	}
-	return len(r.Objects) == 0
+	return len(r.Objects) == 0 && !table.ExcludeFromModelRefresh
 }
 
 // checkPolicy is R13: a policy that the request would apply can be applied. m is the model as its current version has it.

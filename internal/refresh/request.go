@@ -263,8 +263,16 @@ func (r Request) scope(m *model.Model) []target {
 	return targets
 }
 
+// leavesOut tells whether the request means the whole model, and the table is none of what that refreshes.
+func (r Request) leavesOut(table *model.Table) bool {
+	return len(r.Objects) == 0 && table.ExcludeFromModelRefresh
+}
+
 // partitions lists the partitions of a table that the objects mean.
 func (r Request) partitions(table *model.Table) []*model.Partition {
+	if r.leavesOut(table) {
+		return nil
+	}
 	if len(r.Objects) == 0 {
 		return table.Partitions
 	}
