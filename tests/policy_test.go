@@ -319,6 +319,11 @@ func TestPolicyHybrid(t *testing.T) {
 	if asked, _ = p.asked(t, "readings", position); len(asked) != 1 || !strings.Contains(asked[0], "2024-03-03 00:00:00") {
 		t.Errorf("the bound has not moved: %q", asked)
 	}
+	// The bound goes back with the effective date: what was imported after it is not seen twice.
+	h.completed(t, ref, `{"type":"full","effectiveDate":"2024-03-01"}`)
+	if got, want := h.values(t, ref, rows), "71|31|1000|2024-05-01 00:00:00"; got != want {
+		t.Errorf("a day back: rows %s, want %s", got, want)
+	}
 	explained, err := h.Explain(t.Context(), ref.DatasetID, "Readings", "DirectQuery")
 	if err != nil || len(explained) != 1 || len(explained[0].Statements) != 1 || !strings.Contains(explained[0].Note, "read at query time") {
 		t.Errorf("%+v, %v", explained, err)
