@@ -126,3 +126,16 @@ func (c *Client) UpdateDataflowSchedule(ctx context.Context, groupID, dataflowID
 	_, err := c.call(ctx, http.MethodPatch, myorg("groups", groupID, "dataflows", dataflowID, "refreshSchedule"), nil, nil, ScheduleUpdate{change}, nil)
 	return err
 }
+
+// DependentDataflow is a dataflow from which another one has linked entities.
+type DependentDataflow struct {
+	TargetDataflowID string `json:"targetDataflowId"`
+	GroupID          string `json:"groupId"`
+}
+
+// DependentDataflows lists the dataflows in which the linked entities of a dataflow are.
+func (c *Client) DependentDataflows(ctx context.Context, groupID, dataflowID string) ([]DependentDataflow, error) {
+	var list List[DependentDataflow]
+	_, err := c.call(ctx, http.MethodGet, myorg("groups", groupID, "dataflows", dataflowID, "upstreamDataflows"), nil, nil, nil, &list)
+	return list.Value, err
+}

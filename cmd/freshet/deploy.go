@@ -102,7 +102,7 @@ func readDefinition(path string) (map[string][]byte, error) {
 			}
 			return nil
 		}
-		if !slices.Contains([]string{".tmdl", ".bim", ".platform", ".pbism"}, strings.ToLower(filepath.Ext(file))) && !strings.EqualFold(entry.Name(), "model.json") {
+		if !slices.Contains([]string{".tmdl", ".bim", ".platform", ".pbism"}, strings.ToLower(filepath.Ext(file))) && !slices.Contains([]string{"model.json", "mashup.pq"}, strings.ToLower(entry.Name())) {
 			return nil
 		}
 		content, err := os.ReadFile(file)

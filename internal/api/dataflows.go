@@ -50,6 +50,19 @@ func (c *call) getDataflow() (reply, error) {
 	return reply{}, nil
 }
 
+// listUpstream tells in which dataflows the linked entities of a dataflow are.
+func (c *call) listUpstream() (reply, error) {
+	links, err := c.Workspaces.Upstream(c.r.Context(), c.item)
+	if err != nil {
+		return reply{}, err
+	}
+	list := make([]powerbi.DependentDataflow, 0, len(links))
+	for _, link := range links {
+		list = append(list, powerbi.DependentDataflow{TargetDataflowID: link.DataflowID, GroupID: link.WorkspaceID})
+	}
+	return reply{http.StatusOK, powerbi.List[powerbi.DependentDataflow]{Context: c.context("upstreamDataflows"), Value: list}}, nil
+}
+
 func (c *call) deleteDataflow() (reply, error) {
 	if err := c.Workspaces.DeleteItem(c.r.Context(), c.caller(), c.item.ID); err != nil {
 		return reply{}, err

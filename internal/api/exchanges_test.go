@@ -328,7 +328,7 @@ func (x *exchanges) deploy(d *datadriven.TestData) string {
 	if !mine {
 		x.names["group"] = deployed.Workspace.ID
 	}
-	return strings.Join(append(deployed.Warnings, ""), "\n")
+	return x.hide(strings.Join(append(deployed.Warnings, ""), "\n"))
 }
 
 // standard MODEL N: starts so many standard refreshes, each after the end of the one before, and prints how they ended.

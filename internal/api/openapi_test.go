@@ -213,6 +213,9 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 		"Dataflows_GetDataflowDataSources": func() error {
 			return second(c.DataflowDatasources(ctx, "g", "f"))
 		},
+		"Dataflows_GetUpstreamDataflowsInGroup": func() error {
+			return second(c.DependentDataflows(ctx, "g", "f"))
+		},
 		"Dataflows_UpdateRefreshSchedule": func() error {
 			return c.UpdateDataflowSchedule(ctx, "g", "f", powerbi.ScheduleChange{})
 		},

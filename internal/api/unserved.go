@@ -32,7 +32,6 @@ func unservedRows() [][4]string {
 		{"POST", "/groups/{groupId}/datasets/{datasetId}/queryScaleOut/sync", "Datasets_TriggerQueryScaleOutSyncInGroup"},
 		{"POST", "/groups/{groupId}/datasets/{datasetId}/GenerateToken", "Datasets_GenerateTokenInGroup"},
 		{"PATCH", "/groups/{groupId}/dataflows/{dataflowId}", "Dataflows_UpdateDataflow"},
-		{"GET", "/groups/{groupId}/dataflows/{dataflowId}/upstreamDataflows", "Dataflows_GetUpstreamDataflowsInGroup"},
 		{"GET", "/gateways/{gatewayId}", "Gateways_GetGateway", noGateways},
 		{"GET", "/gateways/{gatewayId}/datasources", "Gateways_GetDatasources", noGateways},
 		{"POST", "/gateways/{gatewayId}/datasources", "Gateways_CreateDatasource", noGateways},

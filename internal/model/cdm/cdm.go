@@ -27,9 +27,13 @@ const byteOrderMark = "\ufeff"
 type Dataflow struct {
 	Name        string
 	Description string
+	Links       []Link   // of its linked entities, each once
 	Warnings    []string // what is in the file and has no effect here
 	model       *model.Model
 }
+
+// Link names the dataflow that a linked entity is in.
+type Link struct{ WorkspaceID, DataflowID string }
 
 // Model returns the model that the dataflow is. It is not validated. Callers share it and do not change it.
 func (d *Dataflow) Model() *model.Model { return d.model }
@@ -56,7 +60,7 @@ type query struct {
 type entity struct {
 	Type       string      `json:"$type"` // LocalEntity (also when empty) or ReferenceEntity
 	Name       string      `json:"name"`
-	ModelID    string      `json:"modelId"` // of a reference
+	ModelID    string      `json:"modelId"` // of a reference: WORKSPACE/DATAFLOW
 	Attributes []attribute `json:"attributes"`
 	Policy     struct {
 		Type string `json:"$type"`
@@ -68,10 +72,17 @@ type attribute struct {
 	DataType string `json:"dataType"`
 }
 
-// Find returns the path of the dataflow among files; "" where there is none. A .json file that holds a model of another kind is no dataflow.
+// generation2 is the file of a dataflow of generation 2 that holds its queries.
+const generation2 = "mashup.pq"
+
+// Find returns the path of the dataflow among files, of generation 2 too; "" where there is none. A .json file that holds a model of another kind is
+// no dataflow.
 func Find(files map[string][]byte) (string, error) {
 	var found []string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if path.Base(name) == generation2 {
+			found = append(found, name)
+		}
 		if !strings.EqualFold(path.Ext(name), ".json") {
 			continue
 		}
@@ -97,6 +108,10 @@ func Decode(files map[string][]byte) (*Dataflow, error) {
 	name, err := Find(files)
 	if err != nil {
 		return nil, err
+	}
+	if path.Base(name) == generation2 {
+		return nil, fault.New(fault.Invalid, model.CodeFile, "cannot use a dataflow of generation 2: its files do not say which columns its queries have, and this version cannot find that out").
+			WithHint("Make it one of generation 1 in Power BI, and deploy the model.json that it exports")
 	}
 	if name == "" {
 		return nil, fault.New(fault.Invalid, model.CodeFile, "cannot find a dataflow: no .json file has the member pbi:mashup").WithHint("Deploy a model.json that Power BI has exported")
@@ -153,6 +168,9 @@ func (d *Dataflow) compile(path string, read file, section *syntax.Section) erro
 	loaded := map[string]bool{} // queries
 	for _, entity := range read.Entities {
 		if strings.EqualFold(entity.Type, "ReferenceEntity") {
+			if workspace, dataflow, ok := strings.Cut(entity.ModelID, "/"); ok && !slices.Contains(d.Links, Link{workspace, dataflow}) {
+				d.Links = append(d.Links, Link{workspace, dataflow})
+			}
 			d.warn("Entity '" + entity.Name + "' is a link to dataflow " + entity.ModelID + ": links are not followed yet, and it has no rows here.")
 			continue
 		}

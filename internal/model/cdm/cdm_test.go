@@ -59,6 +59,9 @@ func TestC1EntitiesAreTables(t *testing.T) {
 	if d.Description != "What was ordered" {
 		t.Errorf("description %q", d.Description)
 	}
+	if len(d.Links) != 1 || d.Links[0] != (Link{"aaaa", "bbbb"}) {
+		t.Errorf("links %+v", d.Links)
+	}
 	told := strings.Join(d.Warnings, "\n")
 	if len(d.Warnings) != 2 || !strings.Contains(told, "'Days' has the refresh policy IncrementalRefreshPolicy") || !strings.Contains(told, "'Customers' is a link to dataflow aaaa/bbbb") {
 		t.Errorf("warnings %q", d.Warnings)
@@ -85,6 +88,14 @@ func TestC1RefusesByName(t *testing.T) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 		})
+	}
+}
+
+// C1: a dataflow of generation 2 is refused by that name.
+func TestC1Generation2(t *testing.T) {
+	_, err := Decode(map[string][]byte{"Flow.Dataflow/mashup.pq": []byte("section Section1;"), "Flow.Dataflow/queryMetadata.json": []byte(`{"formatVersion":"202502"}`)})
+	if fault.CodeOf(err) != model.CodeFile || !strings.Contains(err.Error(), "generation 2") {
+		t.Errorf("got %v", err)
 	}
 }
 
