@@ -114,6 +114,45 @@ func TestPolicyMerges(t *testing.T) {
 	})
 }
 
+// TestPolicyCancelledCompaction: who cancels while files are rewritten leaves the partitions as they were, those of the other table too; the next refresh
+// does it again.
+func TestPolicyCancelledCompaction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := policied(func(p *model.RefreshPolicy) { p.IncrementalPeriods = 1 })
+		other := policied(func(p *model.RefreshPolicy) { p.IncrementalGranularity, p.IncrementalPeriods = "month", 1 }).Tables[0]
+		other.Name = "Budget"
+		m.Tables = append(m.Tables, other)
+		b := newBench(t, m)
+		b.refresh(on("2024-05-31"), refresh.Completed)
+		before, version := b.partitions(), b.version().Number
+		var waits atomic.Bool
+		waits.Store(true)
+		b.reads(func(ctx context.Context, l refresh.Loading) (int64, error) {
+			if l.Step.Kind == refresh.CompactStep && waits.Load() {
+				<-ctx.Done()
+				return 0, context.Cause(ctx)
+			}
+			return 310, nil
+		})
+		operation := b.submit(on("2024-06-01"))
+		synctest.Wait()
+		if err := b.Cancel(t.Context(), modelID, operation.ID, refresh.EnhancedOnly); err != nil {
+			t.Fatal(err)
+		}
+		b.ends(operation.ID, refresh.Cancelled)
+		if got := b.partitions(); got != before || b.version().Number != version {
+			t.Errorf("after the cancel\n%s\nwant\n%s", got, before)
+		}
+		waits.Store(false)
+		b.refresh(on("2024-06-01"), refresh.Completed)
+		after := b.version()
+		may, june := after.Part("Sales", "2024Q205"), after.Part("Budget", "2024Q206")
+		if may == nil || len(may.Files) != 1 || may.Rows() != 310 || june == nil || after.Number != version+1 {
+			t.Errorf("after it %s", b.partitions())
+		}
+	})
+}
+
 // TestPolicyTypes: what each type reads of a table whose newest day and whose history were cleared, with its policy applied and without (R13, R18–R23).
 func TestPolicyTypes(t *testing.T) {
 	for _, tt := range []struct {
