@@ -116,7 +116,9 @@ func (l *layout) admit(present []Partition) {
 		switch {
 		case partition.Range.Start.IsZero():
 			l.end(Remove, partition, "the policy's partitions take its place")
-		case partition.Range.End.IsZero() && l.policy.hybrid: // steps moves it
+		case partition.Range.End.IsZero() && l.policy.hybrid && model.EqualNames(partition.Name, LiveName): // steps moves it
+		case partition.Range.End.IsZero() && l.policy.hybrid:
+			l.end(Remove, partition, "'"+LiveName+"' takes its place")
 		case partition.Range.End.IsZero():
 			l.end(Remove, partition, "the policy's mode is import")
 		case !period || !model.EqualNames(partition.Name, partition.Range.name()):

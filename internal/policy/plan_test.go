@@ -157,9 +157,12 @@ func TestScripts(t *testing.T) {
 			case "lose": // NAME …
 				x.partitions = slices.DeleteFunc(x.partitions, func(p Partition) bool { return d.HasArg(p.Name) })
 				return x.names() + "\n"
-			case "add": // NAME [START END]
+			case "add": // NAME [START [END]]
 				made := Partition{Name: d.CmdArgs[0].Key, Ready: true}
-				if len(d.CmdArgs) > 1 {
+				switch len(d.CmdArgs) {
+				case 2:
+					made.Range.Start = date(t, d.CmdArgs[1].Key)
+				case 3:
 					made.Range = Range{date(t, d.CmdArgs[1].Key), date(t, d.CmdArgs[2].Key)}
 					made.Files = []Range{made.Range}
 				}
