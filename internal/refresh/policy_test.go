@@ -351,6 +351,42 @@ func TestPolicyPolls(t *testing.T) {
 	})
 }
 
+// TestPolicyPollsInParallel: polls wait for their sources together, at most maxParallelism of them, and no partition is read before all have answered.
+func TestPolicyPollsInParallel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newPolling(t)
+		b.stop()
+		var answered atomic.Int32
+		var mu sync.Mutex
+		waiting, most := 0, 0
+		b.poll = func(ctx context.Context, step refresh.Step) (string, error) {
+			mu.Lock()
+			waiting++
+			most = max(most, waiting)
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			waiting--
+			mu.Unlock()
+			answered.Add(1)
+			return b.answer(ctx, step)
+		}
+		b.start()
+		b.reads(func(_ context.Context, l refresh.Loading) (int64, error) {
+			if n := answered.Load(); n != 32 {
+				t.Errorf("%s is read after %d answers", l.Step.Partition, n)
+			}
+			return 10, nil
+		})
+		params := on("2024-01-31")
+		params.MaxParallelism = ptr(int64(3))
+		b.refresh(params, refresh.Completed)
+		if most != 3 {
+			t.Errorf("%d polls at a time", most)
+		}
+	})
+}
+
 // TestPolicyPollsAreSteps: a poll's result is stored. A retry polls again only what failed, and after a restart what was polled decides.
 func TestPolicyPollsAreSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
