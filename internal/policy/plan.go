@@ -25,7 +25,7 @@ const (
 	Keep   Action = "Keep"   // nothing
 	Load   Action = "Load"   // it is read from the source
 	Merge  Action = "Merge"  // it takes over files of partitions that end
-	Drop   Action = "Drop"   // it ends, and its rows with it: they are older than the window
+	Drop   Action = "Drop"   // it ends, and its rows with it: they are older than the window, or queries read them from the source
 	Remove Action = "Remove" // it ends; other partitions hold its period
 	Live   Action = "Live"   // hybrid: queries read it from the source, from its start on; it has no end
 )
@@ -126,7 +126,7 @@ func (l *layout) admit(present []Partition) {
 		case !partition.Range.End.After(l.window.start):
 			l.end(Drop, partition, "it is older than the window, which begins at "+l.window.start.Format(dateForm))
 		case l.policy.hybrid && !partition.Range.Start.Before(l.window.end):
-			l.end(Remove, partition, "queries read its period from the source")
+			l.end(Drop, partition, "queries read its period from the source")
 		case slices.ContainsFunc(l.held, func(h Partition) bool {
 			return h.Range.Start.Before(partition.Range.End) && partition.Range.Start.Before(h.Range.End)
 		}):

@@ -99,7 +99,7 @@ const (
 	PollStep    StepKind = "Poll"    // evaluate the polling expression, for the step of the same partition that follows it
 	MergeStep   StepKind = "Merge"   // take over files of other partitions
 	CompactStep StepKind = "Compact" // as Merge, and rewrite them as one
-	DropStep    StepKind = "Drop"    // end the partition: its rows are older than the window
+	DropStep    StepKind = "Drop"    // end the partition: its rows are older than the window, or queries read them from the source
 	RemoveStep  StepKind = "Remove"  // end the partition: others have its rows, or read them
 	LiveStep    StepKind = "Live"    // hybrid: let queries read the source from the partition's start on
 )

@@ -161,7 +161,7 @@ func (p *planning) policy(table *model.Table) error {
 		reading = "to read where their polls tell of a change"
 	}
 	p.messages = append(p.messages, Message{At: p.now, Type: InfoMessage, Code: CodePolicyApplied, Where: fault.Where{Table: table.Name}, Text: fmt.Sprintf(
-		"The refresh policy of table '%s' on %s: %d partitions %s, %d merged, %d kept, %d older than the window.",
+		"The refresh policy of table '%s' on %s: %d partitions %s, %d merged, %d kept, %d dropped.",
 		table.Name, p.request.EffectiveDate.Format(time.DateOnly), counts[policy.Load], reading, counts[policy.Merge], counts[policy.Keep], counts[policy.Drop])})
 	if len(empty) > 0 {
 		p.messages = append(p.messages, Message{At: p.now, Type: WarningMessage, Code: CodeHistoryEmpty, Where: fault.Where{Table: table.Name}, Text: fmt.Sprintf(

@@ -493,7 +493,7 @@ func TestPolicyRangeWithoutPolicy(t *testing.T) {
 	})
 }
 
-// TestPolicyAndGuards: rows that leave the window are not missed by a guard; rows that the source does not give are.
+// TestPolicyAndGuards: rows that leave the window, or that queries read from the source, are not missed by a guard; rows that the source does not give are.
 func TestPolicyAndGuards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, policied(func(p *model.RefreshPolicy) { p.IncrementalGranularity, p.IncrementalPeriods = "month", 1 }))
@@ -502,6 +502,11 @@ func TestPolicyAndGuards(t *testing.T) {
 		b.start()
 		b.refresh(on("2023-12-01"), refresh.Completed)
 		b.refresh(on("2024-01-01"), refresh.Completed) // 2022 goes
+		b.deploy(policied(func(p *model.RefreshPolicy) {
+			p.IncrementalGranularity, p.IncrementalPeriods, p.Mode = "month", 1, "hybrid"
+		}), 2)
+		b.refresh(on("2024-02-01"), refresh.Completed)
+		b.refresh(on("2024-01-01"), refresh.Completed) // February goes, since queries read it
 		b.reads(func(context.Context, refresh.Loading) (int64, error) { return 0, nil })
 		operation := b.refresh(on("2024-01-01"), refresh.Failed)
 		if operation.Failure.Code != refresh.CodeGuard {
