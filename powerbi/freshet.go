@@ -212,6 +212,7 @@ type PlannedPartition struct {
 	Rows       int64                `json:"rows,omitempty"`       // that it has now
 	Takes      []string             `json:"takes,omitempty"`      // the partitions whose files are taken over
 	Polls      bool                 `json:"polls,omitempty"`      // after its polling expression was evaluated
+	Poll       *ExplainedStatement  `json:"poll,omitempty"`       // what that asks of a source first
 	Reason     string               `json:"reason,omitempty"`     // why
 	Statements []ExplainedStatement `json:"statements,omitempty"` // what a load asks of the source
 	Breaks     string               `json:"breaks,omitempty"`     // the first step of its expression that is evaluated row by row

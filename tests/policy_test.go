@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -350,8 +351,32 @@ func TestPolicyPollsAtTheSource(t *testing.T) {
 		"pollingExpression": "let Last = List.Max(Polled[changed]) in if Last = null then #datetime(1901, 1, 1, 0, 0, 0) else Last"})
 	ref := h.deploy(t, "Polled", bimOf(t, "Polled", object{"expressions": rangeParameters, "tables": []object{table}}))
 	_, position := p.asked(t, "polled", 0)
-	h.completed(t, ref, `{"type":"full","effectiveDate":"2024-04-10"}`)
+	plan, err := h.PlanRefresh(t.Context(), ref.DatasetID, powerbi.RefreshRequest{Type: "Full", EffectiveDate: "2024-04-10"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	asked, position := p.asked(t, "polled", position)
+	if len(asked) > 0 {
+		t.Errorf("the plan asked for rows: %q", asked)
+	}
+	h.completed(t, ref, `{"type":"full","effectiveDate":"2024-04-10"}`)
+	asked, position = p.asked(t, "polled", position)
+	told := 0 // by the plan beforehand, word by word
+	for _, partition := range plan.Partitions {
+		statements := partition.Statements
+		if partition.Poll != nil {
+			statements = append(statements, *partition.Poll)
+		}
+		for _, statement := range statements {
+			if !slices.ContainsFunc(asked, func(sent string) bool { return strings.Contains(sent, statement.Text) }) {
+				t.Errorf("the plan told of %s %s", statement.To, statement.Text)
+			}
+			told++
+		}
+	}
+	if told != len(asked) {
+		t.Errorf("the plan told of %d statements, and there were %d", told, len(asked))
+	}
 	polls, loads := 0, 0
 	for _, statement := range asked {
 		if strings.Contains(statement, `"amount"`) {

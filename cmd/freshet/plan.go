@@ -12,14 +12,18 @@ import (
 // printPlan tells what a refresh would do.
 func (a *app) printPlan(plan powerbi.RefreshPlan) error {
 	if a.format != formatTable {
-		return list(a, plan.Partitions, []string{"Action", "Table", "Partition", "New", "Start", "End", "Rows", "Takes", "Polls", "Reason", "To", "Statement", "Breaks", "Why", "Error"},
+		return list(a, plan.Partitions, []string{"Action", "Table", "Partition", "New", "Start", "End", "Rows", "Takes", "Polls", "Poll", "Reason", "To", "Statement", "Breaks", "Why", "Error"},
 			func(p powerbi.PlannedPartition) []string {
 				var to, texts []string
 				for _, statement := range p.Statements {
 					to, texts = append(to, statement.To), append(texts, statement.Text)
 				}
+				poll := ""
+				if p.Poll != nil {
+					poll = p.Poll.To + ": " + p.Poll.Text
+				}
 				return []string{p.Action, p.Table, p.Partition, strconv.FormatBool(p.New), p.Start, p.End, strconv.FormatInt(p.Rows, 10), strings.Join(p.Takes, " "),
-					strconv.FormatBool(p.Polls), p.Reason, strings.Join(to, "\n"), strings.Join(texts, "\n"), p.Breaks, p.Why, p.Error}
+					strconv.FormatBool(p.Polls), poll, p.Reason, strings.Join(to, "\n"), strings.Join(texts, "\n"), p.Breaks, p.Why, p.Error}
 			})
 	}
 	fmt.Fprintf(a.out, "A refresh of type %s, %s", plan.Type, plan.CommitMode)
@@ -77,11 +81,14 @@ func (a *app) printPlanned(partitions []powerbi.PlannedPartition) {
 	if first.Error != "" {
 		fmt.Fprintf(a.out, "  error: %s\n", printable(first.Error))
 	}
+	of := ""
+	if len(partitions) > 1 {
+		of = "the last "
+	}
+	if last.Poll != nil {
+		fmt.Fprintf(a.out, "  %spolls %s:\n    %s\n", of, last.Poll.To, strings.ReplaceAll(last.Poll.Text, "\n", "\n    "))
+	}
 	for _, statement := range last.Statements {
-		of := ""
-		if len(partitions) > 1 {
-			of = "the last "
-		}
 		fmt.Fprintf(a.out, "  %sto %s:\n    %s\n", of, statement.To, strings.ReplaceAll(statement.Text, "\n", "\n    "))
 	}
 	if first.Breaks != "" {

@@ -53,6 +53,9 @@ func (c *call) planRefresh() (reply, error) {
 		planned := powerbi.PlannedPartition{Table: step.Table, Partition: step.Partition, Action: string(step.Kind), New: step.New, Start: step.Start, End: step.End,
 			Rows: step.Held, Takes: step.Takes, Polls: step.Polls, Reason: step.Note,
 			Statements: asked.Statements, Breaks: asked.Breaks, Why: asked.Why, Error: asked.Error}
+		if step.Poll != nil {
+			planned.Poll = &powerbi.ExplainedStatement{To: step.Poll.To, Text: step.Poll.Text}
+		}
 		if step.Failure != nil {
 			planned.Error = step.Failure.Message
 		}

@@ -45,6 +45,25 @@ func (r *Relation) Explain(ctx context.Context, targets []Target) (*Explanation,
 	return &e.made, nil
 }
 
+// errAsked ends an evaluation that is only to tell what it asks.
+var errAsked = errors.New("the source is not asked")
+
+// Asks tells what the evaluation of an expression to one value, see Value, asks of a source first, and does not ask it: Text is the statement, or
+// "all rows" of a file. What comes after may depend on the answer. It is nil when no rows of a source are needed.
+func (d *Document) Asks(ctx context.Context, env *Env, expression string, bind map[string]Value) (*ExplainedStatement, error) {
+	session := newSession(d, env, bind)
+	var asked *ExplainedStatement
+	session.reading.asking = func(to, text string) error {
+		asked = &ExplainedStatement{To: to, Text: text}
+		return errAsked
+	}
+	_, err := session.evaluate(ctx, "expression", expression)
+	if asked != nil {
+		err = nil
+	}
+	return asked, errors.Join(report(err), session.reading.close())
+}
+
 type explaining struct {
 	f      *folding
 	made   Explanation
@@ -92,7 +111,7 @@ func (e *explaining) visit(s *step, top bool) error {
 	case q != nil && q.database != nil:
 		explained.Where = q.database.Ref().Kind
 		if top {
-			e.made.Statements = append(e.made.Statements, ExplainedStatement{To: q.database.Ref().Kind + " " + q.database.Ref().Path, Text: e.sent(s, q)})
+			e.made.Statements = append(e.made.Statements, ExplainedStatement{To: nameOf(q.database), Text: e.sent(s, q)})
 		}
 	case q != nil && len(e.made.Steps) > 0 && e.made.Breaks != "":
 		explained.Why = "a step before it or beside it is evaluated by rows"

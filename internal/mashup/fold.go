@@ -136,7 +136,11 @@ func openFolded(ev *evaluation, s *step) (rows, bool, error) {
 	if q.database == nil {
 		return nil, false, nil
 	}
-	stream, err := q.database.Read(ev.ctx, q.sql(s.names()), source.ReadOptions{})
+	statement := q.sql(s.names())
+	if asking := ev.session.reading.asking; asking != nil {
+		return nil, false, asking(nameOf(q.database), statement)
+	}
+	stream, err := q.database.Read(ev.ctx, statement, source.ReadOptions{})
 	if err != nil {
 		return nil, false, err
 	}

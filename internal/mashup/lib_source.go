@@ -289,7 +289,7 @@ func csvDocument(ev *evaluation, args []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return scanned("Csv.Document", opened, typed)
+	return scanned("Csv.Document", content, opened, typed)
 }
 
 // csvNumber is an option of Csv.Document that is a whole number, as the members of enumerations are.
@@ -301,7 +301,7 @@ func csvNumber(option string, v Value, absent int) (int, error) {
 }
 
 // scanned is the table of a file's rows.
-func scanned(name string, of source.Scan, typed []fieldType) (Value, error) {
+func scanned(name string, content source.Content, of source.Scan, typed []fieldType) (Value, error) {
 	fields := typed
 	if fields == nil {
 		fields = schemaFields(of.Schema())
@@ -309,7 +309,7 @@ func scanned(name string, of source.Scan, typed []fieldType) (Value, error) {
 	if err := checkUnique(fields); err != nil {
 		return nil, err
 	}
-	return newTable(&step{name: name, cols: fields, op: scan{of: of}}), nil
+	return newTable(&step{name: name, cols: fields, op: scan{of: of, path: content.Path}}), nil
 }
 
 func parquetDocument(ev *evaluation, args []Value) (Value, error) {
@@ -328,7 +328,7 @@ func parquetDocument(ev *evaluation, args []Value) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return scanned("Parquet.Document", opened, nil)
+	return scanned("Parquet.Document", content, opened, nil)
 }
 
 // postgresDatabase is PostgreSQL.Database: the navigation over a database's tables, which Value.NativeQuery asks too.

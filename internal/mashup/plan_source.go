@@ -12,10 +12,14 @@ import (
 
 // scan is the rows of a file.
 type scan struct {
-	of source.Scan
+	of   source.Scan
+	path string // "": the bytes are no file's
 }
 
 func (op scan) begin(ev *evaluation, s *step) (rows, error) {
+	if asking := ev.session.reading.asking; asking != nil && op.path != "" {
+		return nil, asking("File "+op.path, "all rows")
+	}
 	stream, err := op.of.Read(ev.ctx, 0, source.ReadOptions{})
 	if err != nil {
 		return nil, err
@@ -44,6 +48,9 @@ func schemaFields(schema *arrow.Schema) []fieldType {
 	}
 	return fields
 }
+
+// nameOf is how an explanation calls a database.
+func nameOf(database source.Database) string { return database.Ref().Kind + " " + database.Ref().Path }
 
 // navigation is the table of a database's tables.
 type navigation struct {
@@ -127,7 +134,11 @@ type queried struct {
 }
 
 func (op queried) begin(ev *evaluation, _ *step) (rows, error) {
-	stream, err := op.database.Read(ev.ctx, "SELECT * FROM "+op.from, source.ReadOptions{})
+	statement := "SELECT * FROM " + op.from
+	if asking := ev.session.reading.asking; asking != nil {
+		return nil, asking(nameOf(op.database), statement)
+	}
+	stream, err := op.database.Read(ev.ctx, statement, source.ReadOptions{})
 	if err != nil {
 		return nil, err
 	}

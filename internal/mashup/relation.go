@@ -265,6 +265,7 @@ type opened struct {
 type reading struct {
 	rowsOnly bool // evaluate everything by rows: the truth that folding is held against
 	rules    *rules
+	asking   func(to, text string) error // called in place of reading a source's rows; nil: they are read
 
 	mu      sync.Mutex
 	sources map[source.Ref]source.Conn

@@ -178,3 +178,28 @@ func TestExplainFiles(t *testing.T) {
 		t.Errorf("%+v", e.Steps)
 	}
 }
+
+// TestAsks (F8): what an expression of one value would ask is told, and not asked.
+func TestAsks(t *testing.T) {
+	b := newFoldBench(t, nil, nil)
+	path := b.write("a.csv", []byte("at\n2024-01-01\n"))
+	document, err := NewDocument([]Query{{Name: "Rows", Text: csvSource(path, 65001)}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := &Env{Sources: b.sources}
+	for _, c := range []struct{ m, to string }{
+		{"List.Max(Rows[at])", "File " + path},
+		{"try List.Max(Rows[at]) otherwise 1", "File " + path},
+		{"List.Max({1, 2})", ""},
+		{`List.Max(#table({"a"}, {{1}})[a])`, ""},
+	} {
+		asked, err := document.Asks(t.Context(), env, c.m, nil)
+		if err != nil || (asked == nil) != (c.to == "") || asked != nil && asked.To != c.to {
+			t.Errorf("%s: %+v, %v", c.m, asked, err)
+		}
+	}
+	if _, err := document.Asks(t.Context(), env, "Row[at]", nil); err == nil || !strings.Contains(err.Error(), "Rows") {
+		t.Errorf("a name that is not there: %v", err)
+	}
+}

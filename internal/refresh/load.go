@@ -163,11 +163,7 @@ const mostPolled = 4096
 
 // poll evaluates the polling expression of a policy's partition.
 func (r *reading) poll(ctx context.Context, table *model.Table, partition *model.Partition, memory rowMemory) (string, error) {
-	bind, err := bindings(partition)
-	if err != nil {
-		return "", err
-	}
-	document, err := r.document()
+	document, bind, err := r.bound(partition)
 	if err != nil {
 		return "", err
 	}
@@ -177,6 +173,25 @@ func (r *reading) poll(ctx context.Context, table *model.Table, partition *model
 			WithHint("Let it give a date or a number, such as the last change.")
 	}
 	return value, err
+}
+
+// polls tells what that asks of a source first, and asks nothing.
+func (r *reading) polls(ctx context.Context, table *model.Table, partition *model.Partition) (*mashup.ExplainedStatement, error) {
+	document, bind, err := r.bound(partition)
+	if err != nil {
+		return nil, err
+	}
+	return document.Asks(ctx, r.env(rowMemory{}), table.RefreshPolicy.PollingExpression, bind)
+}
+
+// bound is the model's document, with the parameters of a policy's partition.
+func (r *reading) bound(partition *model.Partition) (*mashup.Document, map[string]mashup.Value, error) {
+	bind, err := bindings(partition)
+	if err != nil {
+		return nil, nil, err
+	}
+	document, err := r.document()
+	return document, bind, err
 }
 
 // relation evaluates a partition's source to a plan of reading.
@@ -193,11 +208,7 @@ func (r *reading) relation(ctx context.Context, table *model.Table, partition *m
 		if !readable(table) {
 			break
 		}
-		bind, err := bindings(partition)
-		if err != nil {
-			return nil, err
-		}
-		document, err := r.document()
+		document, bind, err := r.bound(partition)
 		if err != nil {
 			return nil, err
 		}

@@ -19,10 +19,11 @@ type Preview struct {
 // PreviewStep is what would happen to one partition.
 type PreviewStep struct {
 	Step
-	New   bool                // the partition is not there yet
-	Polls bool                // after its polling expression was evaluated
-	Plan  *mashup.Explanation // of a load: what is asked of the source
-	Err   error               // of a load: why its source cannot be evaluated
+	New   bool                       // the partition is not there yet
+	Polls bool                       // after its polling expression was evaluated
+	Poll  *mashup.ExplainedStatement // what that asks of a source; nil: nothing
+	Plan  *mashup.Explanation        // of a load: what is asked of the source
+	Err   error                      // why its source or its polling expression cannot be evaluated
 }
 
 // Preview tells what a refresh would do to each partition, why, and what it would ask of the sources, whose rows are not read. Nothing is
@@ -61,18 +62,24 @@ func (e *Engine) Preview(ctx context.Context, wish Submission) (Preview, error) 
 	looked := map[string]bool{}
 	for i := range preview.Steps {
 		step := &preview.Steps[i]
-		if step.Kind != LoadStep || step.State == StepFailed {
+		if step.Kind != LoadStep && !step.Polls || step.State == StepFailed {
 			continue
 		}
-		first := step.Start != "" && !looked[step.Table]
-		looked[step.Table] = true
+		first := step.Kind == LoadStep && step.Start != "" && !looked[step.Table]
+		looked[step.Table] = looked[step.Table] || first
 		group.Go(func() error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
 			table := definition.Model.Table(step.Table)
 			partition := partitionOf(table, step.Step)
-			if step.Plan, step.Err = reading.explain(ctx, table, partition); step.Err == nil && first {
+			if step.Polls {
+				step.Poll, step.Err = reading.polls(ctx, table, partition)
+			}
+			if step.Err == nil && step.Kind == LoadStep {
+				step.Plan, step.Err = reading.explain(ctx, table, partition)
+			}
+			if step.Err == nil && first {
 				lost[i], step.Err = reading.rangeLost(ctx, table, partition, step.Plan)
 			}
 			return nil
