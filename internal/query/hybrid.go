@@ -36,8 +36,11 @@ func openPartitions(m *model.Model) []openPartition {
 	return found
 }
 
-// liveMemory is what a query over sources needs at least.
-const liveMemory = 64 << 20
+// liveMemory is what a query over sources needs at least, and rowShare the part of it that is for rows in Go while they are read.
+const (
+	liveMemory = 64 << 20
+	rowShare   = 4
+)
 
 // runLive runs a query over the version and what its hybrid tables have at their sources now, which is read into files first. They and the
 // instance that shows them are the query's own, and end with it.
@@ -68,7 +71,7 @@ func (e *Engine) runLive(ctx context.Context, in *instance, open []openPartition
 	cleanup = append(cleanup, func() { _ = os.RemoveAll(dir) }) // what stays is removed at the next start
 	options := duck.Options{MemoryLimit: grant.Bytes(), TempDir: filepath.Join(dir, "spill"), TempLimit: e.options.Disk.Spill()}
 	tables := slices.Clone(in.shown)
-	if err := e.readLive(ctx, in.hybrid, options, open, dir, tables); err != nil {
+	if err := e.readLive(ctx, in.hybrid, options, open, tables); err != nil {
 		return nil, err
 	}
 	door, err := duck.OpenSelect(ctx, options, tables)
@@ -86,8 +89,10 @@ func (e *Engine) runLive(ctx context.Context, in *instance, open []openPartition
 	return result, nil
 }
 
-// readLive reads open partitions into files of a folder, and adds those to the tables that are shown.
-func (e *Engine) readLive(ctx context.Context, m *model.Model, options duck.Options, open []openPartition, dir string, tables []duck.Table) (err error) {
+// readLive reads open partitions into files beside the folder of the options, and adds those to the tables that are shown.
+func (e *Engine) readLive(ctx context.Context, m *model.Model, options duck.Options, open []openPartition, tables []duck.Table) (err error) {
+	rows, dir := options.MemoryLimit/rowShare, filepath.Dir(options.TempDir)
+	options.MemoryLimit -= rows
 	db, err := duck.Open(ctx, options)
 	if err != nil {
 		return err
@@ -104,7 +109,7 @@ func (e *Engine) readLive(ctx context.Context, m *model.Model, options duck.Opti
 			continue
 		}
 		where := fault.Where{Table: one.table.Name, Partition: one.partition.Name}
-		relation, targets, err := e.options.Live.Live(ctx, m, one.table, one.partition)
+		relation, targets, err := e.options.Live.Live(ctx, m, one.table, one.partition, rows, dir)
 		if err != nil {
 			return fault.At(err, CodeNotReadable, where)
 		}

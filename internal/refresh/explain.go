@@ -68,12 +68,13 @@ func (r *reading) explain(ctx context.Context, table *model.Table, partition *mo
 	return relation.Explain(ctx, targets)
 }
 
-// Live evaluates the partition of a hybrid table that queries read from the source, to the columns of the table. The caller closes the relation.
-func (e *Engine) Live(ctx context.Context, m *model.Model, table *model.Table, partition *model.Partition) (*mashup.Relation, []mashup.Target, error) {
+// Live evaluates the partition of a hybrid table that queries read from the source, to the columns of the table. Rows that it must hold in Go take
+// so many bytes, and beyond them files in dir. The caller closes the relation.
+func (e *Engine) Live(ctx context.Context, m *model.Model, table *model.Table, partition *model.Partition, rows int64, dir string) (*mashup.Relation, []mashup.Target, error) {
 	targets, err := targetsOf(table)
 	if err != nil {
 		return nil, nil, err
 	}
-	relation, err := e.reading(m).relation(ctx, table, partition, rowMemory{})
+	relation, err := e.reading(m).relation(ctx, table, partition, rowMemory{bytes: rows, room: e.options.SpillDisk.Spill, tempDir: dir})
 	return relation, targets, err
 }
