@@ -2,11 +2,8 @@ package powerbi
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
-	"time"
 )
 
 // DataflowTransaction is a refresh of a dataflow. Its id has the form 2020-08-27T16:07:47.2487692Z@GUID$2.
@@ -59,40 +56,16 @@ type DataflowRefresh struct {
 	NotifyOption string `json:"notifyOption"` // MailOnFailure, NoNotification
 }
 
-// DataflowAccepted is the answer to a dataflow's refresh. It does not name the transaction.
-type DataflowAccepted struct {
-	Status    int
-	RequestID string    // of the call
-	Date      time.Time // by the service's clock, to the second; zero: not told
-	Body      []byte    // empty with Power BI
-}
-
-// RefreshDataflow starts a refresh of a dataflow. One that is running already is an Error of status 400 whose message holds "is currently in progress".
-// notify is MailOnFailure or NoNotification; "" is NoNotification.
-func (c *Client) RefreshDataflow(ctx context.Context, groupID, dataflowID, notify string) (DataflowAccepted, error) {
-	if notify == "" {
-		notify = "NoNotification"
-	}
-	body, err := json.Marshal(DataflowRefresh{notify})
-	if err != nil {
-		return DataflowAccepted{}, fmt.Errorf("cannot write the body of a refresh: %w", err)
-	}
-	raw, err := c.Raw(ctx, http.MethodPost, myorg("groups", groupID, "dataflows", dataflowID, "refreshes"), body)
-	if err != nil {
-		return DataflowAccepted{}, err
-	}
-	accepted := DataflowAccepted{Status: raw.Status, RequestID: requestID(raw.Header), Body: raw.Body}
-	if date, err := http.ParseTime(raw.Header.Get("Date")); err == nil {
-		accepted.Date = date
-	}
-	return accepted, nil
-}
-
 // DataflowTransactions lists the transactions of a dataflow.
 func (c *Client) DataflowTransactions(ctx context.Context, groupID, dataflowID string) ([]DataflowTransaction, error) {
+	list, _, err := c.transactions(ctx, groupID, dataflowID)
+	return list, err
+}
+
+func (c *Client) transactions(ctx context.Context, groupID, dataflowID string) ([]DataflowTransaction, answer, error) {
 	var list List[DataflowTransaction]
-	_, err := c.call(ctx, http.MethodGet, myorg("groups", groupID, "dataflows", dataflowID, "transactions"), nil, nil, nil, &list)
-	return list.Value, err
+	a, err := c.call(ctx, http.MethodGet, myorg("groups", groupID, "dataflows", dataflowID, "transactions"), nil, nil, nil, &list)
+	return list.Value, a, err
 }
 
 // CancelDataflowTransaction asks to cancel a transaction. That it was too late is no error: see the status.

@@ -312,62 +312,10 @@ func trial(t *testing.T, random *rand.Rand) string {
 		return powerbitest.Course{Hidden: within(30 * time.Second), Queued: within(time.Minute), Running: within(3 * time.Hour), Status: end[0], Extended: end[1]}
 	}
 
-	// Tokens are good for an hour. Now and then one is refused before its time.
-	issued, expires := 0, time.Time{}
-	client.Token = func(context.Context) (string, error) {
-		if chance(3) {
-			return "", errors.New("the sign-in host does not answer")
-		}
-		if !time.Now().Before(expires) {
-			issued, expires = issued+1, time.Now().Add(time.Hour)
-		}
-		return fmt.Sprint(issued), nil
-	}
-	client.Refused = func(string) { expires = time.Time{} }
-	s.Tokens = func(token string) bool { return token == fmt.Sprint(issued) && time.Now().Before(expires) }
-
-	bad := 5 + random.IntN(35) // per cent of the requests
-	burst := 0
-	s.Fault = func(r *http.Request) powerbitest.Fault {
-		if chance(2) { // somebody else, with other parameters
-			kinds := []string{"Scheduled", "OnDemand", "ViaEnhancedApi"}
-			s.Add(here.DatasetID, kinds[random.IntN(3)], powerbitest.Course{Hidden: within(20 * time.Second), Running: within(time.Minute)}, map[string]any{"type": "clearValues", "other": true})
-		}
-		if burst > 0 {
-			burst--
-			return powerbitest.Fault{Status: []int{500, 502, 503, 504}[random.IntN(4)]}
-		}
-		if !chance(bad) && !(r.Method == http.MethodPost && chance(50)) {
-			return powerbitest.Fault{}
-		}
-		switch random.IntN(12) {
-		case 0:
-			return powerbitest.Fault{Status: 429, RetryAfter: "1"}
-		case 1:
-			return powerbitest.Fault{Status: 429, RetryAfter: "3392"}
-		case 2:
-			return powerbitest.Fault{Status: 429, RetryAfter: time.Now().Add(within(10 * time.Minute)).UTC().Format(http.TimeFormat)}
-		case 3:
-			burst = 1 + random.IntN(4)
-			return powerbitest.Fault{Status: 503}
-		case 4:
-			return powerbitest.Fault{Unreachable: true}
-		case 5:
-			return powerbitest.Fault{ResetBefore: true}
-		case 6:
-			return powerbitest.Fault{ResetAfter: true}
-		case 7:
-			return powerbitest.Fault{StatusAfter: []int{500, 502, 504}[random.IntN(3)]}
-		case 8:
-			return powerbitest.Fault{Behind: within(2 * time.Minute)}
-		case 9:
-			return powerbitest.Fault{Miss: true}
-		case 10:
-			return powerbitest.Fault{Word: []string{"Hibernating", "Unknown", "", "succeededPartially"}[random.IntN(4)]}
-		}
-		expires = time.Time{} // the token is revoked
-		return powerbitest.Fault{Cut: r.Method == http.MethodGet}
-	}
+	client.Token, client.Refused = s.Trouble(random, func() { // somebody else, with other parameters
+		kinds := []string{"Scheduled", "OnDemand", "ViaEnhancedApi"}
+		s.Add(here.DatasetID, kinds[random.IntN(3)], powerbitest.Course{Hidden: within(20 * time.Second), Running: within(time.Minute)}, map[string]any{"type": "clearValues", "other": true})
+	})
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour+within(22*time.Hour))
 	defer cancel()

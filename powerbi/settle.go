@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// UnsettledError is a refresh of which it is not known whether it was started: the answer to its POST is lost, and the history does not say.
-// Nothing was posted twice.
+// UnsettledError is a refresh, of a model or a dataflow, of which it is not known whether it was started: the answer to its POST is lost, and the history does
+// not say. Nothing was posted twice.
 type UnsettledError struct {
 	Err        error     // what became of the POST
-	Candidates []Refresh // entries of the history that may be the refresh; none: no trace of it
+	Candidates []Refresh // entries of the history, or transactions, that may be the refresh; none: no trace of it
 	History    error     // why the history does not tell
 }
 
@@ -68,14 +68,33 @@ func (c *Client) snapshot(ctx context.Context, ref Ref) (snapshot, error) {
 		}
 		return snapshot{}, err
 	}
+	ids := make([]string, len(list))
+	for i, entry := range list {
+		ids[i] = entry.RequestID
+	}
+	return taken(ids, a), nil
+}
+
+// taken is the snapshot of a list with these ids, which just came with a.
+func taken(ids []string, a answer) snapshot {
 	s := snapshot{read: true, known: map[string]bool{}, at: time.Now()}
-	for _, entry := range list {
-		s.known[strings.ToLower(entry.RequestID)] = true
+	for _, id := range ids {
+		s.known[strings.ToLower(id)] = true
 	}
 	if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
 		s.date = date
 	}
-	return s, nil
+	return s
+}
+
+func (s snapshot) isNew(id string) bool { return !s.known[strings.ToLower(id)] }
+
+// during tells whether a start, by the service's clock, may lie between the snapshot and a moment of ours, as far as clocks tell.
+func (s snapshot) during(start, lost time.Time) bool {
+	if s.date.IsZero() || start.IsZero() { // one that waits may have no start yet
+		return true
+	}
+	return !start.Before(s.date.Add(-clockSlack)) && !start.After(s.date.Add(lost.Sub(s.at)+clockSlack))
 }
 
 // settle looks for the refresh whose POST ended in the error cause. See Client.Refresh.
@@ -125,13 +144,7 @@ func (s snapshot) fits(entry Refresh, request RefreshRequest, lost time.Time) bo
 	if request.standard() {
 		kind = "ViaApi"
 	}
-	if s.known[strings.ToLower(entry.RequestID)] || !strings.EqualFold(entry.RefreshType, kind) {
-		return false
-	}
-	if s.date.IsZero() || entry.StartTime.IsZero() { // one that waits may have no start yet
-		return true
-	}
-	return !entry.StartTime.Before(s.date.Add(-clockSlack)) && !entry.StartTime.After(s.date.Add(lost.Sub(s.at)+clockSlack))
+	return s.isNew(entry.RequestID) && strings.EqualFold(entry.RefreshType, kind) && s.during(entry.StartTime.Time, lost)
 }
 
 // standard tells whether the request asks for a standard refresh.

@@ -199,7 +199,7 @@ var refreshColumns = []field{
 	{"StartTime", instant, "$.startTime", "UTC"},
 	{"EndTime", instant, "$.endTime", "UTC; null while it runs"},
 	{"Status", word, "$.status", "in the service's words: Success of a dataflow, Completed of a model"},
-	{"HttpStatusCode", integer, "$.httpStatusCode", "of the answer to the POST; where another refresh was joined, of the refusal"},
+	{"HttpStatusCode", integer, "$.httpStatusCode", "of the answer to the POST; where another refresh was joined, of the refusal; null where the answer was lost and the refresh found"},
 }
 
 var (

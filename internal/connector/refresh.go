@@ -21,6 +21,10 @@ const (
 	// Conflict: MaxWaitSec is reached. The refresh goes on.
 	// Do: see get_dataset_refreshes or get_dataflow_transactions for its end, or wait longer.
 	CodeWaitLimit = "WaitLimitReached"
+
+	// Unavailable: the answer to the POST of a refresh is lost, and the service's list does not tell whether one was started. It was not posted again.
+	// Do: look at get_dataset_refreshes or get_dataflow_transactions before the statement is run again; a refresh that still runs is joined then.
+	CodeUnsettled = "RefreshUnsettled"
 )
 
 var errMaxWait = errors.New("MaxWaitSec is reached")
@@ -38,19 +42,19 @@ type outcome struct {
 
 // started is a refresh that the service has accepted, or one that it runs already.
 type started struct {
-	request string // "" while it is not known
-	http    int
-	at      time.Time // by the service's clock where it tells it
+	request string    // "" while it is not known
+	http    int       // 0: the answer was lost
+	at      time.Time // of a model: when it was accepted
 	body    []byte
-	dropped bool            // accepted and not done: others run and wait
-	known   map[string]bool // the refreshes before it
-	ran     string          // the one that ran before it
+	dropped bool                     // accepted and not done: others run and wait
+	found   bool                     // the answer was lost; the refresh was found in the list, and might be another caller's
+	flow    powerbi.DataflowAccepted // of a dataflow: by which its transaction is found
 }
 
 // target is what is refreshed: a dataflow or a semantic model.
 type target interface {
 	String() string
-	// start posts the refresh. What it returns with an error tells what was there before.
+	// start posts the refresh. What it returns with an error tells what was there before, too.
 	start(ctx context.Context) (*started, error)
 	// running names the refresh because of which s was refused; "" when it is not to be seen yet.
 	running(ctx context.Context, s *started) (request string, err error)
@@ -59,6 +63,8 @@ type target interface {
 	// follow waits for the end of s, and sets its request as soon as it is known.
 	follow(ctx context.Context, s *started, interval time.Duration) (outcome, error)
 	cancel(ctx context.Context, s *started) error
+	// list is the endpoint that lists its refreshes, as FROM and WHERE name it.
+	list() string
 }
 
 // refresher is one call of refresh_dataflow or refresh_dataset.
@@ -77,7 +83,7 @@ func (r *refresher) refresh(ctx context.Context) ([]record, error) {
 	limited, stop := context.WithTimeoutCause(ctx, time.Duration(r.in.count("MaxWaitSec"))*time.Second, errMaxWait)
 	defer stop()
 	for {
-		s, err := r.target.start(ctx)
+		s, err := r.start(ctx, limited)
 		if err == nil && !s.dropped {
 			return r.own(ctx, limited, s)
 		}
@@ -106,12 +112,56 @@ func (r *refresher) refresh(ctx context.Context) ([]record, error) {
 	}
 }
 
+// leastStart is how long the call that starts a refresh may take, however short MaxWaitSec is: one that is cut off leaves open what it did.
+const leastStart = 30 * time.Second
+
+// start posts the refresh. It does not wait beyond MaxWaitSec for a service that asks to be left alone.
+func (r *refresher) start(ctx, limited context.Context) (*started, error) {
+	limit, _ := limited.Deadline()
+	starting, stop := context.WithTimeoutCause(ctx, max(time.Until(limit), leastStart), errMaxWait)
+	defer stop()
+	s, err := r.target.start(starting)
+	var unsettled *powerbi.UnsettledError
+	switch {
+	case errors.As(err, &unsettled):
+		e := r.in.fail(CodeUnsettled, "%w", err).
+			hint("It was not posted again. SELECT * FROM %s tells what has begun; run the statement again if nothing has: it joins a refresh that runs.", r.target.list())
+		e.Fault.Kind = fault.Unavailable
+		return s, e
+	case r.atLimit(ctx, starting, err):
+		e := r.in.fail(CodeWaitLimit, "no refresh of %s is started, and none can be within MaxWaitSec = %d: %w", r.target, r.in.count("MaxWaitSec"), err).
+			hint("Run the statement again later, or with a higher MaxWaitSec.")
+		e.Fault.Kind = fault.Conflict
+		var refusal *powerbi.Error
+		if errors.As(err, &refusal) {
+			e.HTTPStatus = refusal.Status
+		}
+		return s, e
+	}
+	return s, err
+}
+
+// atLimit tells whether an error is the end of MaxWaitSec, which limited has. The client gives up at once where it is asked to pause beyond a deadline, which may
+// be the caller's.
+func (r *refresher) atLimit(ctx, limited context.Context, err error) bool {
+	var late *powerbi.DeadlineError
+	if ctx.Err() != nil || limited.Err() == nil && !errors.As(err, &late) {
+		return false
+	}
+	theirs, set := ctx.Deadline()
+	ours, _ := limited.Deadline()
+	return err != nil && !(set && ours.Equal(theirs))
+}
+
 // refused tells what to do about a refresh that was not accepted: join, wait or cancel; or the error that it is.
 func (r *refresher) refused(s *started, err error) (policy string, _ error) {
 	if err != nil {
-		var refusal *powerbi.Error
+		var (
+			refusal *powerbi.Error
+			known   *Error
+		)
 		part := strings.ToLower(r.in.value("ErrorSubstringToMatch"))
-		if !errors.As(err, &refusal) || part == "" || !strings.Contains(strings.ToLower(refusal.Message+" "+refusal.Code), part) {
+		if errors.As(err, &known) || !errors.As(err, &refusal) || part == "" || !strings.Contains(strings.ToLower(refusal.Message+" "+refusal.Code), part) {
 			return "", err
 		}
 		s.http = refusal.Status
@@ -144,18 +194,22 @@ func (r *refresher) find(ctx context.Context, s *started) (string, error) {
 // own waits for a refresh that this call has started.
 func (r *refresher) own(ctx, limited context.Context, s *started) ([]record, error) {
 	if !r.in.flag("WaitForCompletion") {
-		if _, err := decode(s.body); err != nil && !r.in.flag("EnableRawOutputModeSingleRow") {
+		if _, err := decode(s.body); err != nil && !s.found && !r.in.flag("EnableRawOutputModeSingleRow") {
 			return nil, r.in.fail(codeAnswer, "%s is being refreshed, but the answer (HTTP status %d) is empty or no JSON", r.target, s.http).
 				hint("EnableRawOutputModeSingleRow='True' makes one row of it.")
 		}
 		return r.row(s, r.target.pending(s.request)), nil
 	}
-	r.in.run.tell(fmt.Sprintf("%s: its refresh is started%s", r.target, withRequest(s.request)))
+	if s.found {
+		r.in.run.tell(fmt.Sprintf("%s: the answer to its start was lost; it is found as %s", r.target, s.request))
+	} else {
+		r.in.run.tell(fmt.Sprintf("%s: its refresh is started%s", r.target, withRequest(s.request)))
+	}
 	end, err := outcome{}, sleep(limited, time.Duration(r.in.count("InitialWaitMs"))*time.Millisecond)
 	if err == nil {
 		end, err = r.target.follow(limited, s, r.interval())
 	}
-	if err != nil && ctx.Err() != nil && r.in.flag("CancelOnAbort") {
+	if err != nil && ctx.Err() != nil && r.in.flag("CancelOnAbort") && !s.found {
 		return nil, r.abort(ctx, s)
 	}
 	return r.result(ctx, limited, s, end, err)
@@ -207,14 +261,8 @@ func (r *refresher) ended(ctx, limited context.Context, s *started, err error) e
 	if ctx.Err() != nil {
 		return fmt.Errorf("cannot wait for the refresh of %s any longer (it goes on by itself): %w", r.target, context.Cause(ctx))
 	}
-	if limited.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
+	if !r.atLimit(ctx, limited, err) {
 		return err
-	}
-	// The client gives up at once where it is asked to pause beyond a deadline, which may be the caller's.
-	if theirs, set := ctx.Deadline(); set && limited.Err() == nil {
-		if ours, _ := limited.Deadline(); ours.Equal(theirs) {
-			return err
-		}
 	}
 	e := r.in.fail(CodeWaitLimit, "the refresh %s of %s has not ended within MaxWaitSec = %d; it goes on by itself", s.request, r.target, r.in.count("MaxWaitSec")).
 		hint("Give a higher MaxWaitSec, or run the statement again: it joins the refresh that runs.")
@@ -224,9 +272,13 @@ func (r *refresher) ended(ctx, limited context.Context, s *started, err error) e
 
 // row is the one row of the seven columns.
 func (r *refresher) row(s *started, o outcome) []record {
+	var status any
+	if s.http != 0 {
+		status = s.http
+	}
 	return []record{{
 		"id": r.id, "requestId": orNull(o.request), "refreshType": orNull(o.kind), "startTime": formatTime(o.from), "endTime": formatTime(o.to),
-		"status": orNull(o.status), "httpStatusCode": s.http, "detail": o.detail,
+		"status": orNull(o.status), "httpStatusCode": status, "detail": o.detail,
 	}}
 }
 

@@ -32,40 +32,32 @@ func (d *dataflow) String() string {
 	return "the dataflow '" + d.id + "'"
 }
 
+func (d *dataflow) list() string {
+	return fmt.Sprintf("get_dataflow_transactions WHERE DataflowId = '%s' AND WorkspaceId = '%s'", d.id, d.group)
+}
+
 func (d *dataflow) client() *powerbi.Client { return d.in.run.connector.client }
 
-// start posts the refresh. The answer does not name the transaction, so that those which were there before are read first.
 func (d *dataflow) start(ctx context.Context) (*started, error) {
-	before, err := d.client().DataflowTransactions(ctx, d.group, d.id)
-	if err != nil {
-		return &started{}, fmt.Errorf("cannot read the transactions before the refresh (it is not started): %w", err)
-	}
-	s := &started{known: map[string]bool{}}
-	var ran powerbi.DataflowTransaction
-	for _, t := range before {
-		s.known[t.ID] = true
-		if !t.Status.Ended() && (s.ran == "" || t.StartTime.After(ran.StartTime.Time)) {
-			s.ran, ran = t.ID, t
-		}
-	}
 	accepted, err := d.client().RefreshDataflow(ctx, d.group, d.id, d.in.value("NotifyOption"))
-	s.http, s.body, s.at = accepted.Status, accepted.Body, accepted.Date
-	var lost *powerbi.TransportError
-	if errors.As(err, &lost) && !lost.Unsent() {
-		err = fmt.Errorf("whether the refresh was started is not known; get_dataflow_transactions tells: %w", err)
-	}
-	return s, err
+	return &started{request: accepted.Found, found: accepted.Found != "", http: accepted.Status, body: accepted.Body, flow: accepted}, err
 }
 
 // running is a transaction that began between the first look and the refusal, or else the one that ran at the first look.
 func (d *dataflow) running(ctx context.Context, s *started) (string, error) {
+	known, newest := map[string]bool{}, powerbi.DataflowTransaction{}
+	for _, t := range s.flow.Before {
+		known[t.ID] = true
+		if !t.Status.Ended() && (newest.ID == "" || t.StartTime.After(newest.StartTime.Time)) {
+			newest = t
+		}
+	}
 	list, err := d.client().DataflowTransactions(ctx, d.group, d.id)
 	if err != nil {
 		return "", err
 	}
-	newest := powerbi.DataflowTransaction{ID: s.ran}
 	for _, t := range list {
-		if !s.known[t.ID] && (newest.ID == s.ran || t.StartTime.After(newest.StartTime.Time)) {
+		if !known[t.ID] && (newest.ID == "" || known[newest.ID] || t.StartTime.After(newest.StartTime.Time)) {
 			newest = t
 		}
 	}
@@ -135,7 +127,7 @@ func (d *dataflow) look(ctx context.Context, s *started) (powerbi.DataflowTransa
 		return powerbi.DataflowTransaction{}, false, err
 	}
 	if s.request == "" {
-		if t, found := own(list, s); found {
+		if t, found := s.flow.Transaction(list); found {
 			s.request = t.ID
 			return t, true, nil
 		}
@@ -147,30 +139,6 @@ func (d *dataflow) look(ctx context.Context, s *started) (powerbi.DataflowTransa
 		}
 	}
 	return powerbi.DataflowTransaction{}, false, nil
-}
-
-// own finds the transaction that a POST has started, although its answer does not name it. A dataflow has one refresh at a time. So of those that are
-// new since the look before the POST, the ones before ours had ended when it was accepted, and the ones after it began when ours had ended: ours is the
-// last that began before the answer's second was over; where the service begins it later, the first that begins after it.
-func own(list []powerbi.DataflowTransaction, s *started) (found powerbi.DataflowTransaction, ok bool) {
-	const second = time.Second // an HTTP date is cut to it
-	for _, t := range list {
-		if s.known[t.ID] || !s.at.IsZero() && t.Status.Ended() && !t.EndTime.IsZero() && t.EndTime.Before(s.at) {
-			continue
-		}
-		before := func(t powerbi.DataflowTransaction) bool { return t.StartTime.Before(s.at.Add(second)) }
-		switch {
-		case !ok:
-			found, ok = t, true
-		case s.at.IsZero(), !before(t) && !before(found):
-			if t.StartTime.Before(found.StartTime.Time) {
-				found = t
-			}
-		case before(t) && (!before(found) || t.StartTime.After(found.StartTime.Time)):
-			found = t
-		}
-	}
-	return found, ok
 }
 
 func (d *dataflow) outcome(t powerbi.DataflowTransaction) outcome {

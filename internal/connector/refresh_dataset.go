@@ -88,11 +88,23 @@ func (d *dataset) String() string {
 	return "the semantic model '" + d.ref.DatasetID + "'"
 }
 
+func (d *dataset) list() string {
+	where := "get_dataset_refreshes WHERE DatasetId = '" + d.ref.DatasetID + "'"
+	if d.ref.GroupID != "" {
+		where += " AND WorkspaceId = '" + d.ref.GroupID + "'"
+	}
+	return where
+}
+
 func (d *dataset) client() *powerbi.Client { return d.in.run.connector.client }
 
 func (d *dataset) start(ctx context.Context) (*started, error) {
 	accepted, err := d.client().Refresh(ctx, d.ref, d.request, powerbi.RefreshOptions{})
-	return &started{request: accepted.RequestID, http: http.StatusAccepted, at: accepted.At, dropped: accepted.Dropped}, err
+	s := &started{request: accepted.RequestID, http: http.StatusAccepted, at: accepted.At, dropped: accepted.Dropped, found: accepted.Found}
+	if s.found {
+		s.http = 0
+	}
+	return s, err
 }
 
 // running is the newest refresh that has not ended, or else the newest, which has ended since the refusal.

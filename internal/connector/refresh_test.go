@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"freshet.dev/internal/fault"
-	"freshet.dev/powerbi"
 )
 
 const columnsOfRefresh = "Id | RequestId | RefreshType | StartTime | EndTime | Status | HttpStatusCode"
@@ -189,33 +188,6 @@ func TestC4JoinsARunningRefresh(t *testing.T) {
 
 // C4: each of two callers that race follows the refresh that its own POST has started, or the one that it was refused because of.
 func TestC4TwoCallersRace(t *testing.T) {
-	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	tx := func(id string, from, to int) powerbi.DataflowTransaction {
-		transaction := powerbi.DataflowTransaction{ID: id, StartTime: powerbi.Time{Time: at.Add(time.Duration(from) * time.Second)}, Status: powerbi.TransactionInProgress}
-		if to != 0 {
-			transaction.EndTime, transaction.Status = powerbi.Time{Time: at.Add(time.Duration(to) * time.Second)}, powerbi.TransactionSuccess
-		}
-		return transaction
-	}
-	for name, tt := range map[string]struct {
-		list []powerbi.DataflowTransaction
-		want string
-	}{
-		"alone":                                 {[]powerbi.DataflowTransaction{tx("old", -100, -50), tx("mine", 0, 0)}, "mine"},
-		"nothing yet":                           {[]powerbi.DataflowTransaction{tx("old", -100, -50)}, ""},
-		"another between the look and the POST": {[]powerbi.DataflowTransaction{tx("mine", 0, 9), tx("theirs", -5, -1)}, "mine"},
-		"another after ours":                    {[]powerbi.DataflowTransaction{tx("theirs", 20, 0), tx("mine", 0, 9)}, "mine"},
-		"both":                                  {[]powerbi.DataflowTransaction{tx("before", -5, -1), tx("after", 20, 0), tx("mine", 0, 9)}, "mine"},
-		"begun late, another before":            {[]powerbi.DataflowTransaction{tx("before", -5, -1), tx("mine", 3, 0)}, "mine"},
-		"begun late, another after":             {[]powerbi.DataflowTransaction{tx("after", 30, 0), tx("mine", 3, 9)}, "mine"},
-		"another ended in the same second":      {[]powerbi.DataflowTransaction{tx("before", -5, 0), tx("mine", 0, 0)}, "mine"},
-	} {
-		got, _ := own(tt.list, &started{known: map[string]bool{"old": true}, at: at})
-		if got.ID != tt.want {
-			t.Errorf("%s: %s, want %s", name, got.ID, tt.want)
-		}
-	}
-
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{takes: 20 * time.Second, lag: 2 * time.Second}
 		c := open(t, f)

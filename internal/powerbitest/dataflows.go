@@ -3,6 +3,7 @@ package powerbitest
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,7 +13,7 @@ const dataflowKind = "Dataflow"
 
 // dataflows serves what is below /groups/{id}/dataflows: the list, refreshes, transactions and their cancellation. A Course of kind Dataflow says how a
 // refresh goes; its Status, "" is Success, is that of the transaction.
-func (s *Service) dataflows(w http.ResponseWriter, r *http.Request, group *Group, parts []string) {
+func (s *Service) dataflows(w http.ResponseWriter, r *http.Request, group *Group, parts []string, fault Fault) {
 	switch {
 	case len(parts) == 0:
 		var values []any
@@ -34,7 +35,7 @@ func (s *Service) dataflows(w http.ResponseWriter, r *http.Request, group *Group
 			s.startDataflow(w, d)
 			return
 		case parts[1] == "transactions":
-			s.transactions(w, d)
+			s.transactions(w, d, fault)
 			return
 		}
 	}
@@ -43,11 +44,9 @@ func (s *Service) dataflows(w http.ResponseWriter, r *http.Request, group *Group
 
 // startDataflow answers 200 without a body, which does not name the transaction.
 func (s *Service) startDataflow(w http.ResponseWriter, d Model) {
-	for _, other := range s.refreshes {
-		if status, _ := s.transactionStatus(other); other.Model == d.ID && status == "InProgress" {
-			refuse(w, http.StatusBadRequest, "DataflowRefreshInProgress", "Dataflow refresh is currently in progress")
-			return
-		}
+	if s.dataflowRuns(d.ID) {
+		refuse(w, http.StatusBadRequest, "DataflowRefreshInProgress", "Dataflow refresh is currently in progress")
+		return
 	}
 	course := Course{}
 	if s.Course != nil {
@@ -57,16 +56,24 @@ func (s *Service) startDataflow(w http.ResponseWriter, d Model) {
 	w.WriteHeader(http.StatusOK)
 }
 
-func transactionID(r *Refresh) string {
+func (s *Service) dataflowRuns(id string) bool {
+	return slices.ContainsFunc(s.refreshes, func(r *Refresh) bool {
+		status, _ := s.transactionStatus(r, s.now())
+		return r.Model == id && status == "InProgress"
+	})
+}
+
+// TransactionID is the id of the transaction that a refresh of a dataflow is.
+func (r *Refresh) TransactionID() string {
 	return r.Accepted.UTC().Format("2006-01-02T15:04:05.0000000Z") + "@" + r.ID + "$1"
 }
 
-// transactionStatus is a transaction's status, and its end if it has one.
-func (s *Service) transactionStatus(r *Refresh) (status string, end time.Time) {
+// transactionStatus is a transaction's status at a moment, and its end if it has one.
+func (s *Service) transactionStatus(r *Refresh, now time.Time) (status string, end time.Time) {
 	switch end := r.Accepted.Add(r.Course.Running); {
 	case !r.cancelled.IsZero():
 		return "Cancelled", r.cancelled
-	case s.now().Before(end):
+	case now.Before(end):
 		return "InProgress", time.Time{}
 	case r.Course.Status != "":
 		return r.Course.Status, end
@@ -75,14 +82,21 @@ func (s *Service) transactionStatus(r *Refresh) (status string, end time.Time) {
 	}
 }
 
-func (s *Service) transactions(w http.ResponseWriter, d Model) {
+func (s *Service) transactions(w http.ResponseWriter, d Model, fault Fault) {
 	var values []any
 	for _, r := range s.refreshes {
-		if r.Model != d.ID || s.now().Before(r.Accepted.Add(r.Course.Hidden)) {
+		if r.Model != d.ID || !s.visible(r, fault) {
 			continue
 		}
-		status, end := s.transactionStatus(r)
-		value := map[string]any{"id": transactionID(r), "refreshType": "OnDemand", "startTime": r.Accepted.UTC().Format(time.RFC3339), "status": status}
+		refreshType := r.Body["refreshType"]
+		if refreshType == nil {
+			refreshType = "OnDemand"
+		}
+		status, end := s.transactionStatus(r, s.now().Add(-fault.Behind))
+		value := map[string]any{"id": r.TransactionID(), "refreshType": refreshType, "startTime": r.Accepted.UTC().Format(time.RFC3339), "status": status}
+		if status == "InProgress" && fault.Word != "" {
+			value["status"] = fault.Word
+		}
 		if !end.IsZero() {
 			value["endTime"] = end.UTC().Format(time.RFC3339)
 		}
@@ -94,11 +108,11 @@ func (s *Service) transactions(w http.ResponseWriter, d Model) {
 func (s *Service) cancelTransaction(w http.ResponseWriter, id string) {
 	answered := "NotFound"
 	for _, r := range s.refreshes {
-		if r.Kind != dataflowKind || transactionID(r) != id {
+		if r.Kind != dataflowKind || r.TransactionID() != id {
 			continue
 		}
 		answered = "AlreadyConcluded"
-		if status, _ := s.transactionStatus(r); status == "InProgress" {
+		if status, _ := s.transactionStatus(r, s.now()); status == "InProgress" {
 			r.cancelled, answered = s.now(), "SuccessfullyMarked"
 		}
 	}

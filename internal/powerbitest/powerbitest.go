@@ -117,6 +117,16 @@ func (s *Service) Add(model, kind string, course Course, body map[string]any) *R
 	return s.add(model, kind, course, body)
 }
 
+// AddDataflow makes a refresh of a dataflow that somebody else has started, of the type OnDemand or Scheduled; nil while one runs.
+func (s *Service) AddDataflow(id, refreshType string, course Course) *Refresh {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dataflowRuns(id) {
+		return nil
+	}
+	return s.add(id, dataflowKind, course, map[string]any{"refreshType": refreshType})
+}
+
 func (s *Service) add(model, kind string, course Course, body map[string]any) *Refresh {
 	r := &Refresh{ID: s.id(), Model: model, Kind: kind, Body: body, Accepted: s.now(), Course: course}
 	s.refreshes = append(s.refreshes, r)
@@ -303,7 +313,7 @@ func (s *Service) handle(w http.ResponseWriter, r *http.Request, fault Fault) {
 		}
 	}
 	if parts[0] == "dataflows" && group.ID != "" {
-		s.dataflows(w, r, group, parts[1:])
+		s.dataflows(w, r, group, parts[1:], fault)
 		return
 	}
 	if parts[0] != "datasets" {
