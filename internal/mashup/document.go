@@ -77,6 +77,9 @@ type Env struct {
 	Now     time.Time        // what DateTime.LocalNow answers; its zone is the local one
 	Culture string           // empty is en-US
 
+	// Dataflows lists the dataflows that may be read, those of one workspace together; nil: none may.
+	Dataflows func(ctx context.Context) ([]Dataflow, error)
+
 	Memory     int64                  // estimated bytes of the rows and lists that an evaluation may hold; 0 = 64 MiB
 	MoreMemory func(bytes int64) bool // asks for more when that is not enough; nil: there is none
 	DiskRoom   func() int64           // bytes that may be left on the disk now, 0 = any; nil: any

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+
+	"freshet.dev/internal/duck"
 )
 
 // Explanation is what a Relation sends to its sources, and why it does no more there.
@@ -143,7 +145,9 @@ func (e *explaining) files(s *step, q *query, explained ExplainedStep) error {
 		if err != nil {
 			return err
 		}
-		if from == "" {
+		if stored, ok := item.scan.(*storedScan); ok && from != "" {
+			from = duck.Ident(stored.stored.Name)
+		} else if from == "" {
 			from, explained.Why = "rows_of_the_file", "DuckDB gets the file's rows as Freshet reads them: "+why
 		}
 		statement = strings.ReplaceAll(statement, token, from)

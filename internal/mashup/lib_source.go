@@ -27,7 +27,7 @@ func sources() family {
 	for _, name := range []string{"Sql.Database", "Sql.Databases", "MySQL.Database", "Oracle.Database", "Odbc.DataSource", "Odbc.Query", "OleDb.DataSource",
 		"OleDb.Query", "Web.Contents", "Web.Page", "Web.BrowserContents", "Excel.Workbook", "SharePoint.Files", "SharePoint.Contents", "SharePoint.Tables",
 		"OData.Feed", "AzureStorage.Blobs", "AzureStorage.DataLake", "AzureDataExplorer.Contents", "AnalysisServices.Database", "AnalysisServices.Databases",
-		"Access.Database", "Snowflake.Databases", "GoogleBigQuery.Database", "Databricks.Catalogs", "PowerBI.Dataflows", "PowerPlatform.Dataflows",
+		"Access.Database", "Snowflake.Databases", "GoogleBigQuery.Database", "Databricks.Catalogs",
 		"Salesforce.Data", "Xml.Tables", "Xml.Document", "Pdf.Tables", "Hdfs.Files", "ActiveDirectory.Domains", "Exchange.Contents", "SapHana.Database",
 		"AmazonRedshift.Database", "Lakehouse.Contents", "Fabric.Warehouse"} {
 		f.entries = append(f.entries, notBuilt(name))
@@ -309,7 +309,11 @@ func scanned(name string, content source.Content, of source.Scan, typed []fieldT
 	if err := checkUnique(fields); err != nil {
 		return nil, err
 	}
-	return newTable(&step{name: name, cols: fields, op: scan{of: of, path: content.Path}}), nil
+	from := ""
+	if content.Path != "" {
+		from = "File " + content.Path
+	}
+	return newTable(&step{name: name, cols: fields, op: scan{of: of, from: from}}), nil
 }
 
 func parquetDocument(ev *evaluation, args []Value) (Value, error) {

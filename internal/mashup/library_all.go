@@ -17,6 +17,7 @@ func families() []func() family {
 		tableRows,
 		tableMatching,
 		sources,
+		dataflowFunctions,
 		uriFunctions,
 	}
 }

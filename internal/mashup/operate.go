@@ -247,8 +247,11 @@ func rowByKey(ev *evaluation, t table, match *record, optional bool) (Value, err
 	missing := fail("The key didn't match any rows in the table.").with(match)
 	missing.hint = "No row has " + keyText(ev, match)
 	if r, ok := t.(*relational); ok {
-		if nav, ok := r.plan.op.(*navigation); ok {
+		switch nav := r.plan.op.(type) {
+		case *navigation:
 			missing.hint += ". " + nav.advice(ev, match)
+		case listed:
+			missing.hint += ". " + nav.advice
 		}
 	}
 	return nil, missing

@@ -10,15 +10,15 @@ import (
 	"freshet.dev/internal/source"
 )
 
-// scan is the rows of a file.
+// scan is the rows of a file, or of a table of the store.
 type scan struct {
 	of   source.Scan
-	path string // "": the bytes are no file's
+	from string // what explanations call it; "": the bytes are no file's
 }
 
 func (op scan) begin(ev *evaluation, s *step) (rows, error) {
-	if asking := ev.session.reading.asking; asking != nil && op.path != "" {
-		return nil, asking("File "+op.path, "all rows")
+	if asking := ev.session.reading.asking; asking != nil && op.from != "" {
+		return nil, asking(op.from, "all rows")
 	}
 	stream, err := op.of.Read(ev.ctx, 0, source.ReadOptions{})
 	if err != nil {
