@@ -58,7 +58,7 @@ func (b *binder) table(t *table, in *scope, options *given) (*relation, string, 
 	if shown == "" {
 		shown = t.text
 	}
-	if common := in.table(t.text); common != nil {
+	if common := in.table(t.text); common != nil && t.schema == "" {
 		for _, o := range t.options {
 			if o.value != nil {
 				return nil, "", b.fail(codeUnknown, o.at, "cannot use the parameter '%s': '%s' is a table expression", o.text, t.text)
@@ -66,7 +66,7 @@ func (b *binder) table(t *table, in *scope, options *given) (*relation, string, 
 		}
 		return &relation{name: shown, alias: b.alias(), columns: common.columns}, common.alias, nil
 	}
-	call, err := b.invocation(t.name)
+	call, err := b.invocation(t.objectName)
 	if err != nil {
 		return nil, "", err
 	}
@@ -86,18 +86,24 @@ func (b *binder) table(t *table, in *scope, options *given) (*relation, string, 
 	return &relation{name: shown, alias: b.alias(), call: call}, call.table, nil
 }
 
-func (b *binder) endpoint(n name) (*endpoint, error) {
+func (b *binder) endpoint(n objectName) (*endpoint, error) {
 	var names []string
 	for _, e := range b.endpoints {
+		if !n.within(e.schema) {
+			continue
+		}
 		if strings.EqualFold(e.name, n.text) {
 			return e, nil
 		}
 		names = append(names, e.name)
 	}
+	if names == nil {
+		return nil, b.fail(codeUnknown, n.at, "cannot find the schema '%s': endpoints are in dbo", n.schema)
+	}
 	return nil, b.fail(codeUnknown, n.at, "cannot find the endpoint '%s'", n.text).near(n.text, "Endpoints", names)
 }
 
-func (b *binder) invocation(n name) (*invocation, error) {
+func (b *binder) invocation(n objectName) (*invocation, error) {
 	e, err := b.endpoint(n)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 // endpoint is what a statement can name in FROM: rows that a call of the service gives. The rows of an action change something, so it is called
 // once for each place in a statement that names it.
 type endpoint struct {
+	schema     string // "": dbo
 	name       string
 	about      string
 	action     bool

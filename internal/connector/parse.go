@@ -305,8 +305,8 @@ func (p *parser) exec() error {
 	return nil
 }
 
-func (p *parser) callStatement(endpoint name, options []option) {
-	body := &selection{at: endpoint.at, items: []item{{at: endpoint.at, star: true}}, from: []source{&table{name: endpoint, options: options}}}
+func (p *parser) callStatement(endpoint objectName, options []option) {
+	body := &selection{at: endpoint.at, items: []item{{at: endpoint.at, star: true}}, from: []source{&table{objectName: endpoint, options: options}}}
 	p.statements = append(p.statements, statement{text: p.text, query: &query{body: body}})
 }
 
@@ -412,8 +412,8 @@ func (p *parser) arguments(ends func(token) bool) ([]option, error) {
 	}
 }
 
-// objectName reads the name of an endpoint, with or without a database and the schema dbo.
-func (p *parser) objectName() (name, error) {
+// objectName reads the name of an endpoint or table: name, schema.name, database.schema.name or database..name.
+func (p *parser) objectName() (objectName, error) {
 	var parts []token
 	for {
 		t := p.peek()
@@ -423,7 +423,7 @@ func (p *parser) objectName() (name, error) {
 			continue
 		}
 		if t.kind != wordToken && t.kind != quotedToken {
-			return name{}, p.unexpected("the name of an endpoint")
+			return objectName{}, p.unexpected("the name of an endpoint")
 		}
 		parts = append(parts, p.advance())
 		if !p.take(".") {
@@ -431,15 +431,17 @@ func (p *parser) objectName() (name, error) {
 		}
 	}
 	last := parts[len(parts)-1]
-	if len(parts) > 3 {
-		return name{}, p.fail(parts[0].at, "cannot find '%s': a name has at most the form database.schema.name here", last.text)
+	n := objectName{name: name{last.text, last.at}}
+	switch len(parts) {
+	case 1:
+	case 2:
+		n.schema = parts[0].text
+	case 3:
+		n.database, n.schema = parts[0].text, parts[1].text
+	default:
+		return objectName{}, p.fail(parts[0].at, "cannot find '%s': a name has at most the form database.schema.name here", last.text)
 	}
-	if len(parts) > 1 {
-		if schema := parts[len(parts)-2]; schema.text != "" && !strings.EqualFold(schema.text, "dbo") {
-			return name{}, p.fail(schema.at, "cannot find the schema '%s': endpoints are in dbo", schema.text)
-		}
-	}
-	return name{last.text, last.at}, nil
+	return n, nil
 }
 
 // with reads WITH (name = value, …) if it is next. Hints of T-SQL have no value.

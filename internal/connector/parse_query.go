@@ -371,7 +371,7 @@ func (p *parser) source() (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &table{name: endpoint}
+	t := &table{objectName: endpoint}
 	if t.alias, err = p.alias(false); err != nil {
 		return nil, err
 	}

@@ -1,5 +1,10 @@
 package connector
 
+import (
+	"cmp"
+	"strings"
+)
+
 // statement is one statement of a batch: a query or an insert. Its offsets count in text.
 type statement struct {
 	text   string
@@ -9,7 +14,7 @@ type statement struct {
 
 // insert calls an endpoint once for each row.
 type insert struct {
-	table   name
+	table   objectName
 	columns []name // none: the endpoint's parameters in their order
 	rows    [][]expression
 	query   *query
@@ -20,6 +25,17 @@ type insert struct {
 type name struct {
 	text string
 	at   int
+}
+
+// objectName is the name of what a statement reads, calls or inserts into. A schema that is not named is dbo.
+type objectName struct {
+	name
+	database, schema string // "": not named
+}
+
+// within tells whether the name is meant in a schema, whose "" is dbo.
+func (n objectName) within(schema string) bool {
+	return strings.EqualFold(cmp.Or(n.schema, "dbo"), cmp.Or(schema, "dbo"))
 }
 
 // option is a parameter of an endpoint that stands in WITH (…) or behind EXEC. A positional one has no name; a hint of T-SQL no value.
@@ -77,7 +93,7 @@ type item struct {
 type source any
 
 type table struct {
-	name
+	objectName
 	alias   string
 	options []option
 }
