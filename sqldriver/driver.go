@@ -70,7 +70,7 @@ type Options struct {
 	Client    *powerbi.Client   // required: the host, and who signs in
 	Workspace string            // the default one, by name or GUID; "": My workspace
 	Columns   map[string]string // by endpoint: columns behind its own, such as "Replicas int $.queryScaleOutSettings.maxReadOnlyReplicas"; a semicolon stands between two
-	Notice    func(text string) // told how a wait goes, from the goroutine that waits; may be nil
+	Notice    func(text string) // told how a wait goes, by one goroutine at a time; may be nil
 }
 
 // Connector opens connections, for [database/sql.OpenDB].

@@ -260,6 +260,16 @@ func isFalse(e expression) bool {
 func (b *binder) parameters(conditions []expression, in *scope) ([]expression, error) {
 	var rest []expression
 	for _, condition := range conditions {
+		kept, listed, err := b.listed(condition, in)
+		if err != nil {
+			return nil, err
+		}
+		if listed {
+			if kept != nil {
+				rest = append(rest, kept)
+			}
+			continue
+		}
 		named, value := parameterOf(condition)
 		taken := false
 		for _, r := range in.relations {
@@ -277,8 +287,7 @@ func (b *binder) parameters(conditions []expression, in *scope) ([]expression, e
 				continue
 			}
 			if other := otherColumn(in, r, named); other != nil {
-				return nil, b.fail(codeMeaning, named.at, "cannot tell whether '%s' is the parameter of '%s' or the column of '%s'", named.name, r.name, other.name).
-					hint("Write %s.%s or %s.%s.", r.name, named.name, other.name, named.name)
+				return nil, b.ambiguous(named, r, other)
 			}
 			taken = true
 			if r.call.fixed[a.name] {
@@ -297,6 +306,11 @@ func (b *binder) parameters(conditions []expression, in *scope) ([]expression, e
 		}
 	}
 	return rest, nil
+}
+
+func (b *binder) ambiguous(named *column, r, other *relation) error {
+	return b.fail(codeMeaning, named.at, "cannot tell whether '%s' is the parameter of '%s' or the column of '%s'", named.name, r.name, other.name).
+		hint("Write %s.%s or %s.%s.", r.name, named.name, other.name, named.name)
 }
 
 // otherColumn finds a relation in which a name without a qualifier is a column and no parameter.

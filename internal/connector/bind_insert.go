@@ -159,6 +159,13 @@ func selectAll(call *invocation) string {
 	return "SELECT " + strings.Join(items, ", ") + " FROM " + call.table
 }
 
-func rowsDone(done, all int) string {
-	return fmt.Sprintf("It is row %d of %d: the calls for the rows before it were made.", done+1, all)
+// parallelOf is the number of calls at the same time for the rows of an INSERT, which is one for all of them.
+func parallelOf(calls []*invocation) (int, error) {
+	n := calls[0].parallel()
+	for _, call := range calls[1:] {
+		if call.parallel() != n {
+			return 0, call.fail(codeParameter, "the rows have several values of the parameter %s", parallel.name).hint("Write it once: WITH (%s='…').", parallel.name)
+		}
+	}
+	return n, nil
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"freshet.dev/internal/duck"
@@ -116,7 +117,8 @@ func (c *Connector) Prepare(ctx context.Context, text string) ([]*Statement, err
 // Columns are those of the result.
 func (s *Statement) Columns() []Column { return s.columns }
 
-// Run calls the endpoints that the statement names, each once, and computes its result. notice, which may be nil, is told how a wait goes. The end of ctx
+// Run calls the endpoints that the statement names, each once, and computes its result. notice, which may be nil, is told how a wait goes, never by two
+// goroutines at a time. The end of ctx
 // ends the wait, but not what was started, unless the statement says CancelOnAbort.
 //
 // Errors are of the type *Error, or the cause with which ctx ended.
@@ -170,13 +172,17 @@ func typed(columns []Column) []Column {
 // run is one run of a statement.
 type run struct {
 	connector *Connector
-	notice    func(string)
+	mu        sync.Mutex
+	notice    func(string) // called under mu
 }
 
 func (r *run) tell(text string) {
-	if r.notice != nil {
-		r.notice(text)
+	if r.notice == nil {
+		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.notice(text)
 }
 
 // rows calls the endpoints in the order in which the statement names them, and computes the result.
@@ -187,7 +193,7 @@ func (s *Statement) rows(ctx context.Context, w *work, r *run) (*Result, error) 
 			continue
 		}
 		var err error
-		if rows[i], err = r.call(ctx, call); err != nil {
+		if rows[i], err = r.calls(ctx, call); err != nil {
 			return nil, err
 		}
 	}
@@ -196,6 +202,15 @@ func (s *Statement) rows(ctx context.Context, w *work, r *run) (*Result, error) 
 		return nil, s.meaning(err)
 	}
 	return &Result{w.columns, values}, nil
+}
+
+// calls makes the calls of one place in a statement.
+func (r *run) calls(ctx context.Context, call *invocation) ([]record, error) {
+	if len(call.list) < 2 {
+		return r.call(ctx, call)
+	}
+	rows, err := r.all(ctx, call.calls(), call.parallel(), "value")
+	return slices.Concat(rows...), err
 }
 
 func (r *run) call(ctx context.Context, call *invocation) ([]record, error) {
@@ -207,7 +222,7 @@ func (r *run) call(ctx context.Context, call *invocation) ([]record, error) {
 	return rows, call.unanswered(err)
 }
 
-// insert calls the endpoint once for each row, in their order. It ends with the first error: what was called before is not undone.
+// insert calls the endpoint once for each row, in their order, or as many at the same time as Parallel says. What was called before an error is not undone.
 func (s *Statement) insert(ctx context.Context, w *work, r *run) (*Result, error) {
 	calls := w.inserts
 	if w.sql != "" {
@@ -224,29 +239,25 @@ func (s *Statement) insert(ctx context.Context, w *work, r *run) (*Result, error
 		}
 	}
 	result := &Result{Columns: w.columns}
+	if len(calls) == 0 {
+		return result, nil
+	}
+	n, err := parallelOf(calls)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := r.all(ctx, calls, n, "row")
+	if err != nil {
+		return nil, err
+	}
 	for i, call := range calls {
-		rows, err := r.call(ctx, call)
-		if err == nil {
-			var values [][]driver.Value
-			values, err = compute(ctx, s.connector.db, selectAll(call), w.columns, []*invocation{call}, [][]record{rows})
-			result.Rows = append(result.Rows, values...)
-		}
+		values, err := compute(ctx, s.connector.db, selectAll(call), w.columns, []*invocation{call}, rows[i:i+1])
 		if err != nil {
-			return nil, afterRows(err, i, len(calls))
+			return nil, s.meaning(err)
 		}
+		result.Rows = append(result.Rows, values...)
 	}
 	return result, nil
-}
-
-// afterRows tells with an error how many rows of an INSERT had been called for.
-func afterRows(err error, done, all int) error {
-	var e *Error
-	if all == 1 || !errors.As(err, &e) {
-		return err
-	}
-	told, inner := *e, *e.Fault
-	told.Fault = &inner
-	return told.hint("%s", strings.TrimSpace(inner.Hint+" "+rowsDone(done, all)))
 }
 
 // meaning makes an Error of what DuckDB says about a statement.

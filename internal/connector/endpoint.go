@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,7 @@ type argument struct {
 	kind     argumentKind
 	required bool
 	instead  string   // the parameter that may stand in place of this required one
+	least    int64    // of a countArgument
 	initial  string   // its value when it is not given; "": none
 	words    []string // the values that it takes, if they are few
 	about    string
@@ -38,7 +40,7 @@ type argumentKind uint8
 const (
 	textArgument  argumentKind = iota
 	boolArgument               // True, False, 1, 0, yes, no
-	countArgument              // a whole number from 0
+	countArgument              // a whole number from least
 )
 
 func (k argumentKind) String() string { return [...]string{"text", "True or False", "number"}[k] }
@@ -88,6 +90,8 @@ type invocation struct {
 	at       int
 	values   map[string]string // by the parameter's name; without those that were not given
 	fixed    map[string]bool   // those that stand in WITH
+	list     []string          // of the parameter listed: a call for each, if there are several
+	listed   *argument
 	fields   []field
 	skip     bool // the statement asks for no row of it, as tools do to learn the columns
 	run      *run // set before the call
@@ -132,8 +136,8 @@ func (in *invocation) set(a *argument, at int, text string) error {
 		}
 	case a.kind == countArgument:
 		n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 32)
-		if err != nil || n < 0 {
-			return refuse("a whole number from 0 to 2147483647")
+		if err != nil || n < a.least {
+			return refuse(fmt.Sprintf("a whole number from %d to 2147483647", a.least))
 		}
 		text = strconv.FormatInt(n, 10)
 	case len(a.words) > 0:
@@ -151,6 +155,10 @@ func (in *invocation) set(a *argument, at int, text string) error {
 
 // complete refuses an invocation without its required parameters. rest is what else the statement says of the rows.
 func (in *invocation) complete(rest []expression) error {
+	if len(in.list) > 1 && in.values[parallel.name] == "" {
+		return in.fail(codeParameter, "its parameter '@%s' must have one value, and this list has %d", in.listed.name, len(in.list)).
+			hint("WITH (%s='4') makes a call for each, at most 4 at the same time; '1' makes one after the other.", parallel.name)
+	}
 	for _, a := range in.endpoint.parameters {
 		if !a.required || in.values[a.name] != "" {
 			continue

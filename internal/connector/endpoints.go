@@ -31,7 +31,7 @@ func endpoints() []*endpoint {
 				workspaceID, waitForCompletion,
 				{name: "DataflowName", about: "in place of Id"},
 				workspaceName,
-			}, waiting("is currently in progress"), []argument{notifyOption("NoNotification")}),
+			}, waiting("is currently in progress"), []argument{notifyOption("NoNotification"), parallel}),
 			columns: refreshColumns,
 		},
 		{
@@ -50,7 +50,7 @@ func endpoints() []*endpoint {
 				{name: "ApplyRefreshPolicy", kind: boolArgument, about: "apply incremental refresh policies"},
 				{name: "EffectiveDate", about: "the day that policies take for today, such as 2026-03-01"},
 				{name: "Timeout", about: "of one attempt, hh:mm:ss"},
-			}, waiting("Another refresh request is already executing"), []argument{notifyOption("")}),
+			}, waiting("Another refresh request is already executing"), []argument{notifyOption(""), parallel}),
 			columns: refreshColumns,
 		},
 		{
@@ -60,7 +60,7 @@ func endpoints() []*endpoint {
 				{name: "Id", also: "DatasetId", required: true, instead: "DatasetName", about: "the semantic model's GUID"},
 				{name: "RequestId", required: true, about: "of the refresh"},
 				{name: "DatasetName", about: "in place of Id"},
-				workspaceID, workspaceName,
+				workspaceID, workspaceName, parallel,
 			},
 			columns: []field{
 				{"Id", guid, "$.id", "the semantic model"}, {"RequestId", Type{Varchar, 100}, "$.requestId", "the refresh"},
@@ -72,7 +72,7 @@ func endpoints() []*endpoint {
 			about: "Asks to cancel a refresh of a dataflow.",
 			parameters: []argument{
 				{name: "TransactionId", required: true, about: "as get_dataflow_transactions lists it"},
-				workspaceID, workspaceName,
+				workspaceID, workspaceName, parallel,
 			},
 			columns: []field{
 				{"TransactionId", Type{Varchar, 200}, "$.transactionId", ""},
@@ -182,7 +182,7 @@ func endpoints() []*endpoint {
 				{name: "Body", about: "JSON"},
 				{name: "Filter", about: "the path of the rows, such as $.value[*]; without it the answer is one row"},
 				{name: "Columns", about: "names, types and paths, such as Id nvarchar(36) $.id; Name nvarchar(256) $.name"},
-				rawOutput,
+				rawOutput, parallel,
 			},
 			columns: []field{{"HttpStatusCode", integer, "$.httpStatusCode", "of the answer"}, {"Body", long, "$.body", "a row of the answer, as JSON"}},
 		},
@@ -205,6 +205,8 @@ var refreshColumns = []field{
 var (
 	workspaceID   = argument{name: "WorkspaceId", also: "GroupId", about: "the workspace's GUID; without it the connection's default workspace"}
 	workspaceName = argument{name: "WorkspaceName", about: "in place of WorkspaceId"}
+
+	parallel = argument{name: "Parallel", kind: countArgument, least: 1, about: "how many calls at the same time, for a list of values or the rows of an INSERT"}
 
 	waitForCompletion = argument{name: "WaitForCompletion", label: "Wait for completion", kind: boolArgument, initial: "True", about: "False answers with one row at once"}
 	rawOutput         = argument{name: "EnableRawOutputModeSingleRow", kind: boolArgument, initial: "True", about: "an answer that is empty or no JSON is one row; False: an error"}

@@ -103,7 +103,15 @@ func TestC2Errors(t *testing.T) {
 		{"SELECT UPER(Name) FROM get_workspaces", codeUnknown, "Did you mean 'UPPER'?"},
 		{"SELECT * FROM refresh_dataflow", codeParameter, "it expects the parameter '@Id', which was not supplied"},
 		{"EXEC refresh_dataflow", codeParameter, "it expects the parameter '@Id'"},
-		{"SELECT * FROM refresh_dataflow WHERE Id IN ('a', 'b')", codeParameter, "must have one value"},
+		{"SELECT * FROM refresh_dataflow WHERE Id IN ('a', 'b')", codeParameter, "WITH (Parallel='4') makes a call for each"},
+		{"SELECT * FROM refresh_dataflow WHERE DataflowName IN ('a', 'b') AND Id IN ('c', 'd') AND Parallel = 2", codeParameter, "cannot take two lists"},
+		{"SELECT * FROM refresh_dataflow WHERE Id IN ('a', 'b') AND Id = 'c' WITH (Parallel=2)", codeParameter, "cannot take two values for the parameter Id"},
+		{"SELECT * FROM refresh_dataflow WHERE Id = 'c' AND Id IN ('a', 'b') WITH (Parallel=2)", codeParameter, "cannot take two values for the parameter Id"},
+		{"SELECT * FROM refresh_dataflow WHERE Id NOT IN ('a', 'b') WITH (Parallel=2)", codeParameter, "must have one value"},
+		{"SELECT * FROM refresh_dataflow WHERE Id IN ('a', LOWER('b')) WITH (Parallel=2)", codeParameter, "must have one value"},
+		{"SELECT * FROM refresh_dataflow r CROSS JOIN get_datasets WHERE Id IN ('a', 'b') WITH (Parallel=2)", codeMeaning, "Write r.Id or get_datasets.Id"},
+		{"SELECT * FROM refresh_dataflow WHERE Id IN ('a', 'b') WITH (Parallel=0)", codeParameter, "a whole number from 1"},
+		{"SELECT * FROM get_datasets WHERE Id IN ('a', 'b') WITH (Parallel=2)", codeUnknown, "cannot find the parameter 'Parallel' of get_datasets"},
 		{"SELECT * FROM refresh_dataflow WHERE Id = 'a' OR Id = 'b'", codeParameter, "must have one value"},
 		{"SELECT * FROM refresh_dataflow WHERE Id = 'a' AND Id = 'b'", codeParameter, "cannot take two values for the parameter Id"},
 		{"SELECT * FROM get_dataflows d JOIN refresh_dataflow r ON r.Id = d.Id", codeParameter, "must have one value"},
@@ -144,7 +152,7 @@ func TestC2Errors(t *testing.T) {
 		_, err := c.Prepare(t.Context(), tt.text)
 		var e *Error
 		if !errors.As(err, &e) {
-			t.Errorf("%s\nis not refused: %v", shorten(tt.text), err)
+			t.Errorf("%s\nis not refused: %v", tt.text, err)
 			continue
 		}
 		if !strings.HasPrefix(err.Error(), "cannot ") || !strings.Contains(err.Error(), tt.want) || fault.CodeOf(err) != tt.code || e.Line == 0 {
