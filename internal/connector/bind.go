@@ -19,6 +19,10 @@ type Argument struct {
 // of its list. Nothing of the user's text gets into that SQL in another way.
 type binder struct {
 	endpoints   []*endpoint
+	session     session // nil: there is none
+	tables      map[place][]Table
+	owner       *place // whose tables are read; nil: none are
+	shown       []shown
 	text        string
 	arguments   []Argument
 	describing  bool // the arguments are not known yet: each is NULL

@@ -63,6 +63,12 @@ func (b *binder) expression(e expression, in *scope) (bound, error) {
 			return bound{}, err
 		}
 		return b.literal(value, e.at)
+	case global:
+		value, err := b.global(e)
+		if err != nil {
+			return bound{}, err
+		}
+		return b.literal(value, e.at)
 	case ready:
 		return e.bound, nil
 	case column:

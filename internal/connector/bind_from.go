@@ -66,6 +66,9 @@ func (b *binder) table(t *table, in *scope, options *given) (*relation, string, 
 		}
 		return &relation{name: shown, alias: b.alias(), columns: common.columns}, common.alias, nil
 	}
+	if tables, known := b.tables[placeOf(t.objectName)]; known {
+		return b.owned(t, shown, tables)
+	}
 	call, err := b.invocation(t.objectName)
 	if err != nil {
 		return nil, "", err
@@ -195,6 +198,9 @@ func textOf(value driver.Value) string {
 
 // constant returns the value of a literal or an argument; false when e is neither.
 func (b *binder) constant(e expression) (driver.Value, bool, error) {
+	if c, calls := e.(call); calls {
+		return b.asked(c)
+	}
 	folded, ok := fold(e)
 	if !ok {
 		return nil, false, nil
@@ -206,6 +212,9 @@ func (b *binder) constant(e expression) (driver.Value, bool, error) {
 		return folded.text, true, nil
 	case parameter:
 		value, err := b.argument(folded)
+		return value, true, err
+	case global:
+		value, err := b.global(folded)
 		return value, true, err
 	}
 	return nil, true, nil

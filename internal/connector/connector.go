@@ -79,8 +79,11 @@ func (c *Connector) Close() error { return c.db.Close() }
 // Statement is one statement of a batch, ready to be run any number of times, also at the same time.
 type Statement struct {
 	connector *Connector
+	session   session
+	tables    map[place][]Table // of the session's that it may mean
 	parsed    statement
 	columns   []Column
+	branch    *Branch
 }
 
 // Result is what a statement gave.
@@ -92,26 +95,45 @@ type Result struct {
 // Prepare reads a batch and tells the columns of each of its statements, without calling anything. DECLARE and SET are no statements of the result:
 // their values stand in those that use them. Errors are of the type *Error.
 func (c *Connector) Prepare(ctx context.Context, text string) ([]*Statement, error) {
-	parsed, err := parse(text)
+	return c.PrepareIn(ctx, nil, text)
+}
+
+// prepare binds the statements of a batch.
+func (c *Connector) prepare(ctx context.Context, in session, parsed []statement) ([]*Statement, error) {
+	statements := make([]*Statement, len(parsed))
+	for i, p := range parsed {
+		var err error
+		if statements[i], err = c.prepareOne(ctx, in, p); err != nil {
+			return nil, err
+		}
+	}
+	return statements, nil
+}
+
+func (c *Connector) prepareOne(ctx context.Context, in session, p statement) (_ *Statement, err error) {
+	s := &Statement{connector: c, session: in, parsed: p}
+	if p.branch != nil {
+		s.branch, err = c.prepareBranch(ctx, in, p.branch)
+		return s, err
+	}
+	if s.isControl() {
+		_, err := s.Control(nil)
+		return s, err
+	}
+	if err := s.readTables(ctx); err != nil {
+		return nil, err
+	}
+	work, err := s.bind(nil, true)
 	if err != nil {
 		return nil, err
 	}
-	statements := make([]*Statement, len(parsed))
-	for i, p := range parsed {
-		s := &Statement{connector: c, parsed: p}
-		work, err := s.bind(nil, true)
-		if err != nil {
-			return nil, err
+	if work.sql != "" {
+		if err := check(ctx, c.db, work); err != nil {
+			return nil, s.meaning(err)
 		}
-		if work.sql != "" {
-			if _, err := compute(ctx, c.db, work.sql, work.columns, work.calls, nil); err != nil {
-				return nil, s.meaning(err)
-			}
-		}
-		s.columns = work.columns
-		statements[i] = s
 	}
-	return statements, nil
+	s.columns = work.columns
+	return s, nil
 }
 
 // Columns are those of the result.
@@ -123,15 +145,50 @@ func (s *Statement) Columns() []Column { return s.columns }
 //
 // Errors are of the type *Error, or the cause with which ctx ended.
 func (s *Statement) Run(ctx context.Context, arguments []Argument, notice func(text string)) (*Result, error) {
-	work, err := s.bind(arguments, false)
+	result := &Result{}
+	err := s.Stream(ctx, arguments, notice, func(columns []Column) error {
+		result.Columns = columns
+		return nil
+	}, func(row []driver.Value) error {
+		result.Rows = append(result.Rows, row)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
+	return result, nil
+}
+
+// Stream is Run, whose columns and rows are handed over as they come: begin once, before the first row. An error of theirs ends it and is returned as it is.
+func (s *Statement) Stream(ctx context.Context, arguments []Argument, notice func(text string), begin func([]Column) error, row func([]driver.Value) error) error {
+	work, err := s.bind(arguments, false)
+	if err != nil {
+		return err
+	}
 	r := &run{connector: s.connector, notice: notice}
 	if s.parsed.insert != nil {
-		return s.insert(ctx, work, r)
+		result, err := s.insert(ctx, work, r)
+		if err != nil {
+			return err
+		}
+		if err := begin(result.Columns); err != nil {
+			return err
+		}
+		for _, values := range result.Rows {
+			if err := row(values); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	return s.rows(ctx, work, r)
+	rows, err := s.called(ctx, work, r)
+	if err != nil {
+		return err
+	}
+	if err := begin(work.columns); err != nil {
+		return err
+	}
+	return s.compute(ctx, work, rows, row)
 }
 
 // work is a statement with its arguments, bound.
@@ -145,7 +202,7 @@ type work struct {
 }
 
 func (s *Statement) bind(arguments []Argument, describing bool) (*work, error) {
-	b := &binder{endpoints: s.connector.endpoints, text: s.parsed.text, arguments: arguments, describing: describing, now: s.connector.now()}
+	b := &binder{endpoints: s.connector.endpoints, session: s.session, tables: s.tables, text: s.parsed.text, arguments: arguments, describing: describing, now: s.connector.now()}
 	w := &work{binder: b}
 	var err error
 	if s.parsed.insert != nil {
@@ -155,6 +212,9 @@ func (s *Statement) bind(arguments []Argument, describing bool) (*work, error) {
 	}
 	w.columns = typed(w.columns)
 	w.calls = b.invocations
+	if err == nil && b.owner != nil && len(w.calls) > 0 {
+		err = b.apart(w.calls[0])
+	}
 	return w, err
 }
 
@@ -185,8 +245,8 @@ func (r *run) tell(text string) {
 	r.notice(text)
 }
 
-// rows calls the endpoints in the order in which the statement names them, and computes the result.
-func (s *Statement) rows(ctx context.Context, w *work, r *run) (*Result, error) {
+// called calls the endpoints in the order in which the statement names them.
+func (s *Statement) called(ctx context.Context, w *work, r *run) ([][]record, error) {
 	rows := make([][]record, len(w.calls))
 	for i, call := range w.calls {
 		if call.skip {
@@ -197,11 +257,23 @@ func (s *Statement) rows(ctx context.Context, w *work, r *run) (*Result, error) 
 			return nil, err
 		}
 	}
-	values, err := compute(ctx, s.connector.db, w.sql, w.columns, w.calls, rows)
-	if err != nil {
-		return nil, s.meaning(err)
+	return rows, nil
+}
+
+// compute computes the result over the rows of the calls, or has it computed by who owns the tables that the statement reads.
+func (s *Statement) compute(ctx context.Context, w *work, rows [][]record, row func([]driver.Value) error) error {
+	if w.binder.owner != nil {
+		return s.askOwner(ctx, w, row)
 	}
-	return &Result{w.columns, values}, nil
+	var ours error
+	err := compute(ctx, s.connector.db, w.sql, w.columns, w.calls, rows, func(values []driver.Value) error {
+		ours = row(values)
+		return ours
+	})
+	if ours != nil {
+		return ours
+	}
+	return s.meaning(err)
 }
 
 // calls makes the calls of one place in a statement.
@@ -226,16 +298,18 @@ func (r *run) call(ctx context.Context, call *invocation) ([]record, error) {
 func (s *Statement) insert(ctx context.Context, w *work, r *run) (*Result, error) {
 	calls := w.inserts
 	if w.sql != "" {
-		source, err := s.rows(ctx, &work{binder: w.binder, sql: w.sql, columns: w.binder.selected, calls: w.calls}, r)
+		selected := &work{binder: w.binder, sql: w.sql, columns: w.binder.selected, calls: w.calls}
+		rows, err := s.called(ctx, selected, r)
 		if err != nil {
 			return nil, err
 		}
-		for _, row := range source.Rows {
+		err = s.compute(ctx, selected, rows, func(row []driver.Value) error {
 			call, err := w.binder.inserted(w.insert, row)
-			if err != nil {
-				return nil, err
-			}
 			calls = append(calls, call)
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	result := &Result{Columns: w.columns}
@@ -251,11 +325,13 @@ func (s *Statement) insert(ctx context.Context, w *work, r *run) (*Result, error
 		return nil, err
 	}
 	for i, call := range calls {
-		values, err := compute(ctx, s.connector.db, selectAll(call), w.columns, []*invocation{call}, rows[i:i+1])
+		err := compute(ctx, s.connector.db, selectAll(call), w.columns, []*invocation{call}, rows[i:i+1], func(values []driver.Value) error {
+			result.Rows = append(result.Rows, values)
+			return nil
+		})
 		if err != nil {
 			return nil, s.meaning(err)
 		}
-		result.Rows = append(result.Rows, values...)
 	}
 	return result, nil
 }
@@ -263,7 +339,7 @@ func (s *Statement) insert(ctx context.Context, w *work, r *run) (*Result, error
 // meaning makes an Error of what DuckDB says about a statement.
 func (s *Statement) meaning(err error) error {
 	var known *Error
-	if errors.As(err, &known) || fault.CodeOf(err) == "" {
+	if err == nil || errors.As(err, &known) || fault.CodeOf(err) == "" {
 		return err
 	}
 	return &Error{Fault: fault.New(fault.KindOf(err), fault.CodeOf(err), "cannot compute the result: %w", err)}

@@ -93,7 +93,11 @@ func (in *invocation) unanswered(err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	e := fail(codeCall, in.text, in.at, "cannot call %s: %w", in.endpoint.name, err)
+	return refusedCall(fail(codeCall, in.text, in.at, "cannot call %s: %w", in.endpoint.name, err), err)
+}
+
+// refusedCall gives an error what is known of the service's answer that it came of.
+func refusedCall(e *Error, err error) *Error {
 	var refusal *powerbi.Error
 	switch {
 	case errors.As(err, &refusal):

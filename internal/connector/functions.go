@@ -101,6 +101,12 @@ func (b *binder) call(e call, in *scope) (bound, error) {
 	case "DATEADD", "DATEDIFF":
 		return b.dates(e, name, in)
 	}
+	if value, ok, err := b.asked(e); ok || err != nil {
+		if err != nil {
+			return bound{}, err
+		}
+		return b.literal(value, e.at)
+	}
 	known := functions()
 	i := slices.IndexFunc(known, func(f function) bool { return strings.EqualFold(f.name, e.function) })
 	if i < 0 {

@@ -8,20 +8,20 @@ import (
 
 // parse reads a batch. Variables are put in the place of their names, and EXEC ('…') is replaced by the statements of its text, so that what
 // remains is queries and inserts.
-func parse(text string) ([]statement, error) {
-	p, err := parseNested(text, 0)
+func parse(text string, session bool) ([]statement, error) {
+	p, err := parseNested(text, 0, session)
 	if err != nil {
 		return nil, err
 	}
 	return p.statements, nil
 }
 
-func parseNested(text string, nested int) (*parser, error) {
+func parseNested(text string, nested int, session bool) (*parser, error) {
 	tokens, err := scan(text)
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{text: text, tokens: tokens, variables: map[string]expression{}, nested: nested}
+	p := &parser{text: text, tokens: tokens, variables: map[string]expression{}, nested: nested, session: session}
 	for {
 		for p.take(";") {
 		}
@@ -44,6 +44,9 @@ type parser struct {
 	trailing   []option // the WITH at the end of the statement, on its way to the outermost query
 	variables  map[string]expression
 	statements []statement
+	session    bool // there is one, which knows more statements
+	branches   int  // IFs around
+	named      []objectName
 }
 
 func (p *parser) peek() token { return p.tokens[p.next] }
@@ -110,7 +113,13 @@ const beginnings = "SELECT, EXEC, INSERT INTO, DECLARE or SET"
 var sessionSettings = []string{"nocount", "ansi_nulls", "quoted_identifier", "ansi_warnings", "ansi_padding", "arithabort", "xact_abort", "concat_null_yields_null"}
 
 func (p *parser) statement() error {
+	if p.session {
+		if known, err := p.sessionStatement(); known || err != nil {
+			return err
+		}
+	}
 	t := p.peek()
+	from, named := len(p.statements), len(p.named)
 	var err error
 	switch {
 	case t.is("SELECT"), t.is("WITH"), t.is("("):
@@ -141,6 +150,11 @@ func (p *parser) statement() error {
 	if err != nil {
 		return err
 	}
+	for i := from; i < len(p.statements); i++ {
+		if p.statements[i].names == nil {
+			p.statements[i].names = p.named[named:]
+		}
+	}
 	if !p.ends() {
 		return p.unexpected("the end of the statement or ';'")
 	}
@@ -148,9 +162,10 @@ func (p *parser) statement() error {
 }
 
 // ends tells whether the statement is over.
-func (p *parser) ends() bool {
-	next := p.peek()
-	return next.kind == endToken || next.is(";") || beginsStatement(next)
+func (p *parser) ends() bool { return p.endsAt(p.peek()) }
+
+func (p *parser) endsAt(next token) bool {
+	return next.kind == endToken || next.is(";") || beginsStatement(next) || p.session && (beginsSessionStatement(next) || next.is("ELSE") || next.is("END"))
 }
 
 func beginsStatement(t token) bool {
@@ -183,6 +198,9 @@ func (p *parser) declare() error {
 
 func (p *parser) set() error {
 	t := p.peek()
+	if t.kind == wordToken && p.session {
+		return p.settings()
+	}
 	if t.kind == wordToken && slices.Contains(sessionSettings, strings.ToLower(t.text)) {
 		p.advance()
 		if !p.take("ON") && !p.take("OFF") {
@@ -209,17 +227,21 @@ func (p *parser) assign(t token) error {
 	if err != nil {
 		return err
 	}
-	if _, constant := fold(value); !constant {
+	_, calls := value.(call) // such as DB_NAME()
+	if _, constant := fold(value); !constant && !(calls && p.session) {
 		return p.fail(value.position(), "cannot give @%s this value: it must be a literal, a parameter, or texts joined with +", t.text)
+	}
+	if p.branches > 0 {
+		return p.fail(t.at, "cannot set @%s within IF: whether it is set is known too late", t.text)
 	}
 	p.variables[strings.ToLower(t.text)] = value
 	return nil
 }
 
-// fold joins literal texts. Its result is a literal or a parameter; false when e is neither.
+// fold joins literal texts. Its result is a literal, a parameter or a variable of the session; false when e is neither.
 func fold(e expression) (expression, bool) {
 	switch e := e.(type) {
-	case literalText, literalNumber, literalNull, parameter:
+	case literalText, literalNumber, literalNull, parameter, global:
 		return e, true
 	case unary:
 		if number, ok := e.value.(literalNumber); ok && e.operator == "-" {
@@ -293,7 +315,7 @@ func (p *parser) exec() error {
 	if err != nil {
 		return err
 	}
-	options, err := p.arguments(func(t token) bool { return t.kind == endToken || t.is(";") || t.is("WITH") || beginsStatement(t) })
+	options, err := p.arguments(func(t token) bool { return t.is("WITH") || p.endsAt(t) })
 	if err != nil {
 		return err
 	}
@@ -307,7 +329,7 @@ func (p *parser) exec() error {
 
 func (p *parser) callStatement(endpoint objectName, options []option) {
 	body := &selection{at: endpoint.at, items: []item{{at: endpoint.at, star: true}}, from: []source{&table{objectName: endpoint, options: options}}}
-	p.statements = append(p.statements, statement{text: p.text, query: &query{body: body}})
+	p.statements = append(p.statements, statement{text: p.text, query: &query{body: body}, call: &procedure{endpoint, options}})
 }
 
 // execText reads EXEC ('…') [AT server]. The statements of the text take the place of the EXEC.
@@ -336,7 +358,7 @@ func (p *parser) execText(at int) error {
 	if p.nested >= maxEXEC {
 		return p.fail(at, "cannot run EXEC within EXEC deeper than %d", maxEXEC)
 	}
-	inner, err := parseNested(text.text, p.nested+1)
+	inner, err := parseNested(text.text, p.nested+1, p.session)
 	if err != nil {
 		return err
 	}
@@ -441,6 +463,7 @@ func (p *parser) objectName() (objectName, error) {
 	default:
 		return objectName{}, p.fail(parts[0].at, "cannot find '%s': a name has at most the form database.schema.name here", last.text)
 	}
+	p.named = append(p.named, n)
 	return n, nil
 }
 

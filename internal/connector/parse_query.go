@@ -300,6 +300,7 @@ func reserved(t token) bool {
 		"select", "from", "where", "group", "having", "order", "union", "except", "intersect", "with", "on", "inner", "left", "right", "full", "cross", "outer", "join",
 		"as", "and", "or", "not", "in", "is", "like", "between", "null", "case", "when", "then", "else", "end", "exists", "distinct", "top", "all", "any", "by", "into",
 		"values", "limit", "offset", "fetch", "exec", "execute", "insert", "declare", "set", "asc", "desc", "escape",
+		"if", "begin", "commit", "rollback", "save", "use", "print",
 	}
 	return t.kind == wordToken && slices.Contains(words, strings.ToLower(t.text))
 }
@@ -581,6 +582,9 @@ func (p *parser) primary() (expression, error) {
 		}
 		if t.text == "" {
 			return nil, p.fail(t.at, "cannot read '@': a name must follow it")
+		}
+		if strings.HasPrefix(t.text, "@") {
+			return global{t.at, "@" + t.text}, nil
 		}
 		return parameter{at: t.at, ordinal: -1, name: t.text}, nil
 	case t.is("("):

@@ -16,56 +16,79 @@ import (
 	"freshet.dev/powerbi"
 )
 
-// compute loads the rows of the calls, and runs the bound query over them.
-func compute(ctx context.Context, db *duck.DB, sql string, columns []Column, calls []*invocation, rows [][]record) (result [][]driver.Value, err error) {
+// check has DuckDB read a bound query over tables without rows.
+func check(ctx context.Context, db *duck.DB, w *work) (err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	for _, call := range w.calls {
+		if err := create(ctx, conn, call.table, call.types()); err != nil {
+			return err
+		}
+	}
+	for _, table := range w.binder.shown {
+		if err := create(ctx, conn, table.name, table.types); err != nil {
+			return err
+		}
+	}
+	return conn.Check(ctx, w.sql)
+}
+
+// compute loads the rows of the calls, and runs the bound query over them.
+func compute(ctx context.Context, db *duck.DB, sql string, columns []Column, calls []*invocation, rows [][]record, row func([]driver.Value) error) (err error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	for i, call := range calls {
-		if err := create(ctx, conn, call); err != nil {
-			return nil, err
+		if err := create(ctx, conn, call.table, call.types()); err != nil {
+			return err
 		}
-		if rows != nil {
-			if err := load(ctx, conn, call, rows[i]); err != nil {
-				return nil, err
-			}
+		if err := load(ctx, conn, call, rows[i]); err != nil {
+			return err
 		}
-	}
-	if rows == nil {
-		return nil, conn.Check(ctx, sql)
 	}
 	types := make([]duck.Type, len(columns))
 	for i, c := range columns {
 		types[i] = c.Type.duck()
 	}
-	err = conn.Read(ctx, sql, types, func(chunk *duck.Args) error {
-		for row := range chunk.Rows() {
+	return conn.Read(ctx, sql, types, func(chunk *duck.Args) error {
+		for at := range chunk.Rows() {
 			values := make([]driver.Value, len(columns))
 			for i, c := range columns {
-				values[i] = valueAt(chunk, i, row, c.Type)
+				values[i] = valueAt(chunk, i, at, c.Type)
 			}
-			result = append(result, values)
+			if err := row(values); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
-	return result, err
 }
 
-func create(ctx context.Context, conn *duck.Conn, call *invocation) error {
-	columns := make([]string, len(call.fields))
-	for i, f := range call.fields {
-		columns[i] = "f" + strconv.Itoa(i+1) + " " + f.typ.duck().String()
+func create(ctx context.Context, conn *duck.Conn, table string, types []duck.Type) error {
+	columns := make([]string, len(types))
+	for i, typ := range types {
+		columns[i] = "f" + strconv.Itoa(i+1) + " " + typ.String()
 	}
-	return conn.Exec(ctx, "CREATE TEMP TABLE "+call.table+" ("+strings.Join(columns, ", ")+")")
+	return conn.Exec(ctx, "CREATE TEMP TABLE "+table+" ("+strings.Join(columns, ", ")+")")
+}
+
+// types are those of the call's columns.
+func (in *invocation) types() []duck.Type {
+	types := make([]duck.Type, len(in.fields))
+	for i, f := range in.fields {
+		types[i] = f.typ.duck()
+	}
+	return types
 }
 
 func load(ctx context.Context, conn *duck.Conn, call *invocation, rows []record) error {
-	types := make([]duck.Type, len(call.fields))
-	paths := make([]path, len(call.fields))
+	types, paths := call.types(), make([]path, len(call.fields))
 	for i, f := range call.fields {
-		types[i] = f.typ.duck()
 		var err error
 		if paths[i], err = parsePath(f.path); err != nil {
 			return err

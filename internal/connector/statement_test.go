@@ -169,6 +169,7 @@ func FuzzPrepare(f *testing.F) {
 	f.Add("WITH w AS (SELECT 1 AS x) SELECT CASE WHEN x IN (SELECT k FROM one) THEN DATEADD(day, -1, GETDATE()) END FROM w UNION ALL SELECT NULL")
 	f.Add("INSERT INTO refresh_dataflow (Id, [Wait for completion]) VALUES (?, N'False'), (@x, 1)")
 	f.Add("EXEC refresh_dataset @Id = 'x', @Objects = '[{}]'; {call endpoints()}")
+	f.Add("SET FMTONLY ON IF @@TRANCOUNT > 0 BEGIN COMMIT TRAN; SELECT DB_NAME() END ELSE SELECT * FROM [Retail].[Orders] USE x; sp_help 'y', 1")
 	service := &fake{}
 	c, err := New(f.Context(), Options{Client: clientOf(service), Workspace: "Sales"})
 	if err != nil {
@@ -176,13 +177,15 @@ func FuzzPrepare(f *testing.F) {
 	}
 	f.Cleanup(func() { _ = c.Close() })
 	f.Fuzz(func(t *testing.T, text string) {
-		_, err := c.Prepare(t.Context(), text)
-		var e *Error
-		if err != nil && !errors.As(err, &e) {
-			t.Errorf("%q: %v is no *Error", text, err)
-		}
-		if fault.KindOf(err) == fault.Internal && err != nil {
-			t.Errorf("%q: %v", text, err)
+		for _, in := range []session{nil, &sales{c: c}} {
+			_, err := c.PrepareIn(t.Context(), in, text)
+			var e *Error
+			if err != nil && !errors.As(err, &e) {
+				t.Errorf("%q: %v is no *Error", text, err)
+			}
+			if fault.KindOf(err) == fault.Internal && err != nil {
+				t.Errorf("%q: %v", text, err)
+			}
 		}
 		if len(service.requests) > 0 {
 			t.Fatalf("to prepare %q asked %q", text, service.requests)

@@ -5,11 +5,33 @@ import (
 	"strings"
 )
 
-// statement is one statement of a batch: a query or an insert. Its offsets count in text.
+// statement is one statement of a batch: a query, an insert, or what concerns the session alone. Its offsets count in text.
 type statement struct {
-	text   string
-	query  *query // also what EXEC says
-	insert *insert
+	text    string
+	names   []objectName // of what it reads or calls
+	query   *query       // also what EXEC says
+	insert  *insert
+	call    *procedure // what EXEC calls: an endpoint, else a procedure of the session
+	control *control
+	branch  *branch
+}
+
+// procedure is what EXEC names.
+type procedure struct {
+	objectName
+	options []option
+}
+
+// control is a statement that asks nothing of a service.
+type control struct {
+	Control
+	text expression // of PRINT
+}
+
+// branch is IF.
+type branch struct {
+	condition       statement // a query of one value, which is 1 when the condition holds
+	then, otherwise []statement
 }
 
 // insert calls an endpoint once for each row.
@@ -136,6 +158,11 @@ type (
 		ordinal int
 		name    string
 	}
+	// global is a variable of the session, such as @@SPID.
+	global struct {
+		at   int
+		name string
+	}
 	column struct {
 		at        int
 		qualifier string
@@ -213,6 +240,7 @@ func (e literalText) position() int   { return e.at }
 func (e literalNumber) position() int { return e.at }
 func (e literalNull) position() int   { return e.at }
 func (e parameter) position() int     { return e.at }
+func (e global) position() int        { return e.at }
 func (e column) position() int        { return e.at }
 func (e unary) position() int         { return e.at }
 func (e binary) position() int        { return e.at }

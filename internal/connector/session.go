@@ -1,0 +1,265 @@
+package connector
+
+import (
+	"cmp"
+	"context"
+	"database/sql/driver"
+	"strconv"
+	"strings"
+
+	"freshet.dev/internal/duck"
+)
+
+// session is what statements find around them that run in a session: the gateway's. Its methods are called by one goroutine at a time.
+type session interface {
+	// Value is the value of a variable such as @@SPID, or of a function such as DB_NAME with constant arguments, by its name in capitals; false: there is none.
+	Value(name string, arguments []driver.Value) (driver.Value, bool)
+
+	// Tables are the tables of a schema of a database, which is "" for the session's own; nil: there is no such schema.
+	Tables(ctx context.Context, database, schema string) ([]Table, error)
+
+	// Query runs one SELECT of DuckDB over the tables of such a schema, which it names as Tables does. Its columns have these types.
+	Query(ctx context.Context, database, schema, sql string, columns []Column, row func([]driver.Value) error) error
+}
+
+// Table is a table that is no endpoint: one of a refreshed model.
+type Table struct {
+	Name    string
+	Columns []Column
+}
+
+// Control is a statement that asks nothing of a service, or a procedure of the session.
+type Control struct {
+	Verb      string     // SET, USE, BEGIN, COMMIT, ROLLBACK or SAVE (of a transaction), PRINT, EXEC
+	Name      string     // of the setting, in capitals, of the database or the procedure; the text of PRINT
+	Value     string     // of the setting
+	Arguments []Argument // of the procedure
+}
+
+// Branch is IF. The condition is a statement whose one value is 1 when it holds.
+type Branch struct {
+	Condition       *Statement
+	Then, Otherwise []*Statement
+}
+
+// PrepareIn is Prepare for a batch that runs in a session, whose variables, functions, tables and procedures it may name. It knows more statements:
+// see Statement.Control and Statement.Branch.
+func (c *Connector) PrepareIn(ctx context.Context, in session, text string) ([]*Statement, error) {
+	parsed, err := parse(text, in != nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.prepare(ctx, in, parsed)
+}
+
+func (c *Connector) prepareBranch(ctx context.Context, in session, parsed *branch) (*Branch, error) {
+	condition, err := c.prepareOne(ctx, in, parsed.condition)
+	if err != nil {
+		return nil, err
+	}
+	then, err := c.prepare(ctx, in, parsed.then)
+	if err != nil {
+		return nil, err
+	}
+	otherwise, err := c.prepare(ctx, in, parsed.otherwise)
+	return &Branch{condition, then, otherwise}, err
+}
+
+// Branch is what an IF chooses from; nil: the statement is none.
+func (s *Statement) Branch() *Branch { return s.branch }
+
+// Inserts tells whether the statement is an INSERT, whose rows tell of its calls.
+func (s *Statement) Inserts() bool { return s.parsed.insert != nil }
+
+// isControl tells whether the statement is the session's. EXEC calls an endpoint if there is one of that name.
+func (s *Statement) isControl() bool {
+	if s.parsed.call == nil || s.session == nil {
+		return s.parsed.control != nil
+	}
+	b := &binder{endpoints: s.connector.endpoints, text: s.parsed.text}
+	_, err := b.endpoint(s.parsed.call.objectName)
+	return err != nil
+}
+
+// Control is what the statement asks of its session; nil: it has a result.
+func (s *Statement) Control(arguments []Argument) (*Control, error) {
+	if !s.isControl() {
+		return nil, nil
+	}
+	b := &binder{session: s.session, text: s.parsed.text, arguments: arguments, describing: arguments == nil}
+	if c := s.parsed.control; c != nil {
+		asked := c.Control
+		if c.text != nil {
+			value, err := b.required(c.text)
+			if err != nil {
+				return nil, err
+			}
+			if value != nil {
+				asked.Name = textOf(value)
+			}
+		}
+		return &asked, nil
+	}
+	asked := &Control{Verb: "EXEC", Name: s.parsed.call.text}
+	for _, o := range s.parsed.call.options {
+		value, err := b.required(o.value)
+		if err != nil {
+			return nil, err
+		}
+		asked.Arguments = append(asked.Arguments, Argument{Name: o.text, Value: value})
+	}
+	return asked, nil
+}
+
+// required is the value of an expression that must be constant.
+func (b *binder) required(e expression) (driver.Value, error) {
+	value, known, err := b.constant(e)
+	if err == nil && !known {
+		err = b.fail(codeParameter, e.position(), "cannot use this here: it must be a literal, a parameter or a variable")
+	}
+	if number, ok := e.(literalNumber); ok && err == nil {
+		if n, err := strconv.ParseInt(number.text, 10, 64); err == nil {
+			return n, nil
+		}
+	}
+	return value, err
+}
+
+// global is the value of a variable of the session.
+func (b *binder) global(e global) (driver.Value, error) {
+	if b.session != nil {
+		if value, known := b.session.Value(strings.ToUpper(e.name), nil); known {
+			return value, nil
+		}
+	}
+	return nil, b.fail(codeUnknown, e.at, "cannot find the variable %s", e.name)
+}
+
+// asked asks the session for the value of a function; false: it has no such, or the arguments are no constants.
+func (b *binder) asked(e call) (driver.Value, bool, error) {
+	if b.session == nil || e.star || e.distinct {
+		return nil, false, nil
+	}
+	arguments := make([]driver.Value, len(e.args))
+	for i, arg := range e.args {
+		value, known, err := b.constant(arg)
+		if err != nil || !known {
+			return nil, false, err
+		}
+		arguments[i] = value
+	}
+	value, known := b.session.Value(strings.ToUpper(e.function), arguments)
+	return value, known, nil
+}
+
+// place is a schema of a database, in small letters. The database is "" for the session's own.
+type place struct{ database, schema string }
+
+func placeOf(n objectName) place {
+	return place{strings.ToLower(n.database), strings.ToLower(cmp.Or(n.schema, "dbo"))}
+}
+
+// shown is a table of the session's in a statement that is being described: DuckDB is shown a table of its columns.
+type shown struct {
+	name  string
+	types []duck.Type
+}
+
+// readTables asks the session for the tables of the schemas that the statement names and that hold no endpoints.
+func (s *Statement) readTables(ctx context.Context) error {
+	s.tables = map[place][]Table{}
+	for _, n := range s.parsed.names {
+		at := placeOf(n)
+		if _, known := s.tables[at]; known || s.session == nil {
+			continue
+		}
+		if s.holdsEndpoints(n) {
+			if own, _ := s.session.Value("DB_NAME", nil); n.database != "" && !strings.EqualFold(textOf(own), n.database) {
+				return fail(codeUnknown, s.parsed.text, n.at, "cannot call an endpoint of the database '%s' from '%s'", n.database, textOf(own)).
+					hint("USE [%s] comes first.", n.database)
+			}
+			continue
+		}
+		tables, err := s.session.Tables(ctx, n.database, n.schema)
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				return cause
+			}
+			return refusedCall(fail(codeCall, s.parsed.text, n.at, "cannot read the tables of '%s': %w", n.schema, err), err)
+		}
+		if tables != nil {
+			s.tables[at] = tables
+		}
+	}
+	return nil
+}
+
+func (s *Statement) holdsEndpoints(n objectName) bool {
+	for _, e := range s.connector.endpoints {
+		if n.within(e.schema) {
+			return true
+		}
+	}
+	return false
+}
+
+// owned binds a table of the session's.
+func (b *binder) owned(t *table, name string, tables []Table) (*relation, string, error) {
+	at := place{t.database, t.schema}
+	if b.owner == nil {
+		b.owner = &at
+	} else if placeOf(t.objectName) != (place{strings.ToLower(b.owner.database), strings.ToLower(b.owner.schema)}) {
+		return nil, "", b.fail(codeMeaning, t.at, "cannot read tables of '%s' and of '%s' in one statement: each is read at one version of its own", b.owner.schema, t.schema).
+			hint("Write a statement for each.")
+	}
+	for _, o := range t.options {
+		if o.value != nil {
+			return nil, "", b.fail(codeUnknown, o.at, "cannot use the parameter '%s': '%s' is a table", o.text, t.text)
+		}
+	}
+	var names []string
+	for _, candidate := range tables {
+		if names = append(names, candidate.Name); !strings.EqualFold(candidate.Name, t.text) {
+			continue
+		}
+		r := &relation{name: name, alias: b.alias(), columns: candidate.Columns}
+		if b.describing {
+			view := shown{name: b.alias()}
+			for _, c := range candidate.Columns {
+				view.types = append(view.types, c.Type.duck())
+			}
+			b.shown = append(b.shown, view)
+			return r, view.name, nil
+		}
+		columns := make([]string, len(candidate.Columns))
+		for i, c := range candidate.Columns {
+			columns[i] = duck.Ident(c.Name) + " AS f" + strconv.Itoa(i+1)
+		}
+		return r, "(SELECT " + strings.Join(columns, ", ") + " FROM " + duck.Ident(candidate.Name) + ")", nil
+	}
+	return nil, "", b.fail(codeUnknown, t.at, "cannot find the table '%s' of '%s'", t.text, t.schema).near(t.text, "Tables", names)
+}
+
+// apart refuses an endpoint beside tables of the session's: their rows are computed in different places.
+func (b *binder) apart(call *invocation) error {
+	return b.fail(codeMeaning, call.at, "cannot read the endpoint %s and tables of '%s' in one statement", call.endpoint.name, b.owner.schema).
+		hint("Write a statement for each; INSERT INTO an action takes its rows from a SELECT over tables.")
+}
+
+// askOwner has the session compute the result.
+func (s *Statement) askOwner(ctx context.Context, w *work, row func([]driver.Value) error) error {
+	var ours error
+	err := s.session.Query(ctx, w.binder.owner.database, w.binder.owner.schema, w.sql, w.columns, func(values []driver.Value) error {
+		ours = row(values)
+		return ours
+	})
+	switch {
+	case ours != nil:
+		return ours
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return refusedCall(fail(codeCall, s.parsed.text, 0, "cannot read the tables of '%s': %w", w.binder.owner.schema, err), err)
+}

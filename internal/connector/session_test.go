@@ -1,0 +1,187 @@
+package connector
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"freshet.dev/internal/duck"
+	"freshet.dev/internal/fault"
+)
+
+// sales is a session in the database sales, which has the schema Retail with the table Orders.
+type sales struct {
+	c     *Connector
+	spid  int64
+	asked []string // SELECTs for the owner of the tables
+}
+
+func (s *sales) Value(name string, arguments []driver.Value) (driver.Value, bool) {
+	switch {
+	case name == "@@SPID":
+		return s.spid, true
+	case name == "DB_NAME" && len(arguments) == 0:
+		return "sales", true
+	case name == "SERVERPROPERTY" && len(arguments) == 1:
+		return fmt.Sprintf("<%v>", arguments[0]), true
+	}
+	return nil, false
+}
+
+func (s *sales) Tables(_ context.Context, database, schema string) ([]Table, error) {
+	if database != "" && !strings.EqualFold(database, "sales") {
+		return nil, fault.New(fault.NotFound, "None", "cannot find the database '%s'", database)
+	}
+	if !strings.EqualFold(schema, "Retail") && schema != "Other" {
+		return nil, nil
+	}
+	return []Table{{"Orders", []Column{{"Region", Type{Kind: Nvarchar}}, {"Amount", Type{Kind: Bigint}}}}, {"Sp]e\"c", []Column{{"a b", Type{Kind: Int}}}}}, nil
+}
+
+func (s *sales) Query(ctx context.Context, _, _, sql string, columns []Column, row func([]driver.Value) error) (err error) {
+	s.asked = append(s.asked, sql)
+	conn, err := s.c.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	for _, prepare := range []string{`CREATE TEMP TABLE "Orders" AS SELECT * FROM (VALUES ('North', 10::BIGINT), ('North', 5), ('South', 7)) t("Region", "Amount")`,
+		`CREATE TEMP TABLE "Sp]e""c" AS SELECT 1::BIGINT AS "a b"`} {
+		if err := conn.Exec(ctx, prepare); err != nil {
+			return err
+		}
+	}
+	types := make([]duck.Type, len(columns))
+	for i, c := range columns {
+		types[i] = c.Type.duck()
+	}
+	return conn.Read(ctx, sql, types, func(chunk *duck.Args) error {
+		for at := range chunk.Rows() {
+			values := make([]driver.Value, len(columns))
+			for i, c := range columns {
+				values[i] = valueAt(chunk, i, at, c.Type)
+			}
+			if err := row(values); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// play runs a batch in the session, and writes what comes of it.
+func (s *sales) play(text string, arguments ...Argument) (string, error) {
+	statements, err := s.c.PrepareIn(context.Background(), s, text)
+	if err != nil {
+		return "", err
+	}
+	var out []string
+	err = s.run(statements, arguments, &out)
+	return strings.Join(out, "\n"), err
+}
+
+func (s *sales) run(statements []*Statement, arguments []Argument, out *[]string) error {
+	for _, statement := range statements {
+		if b := statement.Branch(); b != nil {
+			condition, err := b.Condition.Run(context.Background(), arguments, nil)
+			if err != nil {
+				return err
+			}
+			chosen := b.Otherwise
+			if condition.Rows[0][0] == int64(1) {
+				chosen = b.Then
+			}
+			if err := s.run(chosen, arguments, out); err != nil {
+				return err
+			}
+			continue
+		}
+		control, err := statement.Control(arguments)
+		if err != nil {
+			return err
+		}
+		if control != nil {
+			*out = append(*out, fmt.Sprintf("%s %s %s %v", control.Verb, control.Name, control.Value, control.Arguments))
+			continue
+		}
+		result, err := statement.Run(context.Background(), arguments, nil)
+		if err != nil {
+			return err
+		}
+		*out = append(*out, written(result))
+	}
+	return nil
+}
+
+// What drivers send around statements, and the tables of models.
+func TestC5Sessions(t *testing.T) {
+	c := numbers(t)
+	for _, tt := range []struct{ text, want string }{
+		{"SELECT @@SPID AS n, db_name(), SERVERPROPERTY('Edition') AS e", "n |  | e\n51 | sales | <Edition>"},
+		{"SELECT k FROM one WHERE k = @@SPID - 50", "k\n1"},
+		{"DECLARE @d sysname = DB_NAME(), @n int; SET @n = @@SPID; SELECT @d AS d, @n + 1 AS n", "d | n\nsales | 52"},
+		{"SET ANSI_NULLS, QUOTED_IDENTIFIER ON SET TRANSACTION ISOLATION LEVEL READ COMMITTED set lock_timeout -1; SET FMTONLY ON SELECT 1 AS a SET FMTONLY OFF",
+			"SET ANSI_NULLS ON []\nSET QUOTED_IDENTIFIER ON []\nSET TRANSACTION ISOLATION LEVEL READ COMMITTED []\nSET LOCK_TIMEOUT - 1 []\nSET FMTONLY ON []\na\n1\nSET FMTONLY OFF []"},
+		{"USE [sales]; BEGIN TRANSACTION t SAVE TRAN s ROLLBACK TRAN s COMMIT WORK", "USE sales  []\nBEGIN   []\nSAVE   []\nROLLBACK   []\nCOMMIT   []"},
+		{"IF @@SPID > 50 COMMIT TRAN", "COMMIT   []"},
+		{"IF @@SPID < 50 PRINT 'low' ELSE BEGIN PRINT N'high'; SELECT 1 AS a END SELECT 2 AS b", "PRINT high  []\na\n1\nb\n2"},
+		{"IF EXISTS (SELECT * FROM one WHERE k = 9) SELECT 1 AS a; ELSE IF DB_NAME() = 'sales' SELECT 2 AS a", "a\n2"},
+		{"sp_datatype_info_100 12,3", "EXEC sp_datatype_info_100  [{ 12} { 3}]"},
+		{"EXEC [sales].[sys].sp_columns @table_name = N'one', @ODBCVer = 3", "EXEC sp_columns  [{table_name one} {ODBCVer 3}]"},
+		{"exec one", "k | v | g | f | d\n1 | 10 | a | 1.5 | 2026-01-31 10:00:00\n2 | 7 | b% | NULL | 2026-03-01 00:00:00\n3 | NULL | B | NULL | NULL"},
+		{"EXEC ('USE sales; SELECT 1 AS a')", "USE sales  []\na\n1"},
+
+		{"SELECT Region, SUM(amount) AS s FROM [Retail].[Orders] GROUP BY Region ORDER BY s DESC", "Region | s\nNorth | 15\nSouth | 7"},
+		{"SELECT o.* FROM Sales.retail.ORDERS o WHERE o.Amount > 6 AND DB_NAME() = 'sales' ORDER BY 2", "Region | Amount\nSouth | 7\nNorth | 10"},
+		{"WITH w AS (SELECT Region AS r, Amount FROM Retail.Orders) SELECT TOP 1 w.r, s.[a b] FROM w JOIN Retail.[Sp]]e\"c] s ON s.[a b] = 1 ORDER BY w.Amount", "r | a b\nNorth | 1"},
+		{"SELECT 1 AS one WHERE EXISTS (SELECT * FROM Retail.Orders WHERE Region LIKE 'So%')", "one\n1"},
+	} {
+		s := &sales{c: c, spid: 51}
+		if got, err := s.play(tt.text); err != nil || got != tt.want {
+			t.Errorf("%s\ngot\n%s, %v\nwant\n%s", tt.text, got, err, tt.want)
+		}
+	}
+	s := &sales{c: c, spid: 51}
+	if got, err := s.play("SELECT Region FROM Retail.Orders WHERE Amount = @a AND Region = ?", Argument{"a", int64(7)}, Argument{"", "South"}); err != nil || got != "Region\nSouth" {
+		t.Errorf("with parameters %s, %v", got, err)
+	}
+	if len(s.asked) != 1 {
+		t.Errorf("to read one statement asked for %q", s.asked)
+	}
+}
+
+func TestC5SessionErrors(t *testing.T) {
+	c := numbers(t)
+	for _, tt := range []struct{ text, code, want string }{
+		{"SELECT @@SPYD", codeUnknown, "cannot find the variable @@SPYD"},
+		{"SELECT DB_NAMES()", codeUnknown, "cannot find the function DB_NAMES"},
+		{"SELECT DB_NAME(), DB_NAME(g) FROM one", codeUnknown, "cannot find the function DB_NAME"},
+		{"SELECT * FROM Retail.Order", codeUnknown, "Did you mean 'Orders'?"},
+		{"SELECT * FROM Nowhere.Orders", codeUnknown, "cannot find the schema 'Nowhere'"},
+		{"SELECT * FROM other.Retail.Orders", codeCall, "cannot find the database 'other'"},
+		{"SELECT * FROM other.dbo.one", codeUnknown, "cannot call an endpoint of the database 'other' from 'sales'"},
+		{"SELECT * FROM Retail.Orders o JOIN one ON one.k = o.Amount", codeMeaning, "cannot read the endpoint one and tables of 'Retail' in one statement"},
+		{"SELECT * FROM Retail.Orders o JOIN Other.Orders p ON p.Amount = o.Amount", codeMeaning, "cannot read tables of 'Retail' and of 'Other' in one statement"},
+		{"SELECT Regio FROM Retail.Orders", codeUnknown, "Did you mean 'Region'?"},
+		{"SELECT * FROM Retail.Orders WITH (Top='1')", codeUnknown, "no endpoint is called here"},
+		{"SELECT 1 FROM Retail.Orders WITH (Top='1') WHERE Amount = 1", codeUnknown, "'Orders' is a table"},
+		{"INSERT INTO Retail.Orders (Region) VALUES ('x')", codeUnknown, "the schema 'Retail'"},
+		{"IF 1 = 1 SET @x = 1", codeSyntax, "not declared"},
+		{"DECLARE @x INT; IF 1 = 1 SET @x = 1", codeSyntax, "within IF"},
+		{"BEGIN TRY SELECT 1 END TRY", codeSyntax, "cannot catch errors"},
+		{"BEGIN SELECT 1", codeSyntax, "END must stand here"},
+		{"SET NOCOUNT", codeSyntax, "a value of the setting must stand here"},
+		{"USE 'x'", codeSyntax, "the name of a database"},
+		{"SELEC 1", codeSyntax, "Did you mean 'SELECT'?"},
+		{"WAITFOR DELAY '1'", codeSyntax, "a statement begins with"},
+	} {
+		_, err := (&sales{c: c}).play(tt.text)
+		var e *Error
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), tt.want) || fault.CodeOf(err) != tt.code {
+			t.Errorf("%s\n%s %v, want %s with %s", tt.text, fault.CodeOf(err), err, tt.code, tt.want)
+		}
+	}
+}
