@@ -46,6 +46,7 @@ type Table struct {
 	Partitions    []*Partition
 	Measures      []*Measure
 	RefreshPolicy *RefreshPolicy // nil: none
+	Reads         []string       // of a dataflow: the other tables whose stored rows its expressions read. What others name in M is evaluated again (Queries)
 
 	CalculationGroup        bool // its rows are its calculation items; nothing is loaded
 	ExcludeFromModelRefresh bool // a refresh that names no objects leaves it out
@@ -91,6 +92,7 @@ type Column struct {
 	SourceColumn string // data columns: the column of the partition's result; the codecs put the column's name where it is left out
 	Expression   string // calculated columns: DAX
 	SortByColumn string
+	Moment       string // of a dataflow, DateTime: what the entity has: date, time, datetimeoffset; "" = date and time
 }
 
 // PartitionType is TOM's PartitionSourceType.
@@ -111,9 +113,12 @@ const (
 // Partition is a part of a table's rows with the source that they come from.
 type Partition struct {
 	Name   string
-	Mode   string // import, directQuery, dual, push, directLake; the codecs put the model's default where it is left out
+	Mode   string // import, directQuery, dual, push, directLake, linked; the codecs put the model's default where it is left out
 	Source PartitionSource
 }
+
+// LinkedMode is the mode of a dataflow's linked entity: it holds no rows, and its expression gives those of an entity of another dataflow.
+const LinkedMode = "linked"
 
 // PartitionSource says where a partition's rows come from. Which fields are set depends on Type.
 type PartitionSource struct {

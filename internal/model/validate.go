@@ -134,7 +134,7 @@ func unknownDataType(dataType DataType) string {
 }
 
 func (m *Model) validatePartition(v *validation, where fault.Where, partition *Partition) {
-	if !slices.Contains([]string{"import", "directQuery", "dual", "push", "directLake"}, partition.Mode) {
+	if !slices.Contains([]string{"import", "directQuery", "dual", "push", "directLake", LinkedMode}, partition.Mode) {
 		v.add(where, "Make it import", "the partition has the unknown mode '%s'", partition.Mode)
 	}
 	source := partition.Source

@@ -71,7 +71,7 @@ func (e *Engine) runLive(ctx context.Context, in *instance, open []openPartition
 	cleanup = append(cleanup, func() { _ = os.RemoveAll(dir) }) // what stays is removed at the next start
 	options := duck.Options{MemoryLimit: grant.Bytes(), TempDir: filepath.Join(dir, "spill"), TempLimit: e.options.Disk.Spill()}
 	tables := slices.Clone(in.shown)
-	if err := e.readLive(ctx, in.hybrid, options, open, tables); err != nil {
+	if err := e.readLive(ctx, in.version.Model, in.hybrid, options, open, tables); err != nil {
 		return nil, err
 	}
 	door, err := duck.OpenSelect(ctx, options, tables)
@@ -90,7 +90,7 @@ func (e *Engine) runLive(ctx context.Context, in *instance, open []openPartition
 }
 
 // readLive reads open partitions into files beside the folder of the options, and adds those to the tables that are shown.
-func (e *Engine) readLive(ctx context.Context, m *model.Model, options duck.Options, open []openPartition, tables []duck.Table) (err error) {
+func (e *Engine) readLive(ctx context.Context, id string, m *model.Model, options duck.Options, open []openPartition, tables []duck.Table) (err error) {
 	rows, dir := options.MemoryLimit/rowShare, filepath.Dir(options.TempDir)
 	options.MemoryLimit -= rows
 	db, err := duck.Open(ctx, options)
@@ -109,7 +109,7 @@ func (e *Engine) readLive(ctx context.Context, m *model.Model, options duck.Opti
 			continue
 		}
 		where := fault.Where{Table: one.table.Name, Partition: one.partition.Name}
-		relation, targets, err := e.options.Live.Live(ctx, m, one.table, one.partition, rows, dir)
+		relation, targets, err := e.options.Live.Live(ctx, id, m, one.table, one.partition, rows, dir)
 		if err != nil {
 			return fault.At(err, CodeNotReadable, where)
 		}

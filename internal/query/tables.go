@@ -105,6 +105,8 @@ func (e *Engine) unreadable(table *model.Table, version store.Version) error {
 		case isOpen(partition) && e.options.Live != nil: // read when a query names the table
 		case partition.Mode == "directQuery" || partition.Mode == "dual" || partition.Mode == "directLake":
 			return refuse("its mode is "+partition.Mode+", and only imported rows can be queried", "Query its source, or set the mode of its partitions to import.")
+		case partition.Mode == model.LinkedMode:
+			return refuse("it is a linked entity: its rows are those of another dataflow", "Query that dataflow.")
 		case partition.Source.Type == model.CalculationGroupPartition:
 			return refuse("it is a calculation group and has no rows", "")
 		}

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"freshet.dev/internal/capacity"
 	"freshet.dev/internal/duck"
 	"freshet.dev/internal/fault"
@@ -119,7 +117,7 @@ func (w *work) replanFailed(base context.Context) error {
 			}
 		}
 	}
-	return nil
+	return w.replanReaders(base)
 }
 
 func (w *work) tell(base context.Context, messages ...Message) error {
@@ -253,29 +251,48 @@ func (a *attempt) steps(base, ctx context.Context) error {
 			return err
 		}
 	}
-	// Polls come first: they decide what is loaded.
-	polls := slices.DeleteFunc(slices.Clone(todo), func(i int) bool { return w.steps[i].Kind != PollStep })
-	others := slices.DeleteFunc(todo, func(i int) bool { return w.steps[i].Kind == PollStep })
+	// Polls come first: they decide what is loaded. Those that read stored rows wait for them, as loads do.
+	first := func(i int) bool { return w.steps[i].Kind == PollStep && len(w.reads(w.steps[i])) == 0 }
+	polls := slices.DeleteFunc(slices.Clone(todo), func(i int) bool { return !first(i) })
+	others := slices.DeleteFunc(todo, first)
 	for _, numbers := range [][]int{polls, others} {
-		var group errgroup.Group
-		group.SetLimit(parallel)
-		for _, i := range numbers {
-			group.Go(func() error {
-				if ctx.Err() != nil {
-					return nil
-				}
-				err := a.step(base, ctx, i)
-				if err != nil {
-					a.stopSiblings(errSibling)
-				}
-				return err
-			})
-		}
-		if err := group.Wait(); err != nil {
+		if err := a.do(base, ctx, numbers, parallel); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// do does steps, at most so many at a time, each as soon as it is ready. Those that wait for what has failed are left.
+func (a *attempt) do(base, ctx context.Context, waiting []int, parallel int) error {
+	ended := make(chan error)
+	running := 0
+	var failure error
+	for {
+		for at := 0; at < len(waiting) && running < parallel && ctx.Err() == nil; {
+			i := waiting[at]
+			if !a.ready(i) {
+				at++
+				continue
+			}
+			waiting = slices.Delete(waiting, at, at+1)
+			running++
+			go func() {
+				err := a.step(base, ctx, i)
+				if err != nil {
+					a.stopSiblings(errSibling)
+				}
+				ended <- err
+			}()
+		}
+		if running == 0 {
+			return failure
+		}
+		if err := <-ended; failure == nil {
+			failure = err
+		}
+		running--
+	}
 }
 
 // memory waits for the memory of the attempt's steps and returns how many of them it is enough for.
@@ -347,10 +364,7 @@ func (a *attempt) step(base, ctx context.Context, i int) error {
 	if step.State == StepFinished {
 		return a.show(base, i, step)
 	}
-	poll, waiting := w.pollOf(step)
-	if waiting {
-		return nil // it failed, or was stopped
-	}
+	poll, _ := w.pollOf(step)
 	step.State, step.Attempt, step.StartedAt = StepRunning, w.attempt.Number, w.now()
 	step.EndedAt, step.Failure = time.Time{}, nil
 	if poll != nil && step.Kind == LoadStep && poll.Known != "" && poll.Bookmark == poll.Known {
@@ -403,6 +417,9 @@ func (a *attempt) fail(base context.Context, i int, step Step, err error, verdic
 	w := a.work
 	step.State = StepFailed
 	step.Failure = failureOf(fault.At(err, CodeProcessing, fault.Where{Table: step.Table, Partition: step.Partition}))
+	if readers := w.readers(step.Table); len(readers) > 0 {
+		step.Failure.Message += " Not loaded, because they read it: " + listed(readers, func(name string) string { return name }) + "."
+	}
 	last := w.left() <= 0
 	kind := ErrorMessage
 	if verdict == retry && !last {

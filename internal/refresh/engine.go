@@ -407,6 +407,9 @@ func (s Step) status() ObjectStatus {
 		status.Status = "InProgress"
 	case StepFinished, StepCommitted, StepSkipped:
 		status.Status = "Completed"
+		if s.Note == linkedNote {
+			status.Status = "Skipped" // as Power BI says of a linked entity
+		}
 	case StepFailed:
 		status.Status = "Failed"
 	case StepCancelled:

@@ -30,7 +30,7 @@ func (e *Engine) Explain(ctx context.Context, modelID, table, partition string) 
 	if err != nil {
 		return nil, err
 	}
-	reading := e.reading(definition.Model)
+	reading := e.reading(definition.Model, e.current(definition.ID))
 	var all []Explanation
 	for _, target := range request.scope(definition.Model) {
 		if ctx.Err() != nil {
@@ -40,6 +40,8 @@ func (e *Engine) Explain(ctx context.Context, modelID, table, partition string) 
 		switch sourceOf(target.partition) {
 		case calculatedSource:
 			one.Note = "calculated from other tables"
+		case linkedSource:
+			one.Note = linkedNote
 		case noSource:
 			one.Note = "it has no data of its own"
 		case liveSource:
@@ -70,11 +72,11 @@ func (r *reading) explain(ctx context.Context, table *model.Table, partition *mo
 
 // Live evaluates the partition of a hybrid table that queries read from the source, to the columns of the table. Rows that it must hold in Go take
 // so many bytes, and beyond them files in dir. The caller closes the relation.
-func (e *Engine) Live(ctx context.Context, m *model.Model, table *model.Table, partition *model.Partition, rows int64, dir string) (*mashup.Relation, []mashup.Target, error) {
+func (e *Engine) Live(ctx context.Context, id string, m *model.Model, table *model.Table, partition *model.Partition, rows int64, dir string) (*mashup.Relation, []mashup.Target, error) {
 	targets, err := targetsOf(table)
 	if err != nil {
 		return nil, nil, err
 	}
-	relation, err := e.reading(m).relation(ctx, table, partition, rowMemory{bytes: rows, room: e.options.SpillDisk.Spill, tempDir: dir})
+	relation, err := e.reading(m, e.current(id)).relation(ctx, table, partition, rowMemory{bytes: rows, room: e.options.SpillDisk.Spill, tempDir: dir})
 	return relation, targets, err
 }

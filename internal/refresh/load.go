@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -132,15 +133,17 @@ func (e *Engine) read(ctx context.Context, conn *duck.Conn, task task, table *mo
 
 // reading is a model as its partitions are read.
 type reading struct {
+	engine   *Engine
 	model    *model.Model
+	version  func(ctx context.Context) (store.Version, error) // that tables whose stored rows are read (Table.Reads) are read in
 	sources  *source.Registry
 	document func() (*mashup.Document, error) // the shared expressions, made at the first use
 	now      func() time.Time
 }
 
-func (e *Engine) reading(m *model.Model) *reading {
+func (e *Engine) reading(m *model.Model, version func(ctx context.Context) (store.Version, error)) *reading {
 	return &reading{
-		model: m, sources: e.options.Sources, now: e.options.Now,
+		engine: e, model: m, version: version, sources: e.options.Sources, now: e.options.Now,
 		document: sync.OnceValues(func() (*mashup.Document, error) { return newDocument(m) }),
 	}
 }
@@ -163,7 +166,7 @@ const mostPolled = 4096
 
 // poll evaluates the polling expression of a policy's partition.
 func (r *reading) poll(ctx context.Context, table *model.Table, partition *model.Partition, memory rowMemory) (string, error) {
-	document, bind, err := r.bound(partition)
+	document, bind, err := r.bound(table, partition)
 	if err != nil {
 		return "", err
 	}
@@ -177,19 +180,20 @@ func (r *reading) poll(ctx context.Context, table *model.Table, partition *model
 
 // polls tells what that asks of a source first, and asks nothing.
 func (r *reading) polls(ctx context.Context, table *model.Table, partition *model.Partition) (*mashup.ExplainedStatement, error) {
-	document, bind, err := r.bound(partition)
+	document, bind, err := r.bound(table, partition)
 	if err != nil {
 		return nil, err
 	}
 	return document.Asks(ctx, r.env(rowMemory{}), table.RefreshPolicy.PollingExpression, bind)
 }
 
-// bound is the model's document, with the parameters of a policy's partition.
-func (r *reading) bound(partition *model.Partition) (*mashup.Document, map[string]mashup.Value, error) {
+// bound is the model's document, with the parameters of a policy's partition and the tables whose stored rows are read.
+func (r *reading) bound(table *model.Table, partition *model.Partition) (*mashup.Document, map[string]mashup.Value, error) {
 	bind, err := bindings(partition)
 	if err != nil {
 		return nil, nil, err
 	}
+	maps.Copy(bind, r.binds(table))
 	document, err := r.document()
 	return document, bind, err
 }
@@ -203,12 +207,12 @@ func (r *reading) relation(ctx context.Context, table *model.Table, partition *m
 		if err != nil {
 			return nil, err
 		}
-		return document.Table(ctx, env, partition.Source.Expression, nil)
+		return document.Table(ctx, env, partition.Source.Expression, r.binds(table))
 	case model.PolicyRangePartition:
 		if !readable(table) {
 			break
 		}
-		document, bind, err := r.bound(partition)
+		document, bind, err := r.bound(table, partition)
 		if err != nil {
 			return nil, err
 		}

@@ -68,6 +68,8 @@ func (p *planning) partition(table *model.Table, partition *model.Partition) {
 		step = step.keep("calculated from other tables")
 	case source == noSource:
 		step = step.keep("it has no data of its own")
+	case source == linkedSource:
+		step = step.keep(linkedNote)
 	case source == liveSource:
 		step = step.keep("read at query time (mode " + partition.Mode + ")")
 		if p.request.Type.loads() && partition.Source.Type != model.PolicyRangePartition {
@@ -123,8 +125,12 @@ const (
 	liveSource
 	calculatedSource
 	noSource
+	linkedSource
 	unsupportedSource
 )
+
+// linkedNote is why a linked entity is not loaded.
+const linkedNote = "a linked entity: its rows are those of another dataflow"
 
 func sourceOf(partition *model.Partition) sourceKind {
 	switch partition.Source.Type {
@@ -135,6 +141,8 @@ func sourceOf(partition *model.Partition) sourceKind {
 	}
 	switch strings.ToLower(partition.Mode) {
 	case "", "import", "default":
+	case model.LinkedMode:
+		return linkedSource
 	default:
 		return liveSource
 	}

@@ -55,7 +55,7 @@ func (e *Engine) Preview(ctx context.Context, wish Submission) (Preview, error) 
 		preview.Steps = append(preview.Steps, PreviewStep{
 			Step: step, New: version.Part(step.Table, step.Partition) == nil, Polls: i > 0 && steps[i-1].Kind == PollStep})
 	}
-	reading := e.reading(definition.Model)
+	reading := e.reading(definition.Model, e.current(definition.ID))
 	var group errgroup.Group
 	group.SetLimit(request.MaxParallelism)
 	lost := make([][]Message, len(preview.Steps)) // by step

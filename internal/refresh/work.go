@@ -128,7 +128,7 @@ func (w *work) live(base, ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	w.reading = w.engine.reading(w.definition.Model)
+	w.reading = w.engine.reading(w.definition.Model, w.staged)
 	if w.definition.Revision != w.operation.ModelRevision {
 		return fault.New(fault.Conflict, CodeRevision, "cannot go on with the refresh: it was accepted for revision %d of the model, which is at revision %d",
 			w.operation.ModelRevision, w.definition.Revision)
@@ -231,7 +231,7 @@ func (w *work) revive(base context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return w.replanReaders(base)
 }
 
 // keeps is F2: whether a finished step need not be done again.

@@ -15,9 +15,20 @@ import (
 // kept while the partition still has it.
 //
 // Shared are the model's expressions and the other tables whose rows come from M; model.Reached says when one counts as named, which errs on the
-// side of loading again. The fingerprint of a policy's partition says nothing of its range.
+// side of loading again. Of tables whose stored rows are read (Table.Reads) the columns count too: the rows come in their types. The fingerprint of a policy's partition says nothing of its range.
 func Fingerprint(m *model.Model, table *model.Table, partition *model.Partition) string {
-	type column struct{ Name, DataType, SourceColumn string }
+	type column struct {
+		Name, DataType, SourceColumn string
+		Moment                       string `json:",omitempty"`
+	}
+	columnsOf := func(table *model.Table) (columns []column) {
+		for _, c := range table.Columns {
+			if c.Type == model.DataColumn || c.Type == "" {
+				columns = append(columns, column{c.Name, string(c.DataType), c.SourceColumn, c.Moment})
+			}
+		}
+		return columns
+	}
 	subject := struct {
 		Culture     string
 		Columns     []column
@@ -26,16 +37,13 @@ func Fingerprint(m *model.Model, table *model.Table, partition *model.Partition)
 		Policy      string
 		Expressions []model.Expression
 		DataSources []model.DataSource
+		Read        [][]column `json:",omitempty"`
 	}{Culture: m.Culture, Mode: strings.ToLower(partition.Mode), Source: partition.Source}
 	if subject.Mode == "import" {
 		subject.Mode = ""
 	}
 	subject.Source.Bookmark = ""
-	for _, c := range table.Columns {
-		if c.Type == model.DataColumn || c.Type == "" {
-			subject.Columns = append(subject.Columns, column{c.Name, string(c.DataType), c.SourceColumn})
-		}
-	}
+	subject.Columns = columnsOf(table)
 	texts := []string{partition.Source.Expression}
 	ofPolicy := partition.Source.Type == model.PolicyRangePartition && table.RefreshPolicy != nil
 	if ofPolicy {
@@ -45,6 +53,9 @@ func Fingerprint(m *model.Model, table *model.Table, partition *model.Partition)
 		texts = []string{subject.Policy}
 	}
 	for _, expression := range m.Reached(table, texts...) {
+		if read := m.Table(expression.Name); read != nil && len(table.Reads) > 0 {
+			subject.Read = append(subject.Read, columnsOf(read))
+		}
 		if ofPolicy && (expression.Name == model.RangeStart || expression.Name == model.RangeEnd) {
 			continue
 		}

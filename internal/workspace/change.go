@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -186,7 +187,7 @@ func (w *work) reason(table *model.Table, partition *model.Partition) string {
 	if columns := columnChanges(formerTable, table); columns != "" {
 		return columns
 	}
-	return "a shared expression, data source or setting that it uses has changed"
+	return "a shared expression, table, data source or setting that it uses has changed"
 }
 
 func columnChanges(former, table *model.Table) string {
@@ -202,6 +203,8 @@ func columnChanges(former, table *model.Table) string {
 			changes = append(changes, "column '"+column.Name+"' is new")
 		case old.DataType != column.DataType:
 			changes = append(changes, fmt.Sprintf("column '%s' is %s, was %s", column.Name, column.DataType, old.DataType))
+		case old.Moment != column.Moment:
+			changes = append(changes, "column '"+column.Name+"' is "+cmp.Or(column.Moment, "datetime")+", was "+cmp.Or(old.Moment, "datetime"))
 		case old.SourceColumn != column.SourceColumn:
 			changes = append(changes, "column '"+column.Name+"' has another source column")
 		}

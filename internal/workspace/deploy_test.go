@@ -131,8 +131,8 @@ func TestF1RedeployKeepsData(t *testing.T) {
 			"Sales/2024 kept 7\nSales/2025 kept 7\nLive/Live kept 0\nDates/Dates kept 7",
 			"Dates/Dates Ready 7\nLive/Live NoData 0\nSales/2024 Ready 7\nSales/2025 Ready 7\nSales[Double] CalculationNeeded"},
 		{"an expression that one partition reaches through another", []string{`"/srv" meta`, `"/data" meta`},
-			"Sales/2024 emptied 7: a shared expression, data source or setting that it uses has changed\nSales/2025 kept 7\n" +
-				"Live/Live emptied 0: a shared expression, data source or setting that it uses has changed\nDates/Dates emptied 7: what it is calculated from has changed",
+			"Sales/2024 emptied 7: a shared expression, table, data source or setting that it uses has changed\nSales/2025 kept 7\n" +
+				"Live/Live emptied 0: a shared expression, table, data source or setting that it uses has changed\nDates/Dates emptied 7: what it is calculated from has changed",
 			"Dates/Dates CalculationNeeded 0\nLive/Live NoData 0\nSales/2024 NoData 0\nSales/2025 Ready 7\nSales[Double] CalculationNeeded"},
 		{"an expression that nobody reaches", []string{"expression Other = 1", "expression Other = 2"},
 			"Sales/2024 kept 7\nSales/2025 kept 7\nLive/Live kept 0\nDates/Dates kept 7",
@@ -449,7 +449,7 @@ func TestF1RedeployKeepsPolicyPartitions(t *testing.T) {
 				"Sales/2025Q101 removed 7: what the policy's partitions are read by has changed; the next refresh that applies the policy makes them anew\n" +
 				"Dates/Dates emptied 0: what it is calculated from has changed"},
 		{"a shared expression that it uses", []string{`"/srv" meta`, `"/data" meta`},
-			"Sales/Sales added 0\nLive/Live emptied 0: a shared expression, data source or setting that it uses has changed\n" +
+			"Sales/Sales added 0\nLive/Live emptied 0: a shared expression, table, data source or setting that it uses has changed\n" +
 				"Sales/2024 removed 7: what the policy's partitions are read by has changed; the next refresh that applies the policy makes them anew\n" +
 				"Sales/2025Q101 removed 7: what the policy's partitions are read by has changed; the next refresh that applies the policy makes them anew\n" +
 				"Dates/Dates emptied 0: what it is calculated from has changed"},

@@ -1,7 +1,8 @@
 // Package cdm reads dataflows of generation 1: a model.json of the Common Data Model whose pbi:mashup holds the queries.
 //
 // A dataflow is read as a model: an entity is a table of one partition, whose expression is the entity's query; the other queries are shared
-// expressions. So whatever holds for the refresh of a model holds for that of a dataflow.
+// expressions. So whatever holds for the refresh of a model holds for that of a dataflow. Only where M names a table it means the rows that are
+// stored of it (Table.Reads). A linked entity is a table of LinkedMode without columns.
 package cdm
 
 import (
@@ -61,11 +62,15 @@ type entity struct {
 	Type       string      `json:"$type"` // LocalEntity (also when empty) or ReferenceEntity
 	Name       string      `json:"name"`
 	ModelID    string      `json:"modelId"` // of a reference: WORKSPACE/DATAFLOW
+	Source     string      `json:"source"`  // of a reference: the entity there
 	Attributes []attribute `json:"attributes"`
 	Policy     struct {
 		Type string `json:"$type"`
 	} `json:"pbi:refreshPolicy"`
 }
+
+// linked tells whether the entity is one of another dataflow.
+func (e entity) linked() bool { return strings.EqualFold(e.Type, "ReferenceEntity") }
 
 type attribute struct {
 	Name     string `json:"name"`
@@ -154,55 +159,71 @@ func withoutMark(content []byte) []byte {
 
 // compile makes tables of entities and shared expressions of the other queries.
 func (d *Dataflow) compile(path string, read file, section *syntax.Section) error {
-	queries := make(map[string]string, len(section.Members)) // by name: M
+	queries := make(map[string]syntax.Member, len(section.Members)) // by name; in the end those that are shared expressions
 	for _, member := range section.Members {
-		queries[member.Name] = member.Text
+		queries[member.Name] = member
 	}
-	feeds := map[string]string{} // entity → query
+	feeds, fed := map[string]string{}, map[string]bool{} // entity → query; queries
 	for _, name := range slices.Sorted(maps.Keys(read.Mashup.QueriesMetadata)) {
 		if into := read.Mashup.QueriesMetadata[name].EntityName; into != "" {
-			feeds[into] = name
+			feeds[into], fed[name] = name, true
 		}
 	}
 	var errs []error
 	loaded := map[string]bool{} // queries
+	readers := map[string]syntax.Expr{}
+	aliases := map[string]string{} // query → entity
 	for _, entity := range read.Entities {
-		if strings.EqualFold(entity.Type, "ReferenceEntity") {
-			if workspace, dataflow, ok := strings.Cut(entity.ModelID, "/"); ok && !slices.Contains(d.Links, Link{workspace, dataflow}) {
-				d.Links = append(d.Links, Link{workspace, dataflow})
-			}
-			d.warn("Entity '" + entity.Name + "' is a link to dataflow " + entity.ModelID + ": links are not followed yet, and it has no rows here.")
-			continue
-		}
 		from := feeds[entity.Name]
-		if from == "" {
+		if from == "" && !fed[entity.Name] {
 			from = entity.Name
 		}
-		text, known := queries[from]
-		if !known {
+		query, known := queries[from]
+		linked := entity.linked()
+		if linked {
+			link, err := d.link(path, entity)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			if !known {
+				query, from = link, entity.Name
+			}
+		} else if !known {
 			errs = append(errs, broken(path, entity.Name, "it has no query in pbi:mashup.document", "Its queries are: "+strings.Join(slices.Sorted(maps.Keys(queries)), ", ")))
+			continue
+		}
+		if _, other := queries[entity.Name]; other && from != entity.Name {
+			errs = append(errs, broken(path, entity.Name, "its query is '"+from+"', and another query has the entity's name", "Rename that query"))
 			continue
 		}
 		if entity.Policy.Type != "" && entity.Policy.Type != "FullRefreshPolicy" {
 			d.warn("Entity '" + entity.Name + "' has the refresh policy " + entity.Policy.Type + ", which is not applied yet: each refresh loads all of it.")
 		}
 		loaded[from] = true
-		if from == entity.Name {
-			delete(queries, from) // others name the table
-		} else {
-			text = identifier(from)
+		if from != entity.Name {
+			aliases[from] = entity.Name
 		}
-		table, err := entity.table(path, text)
+		table, err := entity.table(path, query.Text)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		d.model.Tables = append(d.model.Tables, table)
+		if !linked {
+			readers[table.Name] = query.Value
+		}
 	}
 	for _, member := range section.Members {
-		if _, shared := queries[member.Name]; shared {
-			d.model.Expressions = append(d.model.Expressions, &model.Expression{Name: member.Name, Kind: "m", Text: member.Text})
+		text := member.Text
+		if entity, is := aliases[member.Name]; is {
+			text = identifier(entity)
+			member.Value = &syntax.Identifier{Name: entity}
+		} else if loaded[member.Name] {
+			continue // others name the table
 		}
+		d.model.Expressions = append(d.model.Expressions, &model.Expression{Name: member.Name, Kind: "m", Text: text})
+		queries[member.Name] = member
 		if read.Mashup.QueriesMetadata[member.Name].LoadEnabled && !loaded[member.Name] {
 			d.warn("Query '" + member.Name + "' is to be loaded, but there is no entity for it: it is not.")
 		}
@@ -210,7 +231,27 @@ func (d *Dataflow) compile(path string, read file, section *syntax.Section) erro
 	if len(errs) == 0 && len(d.model.Tables) == 0 {
 		errs = append(errs, fault.New(fault.Invalid, model.CodeFile, "cannot use %s: it has no entity with a query, so there is nothing to refresh", path).WithHint("Give it one"))
 	}
-	return errors.Join(errs...)
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	return d.order(path, readers, queries)
+}
+
+// link notes which dataflow a linked entity is in, and returns its query.
+func (d *Dataflow) link(path string, entity entity) (syntax.Member, error) {
+	workspace, dataflow, ok := strings.Cut(strings.ToLower(entity.ModelID), "/")
+	if !ok {
+		return syntax.Member{}, broken(path, entity.Name, "its modelId '"+entity.ModelID+"' is not WORKSPACE/DATAFLOW", "Give it the ids of both")
+	}
+	if link := (Link{workspace, dataflow}); !slices.Contains(d.Links, link) {
+		d.Links = append(d.Links, link)
+	}
+	source := entity.Source
+	if source == "" {
+		source = entity.Name
+	}
+	return syntax.Member{Text: `PowerPlatform.Dataflows(null){[Id = "Workspaces"]}[Data]{[workspaceId = ` + literal(workspace) + `]}[Data]{[dataflowId = ` + literal(dataflow) +
+		`]}[Data]{[entity = ` + literal(source) + `, version = ""]}[Data]`}, nil
 }
 
 func (d *Dataflow) warn(text string) { d.Warnings = append(d.Warnings, text) }
@@ -222,10 +263,20 @@ func broken(path, entity, what, hint string) error {
 }
 
 // identifier is a name as M text.
-func identifier(name string) string { return `#"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+func identifier(name string) string { return "#" + literal(name) }
+
+// literal is a text as M text.
+func literal(text string) string {
+	return `"` + strings.NewReplacer(`"`, `""`, "#(", "#(#)(").Replace(text) + `"`
+}
 
 // table is an entity whose rows an M text gives.
 func (e entity) table(path, text string) (*model.Table, error) {
+	if e.linked() {
+		return &model.Table{Name: e.Name, Partitions: []*model.Partition{{
+			Name: FullPartition, Mode: model.LinkedMode, Source: model.PartitionSource{Type: model.MPartition, Expression: text},
+		}}}, nil
+	}
 	if len(e.Attributes) == 0 {
 		return nil, broken(path, e.Name, "it has no attributes, so it is not known which columns it has", "Save the dataflow in Power BI, which adds them, and export it again")
 	}
@@ -238,7 +289,11 @@ func (e entity) table(path, text string) (*model.Table, error) {
 			return nil, broken(path, e.Name, "attribute '"+attribute.Name+"' has the unknown dataType '"+attribute.DataType+"'",
 				"It is one of string, int64, double, decimal, boolean, date, time, dateTime, dateTimeOffset, guid, json, unclassified")
 		}
-		table.Columns = append(table.Columns, &model.Column{Name: attribute.Name, Type: model.DataColumn, DataType: kind, SourceColumn: attribute.Name})
+		column := &model.Column{Name: attribute.Name, Type: model.DataColumn, DataType: kind, SourceColumn: attribute.Name}
+		if moment := strings.ToLower(attribute.DataType); kind == model.DateTime && moment != "datetime" {
+			column.Moment = moment
+		}
+		table.Columns = append(table.Columns, column)
 	}
 	return table, nil
 }
