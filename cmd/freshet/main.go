@@ -168,7 +168,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the refresh failed, 4 the wait ti
 	root.PersistentFlags().StringVar(&a.profile, "profile", "", "named profile to talk to a host by; see 'freshet help profiles'")
 	root.PersistentFlags().StringVar(&a.data, "data", "", "data directory of the server of this machine")
 	root.PersistentPreRunE = a.fits
-	root.AddCommand(a.serve(), a.demo(), freshetOnly(a.deploy()), a.models(), a.dataflows(), a.workspaces(), a.workspace(), a.refresh(), a.refreshes(), a.show(), a.cancel(), a.schedule(), a.parameters(), a.datasources(), a.takeover(), a.users(), a.grant(),
+	root.AddCommand(a.serve(), a.demo(), freshetOnly(a.deploy()), a.models(), a.dataflows(), a.workspaces(), a.workspace(), a.refresh(), a.refreshes(), a.show(), a.cancel(), a.schedule(), a.tables(), a.parameters(), a.datasources(), a.takeover(), a.users(), a.grant(),
 		freshetOnly(a.capacity()), freshetOnly(a.versions()), freshetOnly(a.rollback()), freshetOnly(a.verify()), freshetOnly(a.explain()), freshetOnly(a.query()), a.sql(), a.token(),
 		freshetOnly(a.approve()), a.secret(), a.exec(), a.inside(), a.delete(), a.profilesHelp())
 	return root

@@ -268,6 +268,9 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 		"Datasets_UpdateRefreshSchedule": func() error {
 			return c.UpdateRefreshSchedule(ctx, ref, powerbi.ScheduleChange{})
 		},
+		"Datasets_GetTables": func() error {
+			return second(c.Tables(ctx, ref))
+		},
 		"Datasets_GetParameters": func() error {
 			return second(c.Parameters(ctx, ref))
 		},

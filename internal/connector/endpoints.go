@@ -163,14 +163,14 @@ func endpoints() []*endpoint {
 		},
 		{
 			name: "get_dataset_tables", call: getDatasetTables,
-			about: "The tables of a semantic model, by the DAX query EVALUATE INFO.TABLES().",
+			about: "The tables of a semantic model, by the DAX query EVALUATE INFO.TABLES(), or with Freshet by its list of tables.",
 			parameters: []argument{
 				{name: "DatasetId", required: true, instead: "DatasetName", about: "the semantic model's GUID"}, workspaceID,
 				{name: "DatasetName", about: "in place of DatasetId"}, workspaceName,
 			},
 			columns: []field{
-				{"DatasetId", guid, "$.datasetId", ""}, {"Name", title, "$['[Name]']", ""}, {"Description", long, "$['[Description]']", ""},
-				{"IsHidden", boolean, "$['[IsHidden]']", ""}, {"ModifiedTime", instant, "$['[ModifiedTime]']", ""},
+				{"DatasetId", guid, "$.datasetId", ""}, {"Name", title, "$['[Name]']", ""}, {"Description", long, "$['[Description]']", "null with Freshet"},
+				{"IsHidden", boolean, "$['[IsHidden]']", ""}, {"ModifiedTime", instant, "$['[ModifiedTime]']", "null with Freshet"},
 			},
 		},
 		{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -325,6 +326,13 @@ func getDatasetTables(ctx context.Context, in *invocation) ([]record, error) {
 	}
 	body := []byte(`{"queries":[{"query":"EVALUATE INFO.TABLES()"}],"serializerSettings":{"includeNulls":true}}`)
 	rows, err := in.ask(ctx, http.MethodPost, within(ref.GroupID, "datasets", ref.DatasetID, "executeQueries"), body, "$.results[0].tables[0].rows[*]")
+	var refusal *powerbi.Error
+	if errors.As(err, &refusal) && refusal.Status == http.StatusNotImplemented { // Freshet, which lists the tables of every model and not only of push datasets
+		rows, err = in.get(ctx, within(ref.GroupID, "datasets", ref.DatasetID, "tables"), "$.value[*]")
+		for _, row := range rows {
+			row["[Name]"], row["[IsHidden]"] = row["name"], row["isHidden"]
+		}
+	}
 	return with(rows, "datasetId", ref.DatasetID), err
 }
 

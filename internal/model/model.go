@@ -50,6 +50,7 @@ type Table struct {
 
 	CalculationGroup        bool // its rows are its calculation items; nothing is loaded
 	ExcludeFromModelRefresh bool // a refresh that names no objects leaves it out
+	IsHidden                bool // from people who make reports; it means nothing to a refresh
 }
 
 // Measure is kept for validation and round trips; a refresh never evaluates it.
@@ -92,6 +93,7 @@ type Column struct {
 	SourceColumn string // data columns: the column of the partition's result; the codecs put the column's name where it is left out
 	Expression   string // calculated columns: DAX
 	SortByColumn string
+	IsHidden     bool
 	Moment       string // of a dataflow, DateTime: what the entity has: date, time, datetimeoffset; "" = date and time
 }
 

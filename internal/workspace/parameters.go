@@ -35,6 +35,19 @@ type language interface {
 // maxParameters is how many parameters Power BI lets a request set.
 const maxParameters = 100
 
+// Tables lists the tables of a model as it is deployed, in the order of its definition. Callers do not change them.
+func (s *Service) Tables(ctx context.Context, item Item) ([]*model.Table, error) {
+	definition, err := s.repository.Definition(ctx, item.ID, 0)
+	if err != nil {
+		return nil, err
+	}
+	read, err := definition.Model()
+	if err != nil {
+		return nil, err
+	}
+	return read.Tables, nil
+}
+
 // Parameters lists the parameters of a model, in the order of its definition.
 func (s *Service) Parameters(ctx context.Context, item Item) ([]Parameter, error) {
 	definition, err := s.repository.Definition(ctx, item.ID, 0)

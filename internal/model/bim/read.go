@@ -235,6 +235,7 @@ func (r *reader) table(v *value) *model.Table {
 		Name:                    r.name(v, "table"),
 		CalculationGroup:        r.object(v, "calculationGroup") != nil,
 		ExcludeFromModelRefresh: r.boolean(v, "excludeFromModelRefresh", false),
+		IsHidden:                r.boolean(v, "isHidden", false),
 	}
 	for _, v := range r.objects(v, "columns") {
 		r.check(v, "column")
@@ -245,6 +246,7 @@ func (r *reader) table(v *value) *model.Table {
 			SourceColumn: r.text(v, "sourceColumn"),
 			Expression:   r.text(v, "expression"),
 			SortByColumn: r.text(v, "sortByColumn"),
+			IsHidden:     r.boolean(v, "isHidden", false),
 		})
 	}
 	for _, v := range r.objects(v, "partitions") {

@@ -160,6 +160,7 @@ func (r *reader) table(d *declaration) *model.Table {
 		Name:                    d.name,
 		CalculationGroup:        d.one("calculationgroup") != nil,
 		ExcludeFromModelRefresh: r.boolean(d, "excludefrommodelrefresh", false),
+		IsHidden:                r.boolean(d, "ishidden", false),
 	}
 	calculated := false
 	for _, p := range d.all("partition") {
@@ -175,6 +176,7 @@ func (r *reader) table(d *declaration) *model.Table {
 			SourceColumn: c.text("sourcecolumn"),
 			Expression:   c.expression(""),
 			SortByColumn: c.reference("sortbycolumn"),
+			IsHidden:     r.boolean(c, "ishidden", false),
 		}
 		// TMDL leaves the type of a column to its form and to its table.
 		if c.properties["type"] == nil {

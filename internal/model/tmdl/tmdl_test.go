@@ -106,7 +106,7 @@ func TestModel(t *testing.T) {
 		},
 		Tables: []*model.Table{
 			{
-				Name: "Kinds",
+				Name: "Kinds", IsHidden: true,
 				Columns: []*model.Column{
 					{Name: "Kind", Type: "calculatedTableColumn", DataType: "string", SourceColumn: "[Kind]"},
 					{Name: "It's.odd", Type: "calculated", DataType: "int64", Expression: "1"},
