@@ -111,9 +111,13 @@ func (b *binder) invocation(n objectName) (*invocation, error) {
 	if err != nil {
 		return nil, err
 	}
+	return b.invoked(e, n), nil
+}
+
+func (b *binder) invoked(e *endpoint, n objectName) *invocation {
 	call := &invocation{endpoint: e, text: b.text, at: n.at, table: b.alias(), values: map[string]string{}, fixed: map[string]bool{}}
 	b.invocations = append(b.invocations, call)
-	return call, nil
+	return call
 }
 
 // options gives a call the parameters of its own WITH or EXEC.

@@ -107,6 +107,9 @@ func (b *binder) call(e call, in *scope) (bound, error) {
 		}
 		return b.literal(value, e.at)
 	}
+	if value, ok, err := b.macro(e, in); ok {
+		return value, err
+	}
 	known := functions()
 	i := slices.IndexFunc(known, func(f function) bool { return strings.EqualFold(f.name, e.function) })
 	if i < 0 {

@@ -555,7 +555,11 @@ func (p *parser) sign() (expression, error) {
 		return unary{t.at, "-", value}, err
 	}
 	p.take("+")
-	return p.primary()
+	value, err := p.primary()
+	for err == nil && p.peek().is("COLLATE") && p.peekAt(1).kind == wordToken {
+		p.next += 2 // there is one way to compare
+	}
+	return value, err
 }
 
 func (p *parser) primary() (expression, error) {
@@ -720,6 +724,13 @@ func (p *parser) call() (expression, error) {
 	}
 	if err := p.expect(")"); err != nil {
 		return nil, err
+	}
+	if m, known := macros()[strings.ToUpper(c.function)]; known && p.session {
+		_, views, err := parseMacro(m, nil)
+		if err != nil {
+			return nil, err
+		}
+		p.named = append(p.named, views...)
 	}
 	if o := p.peek(); o.is("OVER") && p.peekAt(1).is("(") {
 		return nil, p.fail(o.at, "cannot compute over a window: OVER is not in this dialect")

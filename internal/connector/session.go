@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql/driver"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,10 +23,11 @@ type session interface {
 	Query(ctx context.Context, database, schema, sql string, columns []Column, row func([]driver.Value) error) error
 }
 
-// Table is a table that is no endpoint: one of a refreshed model.
+// Table is a table that is no endpoint: one of a refreshed model, or a view of the catalog.
 type Table struct {
 	Name    string
 	Columns []Column
+	Rows    func() [][]driver.Value // at hand, so that they stand beside those of endpoints; nil: Query computes over the table
 }
 
 // Control is a statement that asks nothing of a service, or a procedure of the session.
@@ -205,6 +207,23 @@ func (s *Statement) holdsEndpoints(n objectName) bool {
 
 // owned binds a table of the session's.
 func (b *binder) owned(t *table, name string, tables []Table) (*relation, string, error) {
+	i := slices.IndexFunc(tables, func(candidate Table) bool { return strings.EqualFold(candidate.Name, t.text) })
+	if i < 0 {
+		names := make([]string, len(tables))
+		for i, candidate := range tables {
+			names[i] = candidate.Name
+		}
+		return nil, "", b.fail(codeUnknown, t.at, "cannot find the table '%s' of '%s'", t.text, t.schema).near(t.text, "Tables", names)
+	}
+	for _, o := range t.options {
+		if o.value != nil {
+			return nil, "", b.fail(codeUnknown, o.at, "cannot use the parameter '%s': '%s' is a table", o.text, t.text)
+		}
+	}
+	if tables[i].Rows != nil {
+		call := b.invoked(tables[i].endpoint(), t.objectName)
+		return &relation{name: name, alias: b.alias(), call: call}, call.table, nil
+	}
 	at := place{t.database, t.schema}
 	if b.owner == nil {
 		b.owner = &at
@@ -212,32 +231,41 @@ func (b *binder) owned(t *table, name string, tables []Table) (*relation, string
 		return nil, "", b.fail(codeMeaning, t.at, "cannot read tables of '%s' and of '%s' in one statement: each is read at one version of its own", b.owner.schema, t.schema).
 			hint("Write a statement for each.")
 	}
-	for _, o := range t.options {
-		if o.value != nil {
-			return nil, "", b.fail(codeUnknown, o.at, "cannot use the parameter '%s': '%s' is a table", o.text, t.text)
+	columns := tables[i].Columns
+	r := &relation{name: name, alias: b.alias(), columns: columns}
+	if b.describing {
+		view := shown{name: b.alias()}
+		for _, c := range columns {
+			view.types = append(view.types, c.Type.duck())
 		}
+		b.shown = append(b.shown, view)
+		return r, view.name, nil
 	}
-	var names []string
-	for _, candidate := range tables {
-		if names = append(names, candidate.Name); !strings.EqualFold(candidate.Name, t.text) {
-			continue
-		}
-		r := &relation{name: name, alias: b.alias(), columns: candidate.Columns}
-		if b.describing {
-			view := shown{name: b.alias()}
-			for _, c := range candidate.Columns {
-				view.types = append(view.types, c.Type.duck())
+	items := make([]string, len(columns))
+	for i, c := range columns {
+		items[i] = duck.Ident(c.Name) + " AS f" + strconv.Itoa(i+1)
+	}
+	return r, "(SELECT " + strings.Join(items, ", ") + " FROM " + duck.Ident(tables[i].Name) + ")", nil
+}
+
+// endpoint is one without parameters that gives the table's rows.
+func (t Table) endpoint() *endpoint {
+	e := &endpoint{name: t.Name}
+	for i, c := range t.Columns {
+		e.columns = append(e.columns, field{name: c.Name, typ: c.Type, path: "$.f" + strconv.Itoa(i+1)})
+	}
+	e.call = func(context.Context, *invocation) ([]record, error) {
+		rows := t.Rows()
+		records := make([]record, len(rows))
+		for at, row := range rows {
+			records[at] = make(record, len(row))
+			for i, value := range row {
+				records[at]["f"+strconv.Itoa(i+1)] = value
 			}
-			b.shown = append(b.shown, view)
-			return r, view.name, nil
 		}
-		columns := make([]string, len(candidate.Columns))
-		for i, c := range candidate.Columns {
-			columns[i] = duck.Ident(c.Name) + " AS f" + strconv.Itoa(i+1)
-		}
-		return r, "(SELECT " + strings.Join(columns, ", ") + " FROM " + duck.Ident(candidate.Name) + ")", nil
+		return records, nil
 	}
-	return nil, "", b.fail(codeUnknown, t.at, "cannot find the table '%s' of '%s'", t.text, t.schema).near(t.text, "Tables", names)
+	return e
 }
 
 // apart refuses an endpoint beside tables of the session's: their rows are computed in different places.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"freshet.dev/internal/duck"
 	"freshet.dev/internal/fault"
@@ -35,10 +36,26 @@ func (s *sales) Tables(_ context.Context, database, schema string) ([]Table, err
 	if database != "" && !strings.EqualFold(database, "sales") {
 		return nil, fault.New(fault.NotFound, "None", "cannot find the database '%s'", database)
 	}
+	if strings.EqualFold(schema, "sys") {
+		return views(), nil
+	}
 	if !strings.EqualFold(schema, "Retail") && schema != "Other" {
 		return nil, nil
 	}
-	return []Table{{"Orders", []Column{{"Region", Type{Kind: Nvarchar}}, {"Amount", Type{Kind: Bigint}}}}, {"Sp]e\"c", []Column{{"a b", Type{Kind: Int}}}}}, nil
+	return []Table{{Name: "Orders", Columns: []Column{{"Region", Type{Kind: Nvarchar}}, {"Amount", Type{Kind: Bigint}}}}, {Name: "Sp]e\"c", Columns: []Column{{"a b", Type{Kind: Int}}}}}, nil
+}
+
+// views are some of the catalog's, which are at hand.
+func views() []Table {
+	name, number, bit := Type{Nvarchar, 128}, Type{Kind: Int}, Type{Kind: Bit}
+	rows := func(rows ...[]driver.Value) func() [][]driver.Value { return func() [][]driver.Value { return rows } }
+	return []Table{
+		{"schemas", []Column{{"name", name}, {"schema_id", number}}, rows([]driver.Value{"dbo", int64(1)}, []driver.Value{"sys", int64(4)}, []driver.Value{"Retail", int64(5)})},
+		{"all_objects", []Column{{"name", name}, {"object_id", number}, {"schema_id", number}, {"type", Type{Varchar, 2}}, {"is_ms_shipped", bit}, {"create_date", Type{Kind: Datetime}}}, rows(
+			[]driver.Value{"one", int64(101), int64(1), "V ", false, time.Date(2026, 3, 1, 10, 0, 0, 3e6, time.UTC)},
+			[]driver.Value{"Orders", int64(102), int64(5), "U ", false, nil}, []driver.Value{"objects", int64(103), int64(4), "V ", true, nil})},
+		{"databases", []Column{{"name", name}, {"database_id", number}}, rows([]driver.Value{"master", int64(1)}, []driver.Value{"sales", int64(5)})},
+	}
 }
 
 func (s *sales) Query(ctx context.Context, _, _, sql string, columns []Column, row func([]driver.Value) error) (err error) {
@@ -153,12 +170,51 @@ func TestC5Sessions(t *testing.T) {
 	}
 }
 
+// The catalog's views are at hand: they stand beside endpoints, and functions look up what they hold.
+func TestC5Catalog(t *testing.T) {
+	c := numbers(t)
+	for _, tt := range []struct{ text, want string }{
+		{"SELECT o.name, s.name AS [schema], o.create_date FROM sys.all_objects o JOIN [sales].sys.schemas AS s ON s.schema_id = o.schema_id WHERE o.is_ms_shipped = 0 ORDER BY o.name COLLATE Latin1_General_CI_AS",
+			"name | schema | create_date\nOrders | Retail | NULL\none | dbo | 2026-03-01 10:00:00.003"},
+		{"SELECT one.k, o.name FROM one JOIN sys.all_objects o ON o.object_id = one.k + 100 ORDER BY 1", "k | name\n1 | one\n2 | Orders\n3 | objects"},
+		{"SELECT s.name, COUNT(*) AS n FROM sys.all_objects o JOIN sys.schemas s ON s.name = SCHEMA_NAME(o.schema_id) GROUP BY s.name ORDER BY s.name", "name | n\nRetail | 1\ndbo | 1\nsys | 1"},
+		{"SELECT SCHEMA_ID('RETAIL') AS i, SCHEMA_NAME(9) AS n, OBJECT_NAME(102) AS o, OBJECT_SCHEMA_NAME(102) AS os", "i | n | o | os\n5 | NULL | Orders | Retail"},
+		{"SELECT OBJECT_ID(N'[dbo].[ONE]') AS a, OBJECT_ID('one') AS b, OBJECT_ID('sales..one') AS c, OBJECT_ID('Sales.Retail.Orders', N'U') AS d, OBJECT_ID('Orders') AS e, OBJECT_ID('Retail.Orders', 'V') AS f",
+			"a | b | c | d | e | f\n101 | 101 | 101 | 102 | NULL | NULL"},
+		{"SELECT name FROM sys.all_objects WHERE OBJECTPROPERTY(object_id, 'IsMSShipped') = 0 AND OBJECTPROPERTY(object_id, N'IsView') = 1", "name\none"},
+		{"SELECT DB_ID() AS own, DB_ID('master') AS m, DB_NAME(5) AS n, HAS_DBACCESS(name) AS h, name FROM sys.databases ORDER BY name", "own | m | n | h | name\n5 | 1 | sales | 1 | master\n5 | 1 | sales | 1 | sales"},
+		{"SELECT QUOTENAME(name) AS q FROM sys.schemas WHERE schema_id = 5", "q\n[Retail]"},
+		{"SELECT ISNULL(is_ms_shipped, 0) AS m FROM sys.all_objects WHERE (name = @name OR @name IS NULL) AND (object_id = @id OR @id IS NULL)", "m\n0"},
+		{"IF OBJECT_ID('dbo.one') IS NOT NULL SELECT 1 AS there ELSE SELECT 0 AS there", "there\n1"},
+		{"SELECT OBJECT_ID('dbo.one') AS id WHERE EXISTS (SELECT * FROM Retail.Orders)", ""},
+	} {
+		s := &sales{c: c, spid: 51}
+		got, err := s.play(tt.text, Argument{"name", "Orders"}, Argument{"id", nil})
+		if tt.want == "" {
+			if fault.CodeOf(err) != codeMeaning {
+				t.Errorf("%s: %s, %v; the owner of tables has no views", tt.text, got, err)
+			}
+		} else if err != nil || got != tt.want {
+			t.Errorf("%s\ngot\n%s, %v\nwant\n%s", tt.text, got, err, tt.want)
+		}
+	}
+}
+
+// Every macro can be read and bound.
+func TestMacros(t *testing.T) {
+	for name, m := range macros() {
+		if _, _, err := parseMacro(m, nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestC5SessionErrors(t *testing.T) {
 	c := numbers(t)
 	for _, tt := range []struct{ text, code, want string }{
 		{"SELECT @@SPYD", codeUnknown, "cannot find the variable @@SPYD"},
 		{"SELECT DB_NAMES()", codeUnknown, "cannot find the function DB_NAMES"},
-		{"SELECT DB_NAME(), DB_NAME(g) FROM one", codeUnknown, "cannot find the function DB_NAME"},
+		{"SELECT DB_NAME(1, g) FROM one", codeUnknown, "cannot find the function DB_NAME"},
 		{"SELECT * FROM Retail.Order", codeUnknown, "Did you mean 'Orders'?"},
 		{"SELECT * FROM Nowhere.Orders", codeUnknown, "cannot find the schema 'Nowhere'"},
 		{"SELECT * FROM other.Retail.Orders", codeCall, "cannot find the database 'other'"},

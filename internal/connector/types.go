@@ -77,6 +77,10 @@ func unify(a, b Type) (Type, bool) {
 		return Type{max(a.Kind, b.Kind), length}, true
 	case a.isInteger() && b.isInteger():
 		return Type{Kind: Bigint}, true
+	case a.Kind == Bit && b.isInteger():
+		return b, true
+	case b.Kind == Bit && a.isInteger():
+		return a, true
 	case a.isNumber() && b.isNumber():
 		if a.Kind == Float || b.Kind == Float {
 			return Type{Kind: Float}, true
