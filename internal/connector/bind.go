@@ -101,9 +101,9 @@ func (b *binder) check(g *given, from int) error {
 				called = append(called, in.endpoint.name)
 			}
 			if len(called) == 0 {
-				return b.fail(codeUnknown, o.at, "cannot use the parameter '%s': no endpoint is called here", o.text)
+				return b.fail(codeUnknown, o.at, "cannot use the parameter '%s': no endpoint is called here", o.text).number(8145)
 			}
-			return b.fail(codeUnknown, o.at, "cannot find the parameter '%s' of %s", o.text, strings.Join(called, ", ")).near(o.text, "Parameters", known)
+			return b.fail(codeUnknown, o.at, "cannot find the parameter '%s' of %s", o.text, strings.Join(called, ", ")).near(o.text, "Parameters", known).number(8145)
 		}
 	}
 	return nil
@@ -484,7 +484,7 @@ func (b *binder) item(i item, in *scope, items *[]string, columns *[]Column) err
 		}
 	}
 	if !found && i.qualifier != "" {
-		return b.fail(codeUnknown, i.at, "cannot find the table '%s' in FROM", i.qualifier)
+		return b.fail(codeUnknown, i.at, "cannot find the table '%s' in FROM", i.qualifier).number(4104)
 	}
 	if !found {
 		return b.fail(codeMeaning, i.at, "cannot show all columns: there is no FROM")

@@ -3,10 +3,11 @@ package connector
 import (
 	"database/sql/driver"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+	"unicode/utf16"
 
 	"freshet.dev/internal/duck"
 )
@@ -143,7 +144,8 @@ func number(text string) bound {
 	return bound{sql: "CAST('" + strconv.FormatFloat(n, 'g', -1, 64) + "' AS DOUBLE)", typ: Type{Kind: Float}}
 }
 
-func lengthOf(text string) Type { return Type{Nvarchar, max(1, utf8.RuneCountInString(text))} }
+// lengthOf counts as SQL Server does, in UTF-16.
+func lengthOf(text string) Type { return Type{Nvarchar, max(1, len(utf16.Encode([]rune(text))))} }
 
 // literal writes the value of an argument.
 func (b *binder) literal(value driver.Value, at int) (bound, error) {
@@ -206,6 +208,11 @@ func (b *binder) column(e column, in *scope) (bound, error) {
 	if strings.EqualFold(e.name, "CURRENT_TIMESTAMP") && e.qualifier == "" {
 		return bound{sql: timestamp(b.now), typ: Type{Kind: Datetime}}, nil
 	}
+	if slices.Contains([]string{"SYSTEM_USER", "SESSION_USER", "CURRENT_USER", "USER"}, strings.ToUpper(e.name)) && e.qualifier == "" {
+		if value, known, _ := b.asked(call{at: e.at, function: e.name}); known {
+			return b.literal(value, e.at)
+		}
+	}
 	return bound{}, b.noColumn(e, in)
 }
 
@@ -226,15 +233,15 @@ func (b *binder) noColumn(e column, in *scope) error {
 			}
 			if a := r.call.endpoint.argument(e.name); a != nil {
 				return b.fail(codeUnknown, e.at, "cannot use '%s' as a column: it is a parameter of %s", e.name, r.call.endpoint.name).
-					hint("It takes one value, as %s = '…' joined to the other conditions with AND, or in WITH (…).", a.name)
+					hint("It takes one value, as %s = '…' joined to the other conditions with AND, or in WITH (…).", a.name).number(207)
 			}
 			known = append(known, r.call.endpoint.parameterNames()...)
 		}
 	}
 	if !qualified {
-		return b.fail(codeUnknown, e.at, "cannot find the table '%s' in FROM", e.qualifier)
+		return b.fail(codeUnknown, e.at, "cannot find the table '%s' in FROM", e.qualifier).number(4104)
 	}
-	return b.fail(codeUnknown, e.at, "cannot find the column '%s'", e.name).near(e.name, "Columns and parameters", known)
+	return b.fail(codeUnknown, e.at, "cannot find the column '%s'", e.name).near(e.name, "Columns and parameters", known).number(207)
 }
 
 func (b *binder) unary(e unary, in *scope) (bound, error) {

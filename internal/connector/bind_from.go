@@ -101,9 +101,9 @@ func (b *binder) endpoint(n objectName) (*endpoint, error) {
 		names = append(names, e.name)
 	}
 	if names == nil {
-		return nil, b.fail(codeUnknown, n.at, "cannot find the schema '%s': endpoints are in dbo", n.schema)
+		return nil, b.fail(codeUnknown, n.at, "cannot find the schema '%s': endpoints are in dbo", n.schema).number(208)
 	}
-	return nil, b.fail(codeUnknown, n.at, "cannot find the endpoint '%s'", n.text).near(n.text, "Endpoints", names)
+	return nil, b.fail(codeUnknown, n.at, "cannot find the endpoint '%s'", n.text).near(n.text, "Endpoints", names).number(208)
 }
 
 func (b *binder) invocation(n objectName) (*invocation, error) {
@@ -132,10 +132,10 @@ func (b *binder) options(call *invocation, options []option) error {
 		case i < len(call.endpoint.parameters):
 			a = &call.endpoint.parameters[i]
 		default:
-			return b.fail(codeParameter, o.at, "cannot take %d values for %s: it has %d parameters", len(options), call.endpoint.name, len(call.endpoint.parameters))
+			return b.fail(codeParameter, o.at, "cannot take %d values for %s: it has %d parameters", len(options), call.endpoint.name, len(call.endpoint.parameters)).number(8144)
 		}
 		if a == nil {
-			return b.fail(codeUnknown, o.at, "cannot find the parameter '%s' of %s", o.text, call.endpoint.name).near(o.text, "Parameters", call.endpoint.parameterNames())
+			return b.fail(codeUnknown, o.at, "cannot find the parameter '%s' of %s", o.text, call.endpoint.name).near(o.text, "Parameters", call.endpoint.parameterNames()).number(8145)
 		}
 		if call.fixed[a.name] {
 			return b.fail(codeParameter, o.at, "cannot take the parameter %s of %s twice", a.name, call.endpoint.name)
@@ -241,9 +241,9 @@ func (b *binder) argument(p parameter) (driver.Value, error) {
 		}
 	}
 	if p.name != "" {
-		return nil, b.fail(codeParameter, p.at, "cannot find the value of @%s: it is neither declared nor given as a parameter", p.name)
+		return nil, b.fail(codeParameter, p.at, "cannot find the value of @%s: it is neither declared nor given as a parameter", p.name).number(137)
 	}
-	return nil, b.fail(codeParameter, p.at, "cannot find the value of the ? number %d: %d are given", p.ordinal+1, ordinal)
+	return nil, b.fail(codeParameter, p.at, "cannot find the value of the ? number %d: %d are given", p.ordinal+1, ordinal).number(137)
 }
 
 // conjuncts cuts a condition at its ANDs.

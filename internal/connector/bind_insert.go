@@ -89,7 +89,7 @@ func (b *binder) targets(in *insert, e *endpoint) ([]*argument, error) {
 	for i, n := range in.columns {
 		a := e.argument(n.text)
 		if a == nil {
-			return nil, b.fail(codeUnknown, n.at, "cannot insert into the column '%s': it is no parameter of %s", n.text, e.name).near(n.text, "Parameters", e.parameterNames())
+			return nil, b.fail(codeUnknown, n.at, "cannot insert into the column '%s': it is no parameter of %s", n.text, e.name).near(n.text, "Parameters", e.parameterNames()).number(207)
 		}
 		for _, other := range targets[:i] {
 			if other == a {

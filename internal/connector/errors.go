@@ -42,6 +42,7 @@ type Error struct {
 	Fault        *fault.Error // its kind, code, text and hint
 	Line, Column int          // of the place in the statement, from 1; 0: no place
 	HTTPStatus   int          // of the service's answer; 0: it has none
+	Number       int          // SQL Server's, of an error that is its, too: 208 is an unknown object; 0: of none
 }
 
 func (e *Error) Error() string {
@@ -61,6 +62,9 @@ func (e *Error) Unwrap() error { return e.Fault }
 // fail makes an error at an offset of a text.
 func fail(code, text string, at int, format string, args ...any) *Error {
 	e := &Error{Fault: fault.New(fault.Invalid, code, format, args...)}
+	if code == codeSyntax {
+		e.Number = 102
+	}
 	before := text[:min(at, len(text))]
 	e.Line = 1 + strings.Count(before, "\n")
 	e.Column = 1 + len([]rune(before[strings.LastIndex(before, "\n")+1:]))
@@ -70,6 +74,12 @@ func fail(code, text string, at int, format string, args ...any) *Error {
 // hint tells the next step.
 func (e *Error) hint(format string, args ...any) *Error {
 	e.Fault.Hint = fmt.Sprintf(format, args...)
+	return e
+}
+
+// number gives the error SQL Server's number.
+func (e *Error) number(n int) *Error {
+	e.Number = n
 	return e
 }
 

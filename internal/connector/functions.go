@@ -117,7 +117,7 @@ func (b *binder) call(e call, in *scope) (bound, error) {
 		for _, f := range known {
 			names = append(names, f.name)
 		}
-		return bound{}, b.fail(codeUnknown, e.at, "cannot find the function %s", e.function).near(e.function, "Functions", names)
+		return bound{}, b.fail(codeUnknown, e.at, "cannot find the function %s", e.function).near(e.function, "Functions", names).number(195)
 	}
 	f := known[i]
 	switch {

@@ -22,14 +22,19 @@ func parseNested(text string, nested int, session bool) (*parser, error) {
 		return nil, err
 	}
 	p := &parser{text: text, tokens: tokens, variables: map[string]expression{}, nested: nested, session: session}
+	return p, p.rest()
+}
+
+// rest reads statements to the end of the text.
+func (p *parser) rest() error {
 	for {
 		for p.take(";") {
 		}
 		if p.peek().kind == endToken {
-			return p, nil
+			return nil
 		}
 		if err := p.statement(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 }
@@ -47,6 +52,7 @@ type parser struct {
 	session    bool // there is one, which knows more statements
 	branches   int  // IFs around
 	named      []objectName
+	given      []string // names of parameters
 }
 
 func (p *parser) peek() token { return p.tokens[p.next] }
@@ -119,7 +125,7 @@ func (p *parser) statement() error {
 		}
 	}
 	t := p.peek()
-	from, named := len(p.statements), len(p.named)
+	from, named, given := len(p.statements), len(p.named), len(p.given)
 	var err error
 	switch {
 	case t.is("SELECT"), t.is("WITH"), t.is("("):
@@ -152,7 +158,7 @@ func (p *parser) statement() error {
 	}
 	for i := from; i < len(p.statements); i++ {
 		if p.statements[i].names == nil {
-			p.statements[i].names = p.named[named:]
+			p.statements[i].names, p.statements[i].given = p.named[named:], p.given[given:]
 		}
 	}
 	if !p.ends() {

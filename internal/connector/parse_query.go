@@ -590,6 +590,7 @@ func (p *parser) primary() (expression, error) {
 		if strings.HasPrefix(t.text, "@") {
 			return global{t.at, "@" + t.text}, nil
 		}
+		p.given = append(p.given, t.text)
 		return parameter{at: t.at, ordinal: -1, name: t.text}, nil
 	case t.is("("):
 		return p.parentheses()

@@ -22,7 +22,7 @@ func (p *parser) sessionStatement() (bool, error) {
 			p.next--
 			return true, p.unexpected("the name of a database")
 		}
-		return true, p.controls(control{Control: Control{Verb: "USE", Name: name.text}})
+		return true, p.use(name.text)
 	case t.is("PRINT"):
 		p.advance()
 		text, err := p.expression()
@@ -51,6 +51,22 @@ func (p *parser) controls(c control) error {
 		return p.unexpected("the end of the statement or ';'")
 	}
 	return nil
+}
+
+// use ends a USE. What follows is read to find its errors of syntax, and is to be prepared again.
+func (p *parser) use(name string) error {
+	c := control{Control: Control{Verb: "USE", Name: name}}
+	if p.depth > 0 {
+		return p.controls(c)
+	}
+	c.Rest = p.text[p.peek().at:]
+	if err := p.controls(c); err != nil {
+		return err
+	}
+	kept := p.statements
+	err := p.rest()
+	p.statements = kept
+	return err
 }
 
 // procedure tells whether a name of the system's procedures is next, such as sp_columns.

@@ -35,6 +35,7 @@ type Control struct {
 	Verb      string     // SET, USE, BEGIN, COMMIT, ROLLBACK or SAVE (of a transaction), PRINT, EXEC
 	Name      string     // of the setting, in capitals, of the database or the procedure; the text of PRINT
 	Value     string     // of the setting
+	Rest      string     // of the batch behind a USE, which is read in the other database
 	Arguments []Argument // of the procedure
 }
 
@@ -69,6 +70,9 @@ func (c *Connector) prepareBranch(ctx context.Context, in session, parsed *branc
 
 // Branch is what an IF chooses from; nil: the statement is none.
 func (s *Statement) Branch() *Branch { return s.branch }
+
+// Parameters are the names of the parameters that the statement takes, without @, once for each time that it names them.
+func (s *Statement) Parameters() []string { return s.parsed.given }
 
 // Inserts tells whether the statement is an INSERT, whose rows tell of its calls.
 func (s *Statement) Inserts() bool { return s.parsed.insert != nil }
@@ -134,7 +138,7 @@ func (b *binder) global(e global) (driver.Value, error) {
 			return value, nil
 		}
 	}
-	return nil, b.fail(codeUnknown, e.at, "cannot find the variable %s", e.name)
+	return nil, b.fail(codeUnknown, e.at, "cannot find the variable %s", e.name).number(137)
 }
 
 // asked asks the session for the value of a function; false: it has no such, or the arguments are no constants.
@@ -178,7 +182,7 @@ func (s *Statement) readTables(ctx context.Context) error {
 		if s.holdsEndpoints(n) {
 			if own, _ := s.session.Value("DB_NAME", nil); n.database != "" && !strings.EqualFold(textOf(own), n.database) {
 				return fail(codeUnknown, s.parsed.text, n.at, "cannot call an endpoint of the database '%s' from '%s'", n.database, textOf(own)).
-					hint("USE [%s] comes first.", n.database)
+					hint("USE [%s] comes first.", n.database).number(208)
 			}
 			continue
 		}
@@ -213,7 +217,7 @@ func (b *binder) owned(t *table, name string, tables []Table) (*relation, string
 		for i, candidate := range tables {
 			names[i] = candidate.Name
 		}
-		return nil, "", b.fail(codeUnknown, t.at, "cannot find the table '%s' of '%s'", t.text, t.schema).near(t.text, "Tables", names)
+		return nil, "", b.fail(codeUnknown, t.at, "cannot find the table '%s' of '%s'", t.text, t.schema).near(t.text, "Tables", names).number(208)
 	}
 	for _, o := range t.options {
 		if o.value != nil {

@@ -24,6 +24,8 @@ func (s *sales) Value(name string, arguments []driver.Value) (driver.Value, bool
 	switch {
 	case name == "@@SPID":
 		return s.spid, true
+	case name == "SYSTEM_USER":
+		return "me", true
 	case name == "DB_NAME" && len(arguments) == 0:
 		return "sales", true
 	case name == "SERVERPROPERTY" && len(arguments) == 1:
@@ -122,6 +124,10 @@ func (s *sales) run(statements []*Statement, arguments []Argument, out *[]string
 		}
 		if control != nil {
 			*out = append(*out, fmt.Sprintf("%s %s %s %v", control.Verb, control.Name, control.Value, control.Arguments))
+			if rest, err := s.play(control.Rest, arguments...); rest != "" || err != nil {
+				*out = append(*out, rest)
+				return err
+			}
 			continue
 		}
 		result, err := statement.Run(context.Background(), arguments, nil)
@@ -149,6 +155,7 @@ func TestC5Sessions(t *testing.T) {
 		{"sp_datatype_info_100 12,3", "EXEC sp_datatype_info_100  [{ 12} { 3}]"},
 		{"EXEC [sales].[sys].sp_columns @table_name = N'one', @ODBCVer = 3", "EXEC sp_columns  [{table_name one} {ODBCVer 3}]"},
 		{"exec one", "k | v | g | f | d\n1 | 10 | a | 1.5 | 2026-01-31 10:00:00\n2 | 7 | b% | NULL | 2026-03-01 00:00:00\n3 | NULL | B | NULL | NULL"},
+		{"USE sales PRINT DB_NAME() SELECT SYSTEM_USER AS u", "USE sales  []\nPRINT sales  []\nu\nme"},
 		{"EXEC ('USE sales; SELECT 1 AS a')", "USE sales  []\na\n1"},
 
 		{"SELECT Region, SUM(amount) AS s FROM [Retail].[Orders] GROUP BY Region ORDER BY s DESC", "Region | s\nNorth | 15\nSouth | 7"},
@@ -230,6 +237,7 @@ func TestC5SessionErrors(t *testing.T) {
 		{"BEGIN TRY SELECT 1 END TRY", codeSyntax, "cannot catch errors"},
 		{"BEGIN SELECT 1", codeSyntax, "END must stand here"},
 		{"SET NOCOUNT", codeSyntax, "a value of the setting must stand here"},
+		{"USE x; SELEC 1", codeSyntax, "Did you mean"},
 		{"USE 'x'", codeSyntax, "the name of a database"},
 		{"SELEC 1", codeSyntax, "Did you mean 'SELECT'?"},
 		{"WAITFOR DELAY '1'", codeSyntax, "a statement begins with"},

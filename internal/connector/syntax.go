@@ -9,6 +9,7 @@ import (
 type statement struct {
 	text    string
 	names   []objectName // of what it reads or calls
+	given   []string     // the parameters that it takes by name
 	query   *query       // also what EXEC says
 	insert  *insert
 	call    *procedure // what EXEC calls: an endpoint, else a procedure of the session
