@@ -18,7 +18,8 @@ func (s *Service) dataflows(w http.ResponseWriter, r *http.Request, group *Group
 	case len(parts) == 0:
 		var values []any
 		for _, d := range group.Dataflows {
-			values = append(values, map[string]any{"objectId": d.ID, "name": d.Name, "configuredBy": "john@contoso.com", "users": []any{}, "generation": 1})
+			values = append(values, map[string]any{"objectId": d.ID, "name": d.Name, "modelUrl": "https://MyDataflowStorageAccount.dfs.core.windows.net/powerbi/" + group.Name + "/" + d.Name + "/model.json",
+				"configuredBy": "john@contoso.com", "users": []any{}, "generation": 1})
 		}
 		answer(w, http.StatusOK, list("dataflows", values))
 		return

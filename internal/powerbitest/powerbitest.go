@@ -43,8 +43,11 @@ type Group struct {
 	users     []map[string]any
 }
 
-// Model is a semantic model.
-type Model struct{ ID, Name string }
+// Model is a semantic model, or a dataflow.
+type Model struct {
+	ID, Name string
+	Tables   []string // of a model, as INFO.TABLES() tells them
+}
 
 // Course is how a refresh goes.
 type Course struct {
@@ -419,11 +422,31 @@ func (s *Service) ofModel(w http.ResponseWriter, r *http.Request, m Model, parts
 			}
 		}
 		answer(w, http.StatusOK, list("refreshes", values))
+	case len(parts) == 1 && parts[0] == "executeQueries" && r.Method == http.MethodPost:
+		s.query(w, r, m)
 	case len(parts) == 2 && parts[0] == "refreshes":
 		s.one(w, r, m, parts[1], own, fault)
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
+}
+
+// query answers the one DAX query that tells the tables of a model. What it tells of each are the columns that clients read.
+func (s *Service) query(w http.ResponseWriter, r *http.Request, m Model) {
+	var asked struct{ Queries []struct{ Query string } }
+	if s.Freshet {
+		refuse(w, http.StatusNotImplemented, "NotImplemented", "cannot serve POST /datasets/{datasetId}/executeQueries: Freshet does not have it")
+		return
+	}
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || len(asked.Queries) != 1 || asked.Queries[0].Query != "EVALUATE INFO.TABLES()" {
+		refuse(w, http.StatusBadRequest, "DatasetExecuteQueriesError", "Failed to execute the DAX query.")
+		return
+	}
+	rows := []any{}
+	for i, table := range m.Tables {
+		rows = append(rows, map[string]any{"[ID]": i + 1, "[Name]": table, "[Description]": nil, "[IsHidden]": false, "[ModifiedTime]": "2026-02-03T04:05:06"})
+	}
+	answer(w, http.StatusOK, map[string]any{"results": []any{map[string]any{"tables": []any{map[string]any{"rows": rows}}}}})
 }
 
 func (s *Service) visible(r *Refresh, fault Fault) bool {
@@ -539,11 +562,11 @@ func (s *Service) one(w http.ResponseWriter, r *http.Request, m Model, id string
 		}
 		w.WriteHeader(http.StatusOK)
 	default:
-		s.detail(w, found, fault)
+		s.detail(w, m, found, fault)
 	}
 }
 
-func (s *Service) detail(w http.ResponseWriter, r *Refresh, fault Fault) {
+func (s *Service) detail(w http.ResponseWriter, m Model, r *Refresh, fault Fault) {
 	status, extended, ended := s.status(r, fault)
 	text := func(name, otherwise string) string {
 		if value, _ := r.Body[name].(string); value != "" {
@@ -566,6 +589,12 @@ func (s *Service) detail(w http.ResponseWriter, r *Refresh, fault Fault) {
 		objects, _ := r.Body["objects"].([]any)
 		if len(objects) == 0 {
 			objects = []any{map[string]any{"table": "DimCustomer"}, map[string]any{"table": "DimDate"}}
+			if m.Tables != nil {
+				objects = nil
+			}
+			for _, table := range m.Tables {
+				objects = append(objects, map[string]any{"table": table})
+			}
 		}
 		for _, object := range objects {
 			asked, _ := object.(map[string]any)
