@@ -75,7 +75,21 @@ func (c *Client) CancelDataflowTransaction(ctx context.Context, groupID, transac
 	return status, err
 }
 
-// Dataflow exports a dataflow: its model.json as it is.
+// DataflowDefinition is a dataflow of generation 2, as Fabric's API describes one.
+type DataflowDefinition struct {
+	Definition struct {
+		Parts []DefinitionPart `json:"parts"`
+	} `json:"definition"`
+}
+
+// DefinitionPart is a file of a definition.
+type DefinitionPart struct {
+	Path        string `json:"path"`
+	Payload     []byte `json:"payload"`
+	PayloadType string `json:"payloadType"` // InlineBase64
+}
+
+// Dataflow exports a dataflow: its model.json as it is, or of generation 2 from Freshet a DataflowDefinition.
 func (c *Client) Dataflow(ctx context.Context, groupID, dataflowID string) ([]byte, error) {
 	raw, err := c.Raw(ctx, http.MethodGet, myorg("groups", groupID, "dataflows", dataflowID), nil)
 	return raw.Body, err

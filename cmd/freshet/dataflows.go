@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,7 +32,7 @@ func (a *app) dataflows() *cobra.Command {
 		Short: "List dataflows, refresh and delete them",
 		Long: `List dataflows. The verbs below it take a DATAFLOW: a name, WORKSPACE/NAME or a GUID.
 
-A dataflow is deployed as a model is: freshet deploy model.json --workspace NAME. Its refresh is one transaction of all entities. To start one and wait
+A dataflow is deployed as a model is: freshet deploy model.json --workspace NAME, or freshet deploy NAME.Dataflow --workspace NAME. Its refresh is one transaction of all entities. To start one and wait
 for its end: freshet sql "EXEC refresh_dataflow @DataflowName = 'NAME'" --workspace NAME.`,
 		Example: `  freshet dataflows --workspace Sales
   freshet dataflows refresh Sales/Orders
@@ -42,8 +47,8 @@ for its end: freshet sql "EXEC refresh_dataflow @DataflowName = 'NAME'" --worksp
 			if err != nil {
 				return err
 			}
-			return list(a, flows, []string{"Workspace", "Name", "Id", "By"}, func(f flow) []string {
-				return []string{f.Workspace, f.Name, f.ObjectID, f.ConfiguredBy}
+			return list(a, flows, []string{"Workspace", "Name", "Id", "Generation", "By"}, func(f flow) []string {
+				return []string{f.Workspace, f.Name, f.ObjectID, strconv.Itoa(f.Generation), f.ConfiguredBy}
 			})
 		},
 	}
@@ -121,10 +126,13 @@ func (a *app) cancelTransaction() *cobra.Command {
 
 func (a *app) exportFlow() *cobra.Command {
 	return &cobra.Command{
-		Use:     "export DATAFLOW",
-		Short:   "Print the model.json of a dataflow",
-		Example: `  freshet dataflows export Sales/Orders > model.json`,
-		Args:    usage(cobra.ExactArgs(1)),
+		Use:   "export DATAFLOW [FOLDER]",
+		Short: "Give a dataflow back as it was deployed",
+		Long: `Give a dataflow back as it was deployed, byte for byte. One of generation 1 is a model.json, which is printed, or written into FOLDER. One of generation 2 is
+the files of a .Dataflow folder, which are written into FOLDER; it is made when there is none.`,
+		Example: `  freshet dataflows export Sales/Orders > model.json
+  freshet dataflows export Sales/Lake ./Lake.Dataflow`,
+		Args: usage(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, f, err := a.openFlow(cmd.Context(), args[0])
 			if err != nil {
@@ -134,10 +142,41 @@ func (a *app) exportFlow() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			parts := []powerbi.DefinitionPart{{Path: "model.json", Payload: content}}
+			if f.Generation == 2 {
+				var exported powerbi.DataflowDefinition
+				if err := json.Unmarshal(content, &exported); err != nil {
+					return fmt.Errorf("cannot read the definition of %s: %w", f, err)
+				}
+				parts = exported.Definition.Parts
+			}
+			if len(args) == 2 {
+				return writeParts(args[1], parts)
+			}
+			if f.Generation == 2 {
+				return usageError{fmt.Errorf("%s is a dataflow of generation 2, which is a folder: name one to write it into, as in ./%s.Dataflow", f, f.Name)}
+			}
 			_, err = a.out.Write(content)
 			return err
 		},
 	}
+}
+
+// writeParts writes the files of a definition into a folder.
+func writeParts(folder string, parts []powerbi.DefinitionPart) error {
+	for _, part := range parts {
+		if !fs.ValidPath(part.Path) {
+			return fmt.Errorf("cannot write a file named %q: it would not lie in the folder", part.Path)
+		}
+		path := filepath.Join(folder, filepath.FromSlash(part.Path))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, part.Payload, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *app) deleteFlow() *cobra.Command {

@@ -23,13 +23,15 @@ func (a *app) deploy() *cobra.Command {
 		Use:   "deploy PATH [--workspace NAME] [--name NAME] [--plan]",
 		Short: "Put a model or dataflow into a workspace, or change it there",
 		Long: `Put a model or dataflow into a workspace; the workspace is created when there is none of that name. PATH is a TMDL folder (a .SemanticModel folder,
-or its definition folder), a model.bim (plain, or inside a createOrReplace script), or the model.json of a dataflow of generation 1, as Power BI exports it.
+or its definition folder), a model.bim (plain, or inside a createOrReplace script), the model.json of a dataflow of generation 1, as Power BI exports it, or
+the .Dataflow folder of one of generation 2, as Fabric's Git integration has it.
 
 A model of the same name is changed. The data of partitions whose source and columns are the same stays; others are empty until the next
 refresh. --plan tells which, and changes nothing.`,
 		Example: `  freshet deploy ./Sales.SemanticModel --workspace Sales
   freshet deploy model.bim --workspace Sales --name "Sales 2024" --plan
-  freshet deploy model.json --workspace Sales`,
+  freshet deploy model.json --workspace Sales
+  freshet deploy ./Lake.Dataflow --workspace Sales`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, folderName := modelFolder(args[0])
@@ -71,7 +73,7 @@ func modelFolder(path string) (folder, name string) {
 			path, absolute = parent, parent
 		}
 	}
-	for _, suffix := range []string{".SemanticModel", ".Dataset"} {
+	for _, suffix := range []string{".SemanticModel", ".Dataset", ".Dataflow"} {
 		if name, found := strings.CutSuffix(filepath.Base(absolute), suffix); found {
 			return path, name
 		}
@@ -102,7 +104,7 @@ func readDefinition(path string) (map[string][]byte, error) {
 			}
 			return nil
 		}
-		if !slices.Contains([]string{".tmdl", ".bim", ".platform", ".pbism"}, strings.ToLower(filepath.Ext(file))) && !slices.Contains([]string{"model.json", "mashup.pq"}, strings.ToLower(entry.Name())) {
+		if !slices.Contains([]string{".tmdl", ".bim", ".platform", ".pbism"}, strings.ToLower(filepath.Ext(file))) && !slices.Contains([]string{"model.json", "mashup.pq", "querymetadata.json"}, strings.ToLower(entry.Name())) {
 			return nil
 		}
 		content, err := os.ReadFile(file)
@@ -120,7 +122,7 @@ func readDefinition(path string) (map[string][]byte, error) {
 		return nil, fmt.Errorf("cannot read the definition in %s: %w", path, err)
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("cannot deploy %s: it holds no .tmdl and no .bim file, and no model.json", path)
+		return nil, fmt.Errorf("cannot deploy %s: it holds no .tmdl and no .bim file, no model.json and no mashup.pq", path)
 	}
 	return files, nil
 }

@@ -2,7 +2,9 @@ package api
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 
 	"freshet.dev/internal/dataflow"
 	"freshet.dev/internal/fault"
@@ -29,16 +31,27 @@ func (c *call) listDataflows() (reply, error) {
 
 func (c *call) asDataflow(item workspace.Item) powerbi.Dataflow {
 	return powerbi.Dataflow{
-		ObjectID: item.ID, Name: item.Name, Description: item.Description, ConfiguredBy: item.ConfiguredBy, Users: []json.RawMessage{}, Generation: 1,
+		ObjectID: item.ID, Name: item.Name, Description: item.Description, ConfiguredBy: item.ConfiguredBy, Users: []json.RawMessage{}, Generation: item.Generation,
 		ModelURL: scheme(c.r) + "://" + c.r.Host + "/v1.0/myorg/groups/" + item.WorkspaceID + "/dataflows/" + item.ID,
 	}
 }
 
-// getDataflow gives the model.json to the byte.
+// getDataflow gives the model.json to the byte. Of a dataflow of generation 2, which has none, it gives what Fabric's Get Dataflow Definition does: the
+// files of its folder.
 func (c *call) getDataflow() (reply, error) {
-	content, err := c.Workspaces.ExportDataflow(c.r.Context(), c.item)
+	files, err := c.Workspaces.ExportDataflow(c.r.Context(), c.item)
 	if err != nil {
 		return reply{}, err
+	}
+	if c.item.Generation == 2 {
+		var answer powerbi.DataflowDefinition
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			answer.Definition.Parts = append(answer.Definition.Parts, powerbi.DefinitionPart{Path: name, Payload: files[name], PayloadType: "InlineBase64"})
+		}
+		return reply{http.StatusOK, answer}, nil
+	}
+	var content []byte
+	for _, content = range files { // the one that there is
 	}
 	c.begun = true
 	c.w.Header().Set("Content-Type", "application/json; charset=utf-8")

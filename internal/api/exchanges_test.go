@@ -316,6 +316,9 @@ func (x *exchanges) deploy(d *datadriven.TestData) string {
 	if d.HasArg("flow") {
 		definition.Files = map[string][]byte{"model.json": []byte(x.fill(d.Input))}
 	}
+	if d.HasArg("lake") {
+		definition.Name, definition.Files = "Lake", map[string][]byte{"Lake.Dataflow/mashup.pq": []byte(x.fill(d.Input)), "Lake.Dataflow/queryMetadata.json": []byte(`{"formatVersion":"202502"}`)}
+	}
 	mine := d.HasArg("mine")
 	if mine {
 		definition.Workspace, definition.CreateWorkspace = "", false

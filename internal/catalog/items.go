@@ -20,13 +20,13 @@ import (
 )
 
 const selectItems = `
-	SELECT i.id, i.workspace, w.name, i.kind, i.name, i.description, i.revision, i.version, i.created, i.modified, i.configured_by, i.owner
+	SELECT i.id, i.workspace, w.name, i.kind, i.name, i.description, i.generation, i.revision, i.version, i.created, i.modified, i.configured_by, i.owner
 	FROM items i JOIN workspaces w ON w.id = i.workspace `
 
 func scanItem(row interface{ Scan(...any) error }) (workspace.Item, error) {
 	var item workspace.Item
 	var created, modified sql.NullInt64
-	err := row.Scan(&item.ID, &item.WorkspaceID, &item.WorkspaceName, &item.Kind, &item.Name, &item.Description,
+	err := row.Scan(&item.ID, &item.WorkspaceID, &item.WorkspaceName, &item.Kind, &item.Name, &item.Description, &item.Generation,
 		&item.Revision, &item.Version, &created, &modified, &item.ConfiguredBy, &item.Owner)
 	item.Created, item.Modified = timeOf(created), timeOf(modified)
 	return item, err
@@ -185,6 +185,24 @@ func redeploy(ctx context.Context, tx *sql.Tx, op stored, from, revision int64, 
 	return nil
 }
 
+// setColumns gives a revision the columns that loads have found.
+func setColumns(ctx context.Context, tx *sql.Tx, item string, revision int64, found []*model.Table) error {
+	var text []byte
+	if err := tx.QueryRowContext(ctx, `SELECT overrides FROM definitions WHERE item = ? AND revision = ?`, item, revision).Scan(&text); err != nil {
+		return err
+	}
+	var overrides workspace.Overrides
+	if err := json.Unmarshal(text, &overrides); err != nil {
+		return err
+	}
+	text, err := json.Marshal(overrides.WithColumns(found))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE definitions SET overrides = ? WHERE item = ? AND revision = ?`, string(text), item, revision)
+	return err
+}
+
 func putItem(ctx context.Context, tx *sql.Tx, revision workspace.Revision) error {
 	item := revision.Item
 	if revision.Base == 0 {
@@ -196,9 +214,9 @@ func putItem(ctx context.Context, tx *sql.Tx, revision workspace.Revision) error
 			return notFound("cannot find workspace '%s'", item.WorkspaceID)
 		}
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO items (id, workspace, kind, name, name_key, description, revision, version, created, modified, configured_by, owner)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			item.ID, item.WorkspaceID, string(item.Kind), item.Name, itemKey(item), item.Description, item.Revision, item.Version, nanos(item.Created), nanos(item.Modified), item.ConfiguredBy, item.Owner)
+			INSERT INTO items (id, workspace, kind, name, name_key, description, generation, revision, version, created, modified, configured_by, owner)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			item.ID, item.WorkspaceID, string(item.Kind), item.Name, itemKey(item), item.Description, item.Generation, item.Revision, item.Version, nanos(item.Created), nanos(item.Modified), item.ConfiguredBy, item.Owner)
 		if taken(err) {
 			return fault.New(fault.Conflict, workspace.CodeItemExists, "cannot create %s '%s': its workspace has one of that name", item.Kind, item.Name)
 		}
@@ -218,8 +236,8 @@ func putItem(ctx context.Context, tx *sql.Tx, revision workspace.Revision) error
 	if err := idle(ctx, tx, "change", item.ID); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE items SET name = ?, name_key = ?, description = ?, revision = ?, modified = ?, configured_by = ?, owner = ? WHERE id = ?`,
-		item.Name, itemKey(item), item.Description, item.Revision, nanos(item.Modified), item.ConfiguredBy, item.Owner, item.ID)
+	_, err = tx.ExecContext(ctx, `UPDATE items SET name = ?, name_key = ?, description = ?, generation = ?, revision = ?, modified = ?, configured_by = ?, owner = ? WHERE id = ?`,
+		item.Name, itemKey(item), item.Description, item.Generation, item.Revision, nanos(item.Modified), item.ConfiguredBy, item.Owner, item.ID)
 	return err
 }
 

@@ -66,10 +66,15 @@ func (s subject) Deploy(definition refresh.Definition, change store.Change) erro
 		ID: definition.ID, WorkspaceID: workspaceID, Kind: workspace.ModelKind, Name: definition.Name, Revision: definition.Revision, Version: former.Number + 1,
 		Created: noon, Modified: noon, ConfiguredBy: "ana",
 	}
-	return s.Catalog.Deploy(ctx, workspace.Revision{
-		Item: item, Base: former.ModelRevision, BaseVersion: former.Number, Change: change,
-		Definition: workspace.Definition{Format: workspace.BIM, Files: map[string][]byte{"model.bim": []byte(emptyModel)}, Deployed: noon, DeployedBy: "ana"},
-	})
+	deployed := workspace.Definition{Format: workspace.BIM, Files: map[string][]byte{"model.bim": []byte(emptyModel)}, Deployed: noon, DeployedBy: "ana"}
+	if definition.Dataflow {
+		item.Kind, deployed.Format = workspace.DataflowKind, workspace.Dataflow
+		deployed.Files = map[string][]byte{
+			"mashup.pq":          []byte("section Section1;\nshared T = " + definition.Model.Table("T").Partitions[0].Source.Expression + ";"),
+			"queryMetadata.json": []byte(`{"formatVersion":"202502","name":"Found","queriesMetadata":{"T":{"queryName":"T"}}}`),
+		}
+	}
+	return s.Catalog.Deploy(ctx, workspace.Revision{Item: item, Base: former.ModelRevision, BaseVersion: former.Number, Change: change, Definition: deployed})
 }
 
 func TestLog(t *testing.T) {

@@ -130,13 +130,21 @@ func putStep(ctx context.Context, tx *sql.Tx, seq int64, step refresh.Step) erro
 		}
 		takes = string(text)
 	}
+	columns := ""
+	if len(step.Columns) > 0 {
+		text, err := json.Marshal(step.Columns)
+		if err != nil {
+			return err
+		}
+		columns = string(text)
+	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO steps (operation, number, kind, table_name, partition, range_start, range_end, takes, held, known, state, attempt,
-		                   started_at, ended_at, file_id, rows, bytes, sha256, read_at, bookmark, fingerprint, failure, note)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		                   started_at, ended_at, file_id, rows, bytes, sha256, read_at, bookmark, fingerprint, columns, failure, note)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		seq, step.Number, string(step.Kind), step.Table, step.Partition, step.Start, step.End, takes, step.Held, step.Known, string(step.State),
 		step.Attempt, nanos(step.StartedAt), nanos(step.EndedAt), step.File.ID, step.File.Rows, step.File.Bytes, step.File.SHA256,
-		nanos(step.ReadAt), step.Bookmark, step.Fingerprint, failure, step.Note)
+		nanos(step.ReadAt), step.Bookmark, step.Fingerprint, columns, failure, step.Note)
 	return err
 }
 
@@ -150,7 +158,7 @@ func (c *Catalog) Steps(ctx context.Context, id string) ([]refresh.Step, error) 
 		}
 		rows, err := tx.QueryContext(ctx, `
 			SELECT number, kind, table_name, partition, range_start, range_end, takes, held, known, state, attempt, started_at, ended_at,
-			       file_id, rows, bytes, sha256, read_at, bookmark, fingerprint, failure, note
+			       file_id, rows, bytes, sha256, read_at, bookmark, fingerprint, columns, failure, note
 			FROM steps WHERE operation = ? ORDER BY number`, op.seq)
 		list, err = collect(rows, err, scanStep)
 		return err
@@ -162,14 +170,19 @@ func scanStep(rows *sql.Rows) (refresh.Step, error) {
 	var (
 		step                   refresh.Step
 		started, ended, readAt sql.NullInt64
-		takes                  string
+		takes, columns         string
 		failure                sql.NullString
 	)
 	err := rows.Scan(&step.Number, &step.Kind, &step.Table, &step.Partition, &step.Start, &step.End, &takes, &step.Held, &step.Known, &step.State,
 		&step.Attempt, &started, &ended, &step.File.ID, &step.File.Rows, &step.File.Bytes, &step.File.SHA256, &readAt, &step.Bookmark,
-		&step.Fingerprint, &failure, &step.Note)
+		&step.Fingerprint, &columns, &failure, &step.Note)
 	if err != nil {
 		return step, err
+	}
+	if columns != "" {
+		if err := json.Unmarshal([]byte(columns), &step.Columns); err != nil {
+			return step, err
+		}
 	}
 	if takes != "" {
 		if err := json.Unmarshal([]byte(takes), &step.Takes); err != nil {
@@ -218,6 +231,15 @@ func (c *Catalog) Commit(ctx context.Context, lease refresh.Lease, commit refres
 			if commit.Definition != 0 {
 				revision++
 				if err := redeploy(ctx, tx, op, commit.Definition, revision, commit.At); err != nil {
+					return err
+				}
+			}
+			if len(commit.Columns) > 0 {
+				revision++
+				if err := redeploy(ctx, tx, op, revision-1, revision, commit.At); err != nil {
+					return err
+				}
+				if err := setColumns(ctx, tx, op.Model, revision, commit.Columns); err != nil {
 					return err
 				}
 			}

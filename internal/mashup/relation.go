@@ -24,6 +24,7 @@ type Relation struct {
 type Column struct {
 	Name string
 	Type string // as the language writes it: "Int64.Type", "nullable text"
+	Kind string // the primitive type that it is one of: "number", "text"
 }
 
 // Target is a column of the model that is loaded: where its values come from and what they must become.
@@ -135,7 +136,7 @@ func (d *Document) Value(ctx context.Context, env *Env, expression string, bind 
 func (r *Relation) Columns() []Column {
 	columns := make([]Column, len(r.plan.cols))
 	for i, col := range r.plan.cols {
-		columns[i] = Column{Name: col.name, Type: columnTypeText(col.typ)}
+		columns[i] = Column{Name: col.name, Type: columnTypeText(col.typ), Kind: col.typ.of.String()}
 	}
 	return columns
 }

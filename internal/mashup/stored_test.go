@@ -112,7 +112,7 @@ func TestC1StoredWithoutRows(t *testing.T) {
 		if got := b.rows(r, false); len(got) != 0 {
 			t.Errorf("%s: %q", m, got)
 		}
-		if got := r.Columns(); len(got) != 10 || got[3] != (Column{"m", "nullable Currency.Type"}) || got[5] != (Column{"day", "nullable date"}) {
+		if got := r.Columns(); len(got) != 10 || got[3] != (Column{"m", "nullable Currency.Type", "number"}) || got[5] != (Column{"day", "nullable date", "date"}) {
 			t.Errorf("%s: %v", m, got)
 		}
 	}

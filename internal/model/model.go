@@ -48,6 +48,7 @@ type Table struct {
 	RefreshPolicy *RefreshPolicy // nil: none
 	Reads         []string       // of a dataflow: the other tables whose stored rows its expressions read. What others name in M is evaluated again (Queries)
 
+	InferredColumns         bool // its data columns are those that its partition gives: each refresh finds them anew
 	CalculationGroup        bool // its rows are its calculation items; nothing is loaded
 	ExcludeFromModelRefresh bool // a refresh that names no objects leaves it out
 	IsHidden                bool // from people who make reports; it means nothing to a refresh
@@ -164,4 +165,20 @@ type RefreshPolicy struct {
 type Role struct {
 	Name             string
 	TablePermissions map[string]string // table → DAX filter
+}
+
+// WithColumns is the model with other data columns of the tables whose columns are inferred and that are named here. The model itself is not changed.
+func (m *Model) WithColumns(found []*Table) *Model {
+	next := *m
+	next.Tables = append([]*Table(nil), m.Tables...)
+	for i, table := range m.Tables {
+		for _, other := range found {
+			if table.InferredColumns && EqualNames(table.Name, other.Name) {
+				own := *table
+				own.Columns = other.Columns
+				next.Tables[i] = &own
+			}
+		}
+	}
+	return &next
 }

@@ -111,6 +111,9 @@ func (e *Engine) unreadable(table *model.Table, version store.Version) error {
 			return refuse("it is a calculation group and has no rows", "")
 		}
 	}
+	if table.InferredColumns && len(table.Columns) == 0 {
+		return refuse("its columns are those that its query gives, and no refresh has found them yet", "Refresh the dataflow.")
+	}
 	if version.TableState(table.Name) == store.CalculationNeeded {
 		return refuse("it is calculated, and its values are missing (CalculationNeeded)", "Calculated tables are not computed yet; the model's other tables can be queried.")
 	}

@@ -12,6 +12,7 @@ import (
 	"freshet.dev/internal/capacity"
 	"freshet.dev/internal/duck"
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
 	"freshet.dev/internal/store"
 )
 
@@ -386,10 +387,11 @@ func (a *attempt) step(base, ctx context.Context, i int) error {
 	switch verdict {
 	case done:
 		step.State, step.File, step.ReadAt, step.Bookmark, step.Fingerprint = StepFinished, made.file, made.readAt, made.bookmark, made.fingerprint
+		step.Columns = made.columns
 		if poll != nil {
 			step.Bookmark = poll.Bookmark
 		}
-		if err := w.put(base, i, step, nil); err != nil {
+		if err := w.put(base, i, step, made.messages); err != nil {
 			return err
 		}
 		if w.operation.Request.CommitMode == PartialBatch {
@@ -487,5 +489,7 @@ type product struct {
 	readAt      time.Time
 	bookmark    string
 	fingerprint string
+	columns     []*model.Column // inferred ones
+	messages    []Message
 	release     func()
 }

@@ -92,6 +92,11 @@ func (w *work) commit(base context.Context, commit Commit, steps []Step) error {
 			return refused
 		}
 		commit.Messages = w.overruled(refused, commit.At)
+		commit.Columns = nil
+		for _, found := range foundColumns(w.definition.Model, steps) {
+			commit.Columns = append(commit.Columns, found.table)
+			commit.Messages = append(commit.Messages, found.message(commit.At))
+		}
 		_, err = log.Commit(ctx, w.lease, commit)
 		return err
 	}, func(ctx context.Context) (bool, error) { // the reply may be lost, not the commit: the rows tell

@@ -58,15 +58,20 @@ func (e *Engine) Explain(ctx context.Context, modelID, table, partition string) 
 }
 
 func (r *reading) explain(ctx context.Context, table *model.Table, partition *model.Partition) (*mashup.Explanation, error) {
-	targets, err := targetsOf(table)
-	if err != nil {
-		return nil, err
-	}
 	relation, err := r.relation(ctx, table, partition, rowMemory{})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = relation.Close() }() // nothing was read
+	if table.InferredColumns {
+		if table, _, err = inferred(table, relation, r.now()); err != nil {
+			return nil, err
+		}
+	}
+	targets, err := targetsOf(table)
+	if err != nil {
+		return nil, err
+	}
 	return relation.Explain(ctx, targets)
 }
 

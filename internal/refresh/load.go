@@ -100,10 +100,6 @@ func (e *Engine) loadPartition(ctx context.Context, task task) (made product, er
 // read evaluates the partition's source and writes the model's columns to path.
 func (e *Engine) read(ctx context.Context, conn *duck.Conn, task task, table *model.Table, partition *model.Partition, path string) (made product, rows int64, err error) {
 	w := task.attempt.work
-	targets, err := targetsOf(table)
-	if err != nil {
-		return product{}, 0, err
-	}
 	if w.looks(task.step) {
 		if err := w.warnOfRange(ctx, table, partition); err != nil {
 			return product{}, 0, err
@@ -111,6 +107,17 @@ func (e *Engine) read(ctx context.Context, conn *duck.Conn, task task, table *mo
 	}
 	made.readAt = w.now()
 	relation, err := w.reading.relation(ctx, table, partition, task.attempt.rows())
+	if err != nil {
+		return product{}, 0, err
+	}
+	defer func() { _ = relation.Close() }() // read to its end, or failed for another reason
+	if table.InferredColumns {
+		if table, made.messages, err = inferred(table, relation, w.now()); err != nil {
+			return product{}, 0, err
+		}
+		made.columns = table.Columns
+	}
+	targets, err := targetsOf(table)
 	if err != nil {
 		return product{}, 0, err
 	}
@@ -122,12 +129,11 @@ func (e *Engine) read(ctx context.Context, conn *duck.Conn, task task, table *mo
 	defer func() {
 		last := read()
 		task.measure(func() Progress { return last })
-		_ = relation.Close() // read to its end, or failed for another reason
 	}()
 	if rows, _, err = relation.Load(ctx, conn, targets, path); err != nil {
 		return product{}, 0, err
 	}
-	made.fingerprint = store.Fingerprint(w.definition.Model, table, partition)
+	made.fingerprint = store.Fingerprint(w.definition.Model.WithColumns(w.found()), table, partition)
 	return made, rows, nil
 }
 
@@ -137,6 +143,7 @@ type reading struct {
 	model    *model.Model
 	version  func(ctx context.Context) (store.Version, error) // that tables whose stored rows are read (Table.Reads) are read in
 	sources  *source.Registry
+	found    func() []*model.Table            // inferred columns that the version has, and the model not yet; nil: there are none
 	document func() (*mashup.Document, error) // the shared expressions, made at the first use
 	now      func() time.Time
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"freshet.dev/internal/model"
 	"freshet.dev/internal/store"
 )
 
@@ -74,7 +75,8 @@ type Log interface {
 	// Commit makes a change visible: in ONE transaction the next version of the model exists and is current, the named steps are
 	// Committed, and the operation is in state To. It changes nothing and returns a Conflict: CodeStale for another epoch, CodeState for
 	// another state than From or another current version than Base, CodeRevision for another model revision. When it names a
-	// Definition, the model's next revision, with that one's text, is deployed in the same transaction, and the version belongs to it.
+	// Definition, the model's next revision, with that one's text, is deployed in the same transaction, and the version belongs to it. So it is
+	// when it names Columns: the next revision is the present one with those.
 	// It returns the number of the version that is current afterwards: a change of nothing makes no version.
 	Commit(ctx context.Context, lease Lease, commit Commit) (version int64, err error)
 }
@@ -126,10 +128,11 @@ type Commit struct {
 	ModelRevision int64 // must be the model's
 	Base          int64 // must be the number of the current version
 	Change        store.Change
-	Definition    int64     // the revision whose definition is deployed again; 0 = the model's stays
-	Steps         []int     // become StepCommitted; must be StepFinished
-	Attempt       *Attempt  // ends with it, when To is final
-	Messages      []Message // stored with it
+	Columns       []*model.Table // tables whose inferred columns are others than the definition has; only their names and columns count
+	Definition    int64          // the revision whose definition is deployed again; 0 = the model's stays
+	Steps         []int          // become StepCommitted; must be StepFinished
+	Attempt       *Attempt       // ends with it, when To is final
+	Messages      []Message      // stored with it
 }
 
 // Empty tells whether a commit changes no rows and no states.

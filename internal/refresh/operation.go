@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
 	"freshet.dev/internal/store"
 )
 
@@ -132,8 +133,9 @@ type Step struct {
 	ReadAt      time.Time  // when the source was read
 	Bookmark    string
 	Fingerprint string
-	Failure     *Failure // StepFailed
-	Note        string   // why the step is what it is, or was skipped; "" where that needs no word
+	Columns     []*model.Column // finished Load steps of a table whose columns are inferred: what its partition gave
+	Failure     *Failure        // StepFailed
+	Note        string          // why the step is what it is, or was skipped; "" where that needs no word
 }
 
 // planned is the step as it was planned, to be done again.

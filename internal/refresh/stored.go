@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"freshet.dev/internal/fault"
 	"freshet.dev/internal/mashup"
 	"freshet.dev/internal/model"
 	"freshet.dev/internal/store"
@@ -11,6 +12,9 @@ import (
 
 // storedOf is a table of a dataflow as a version holds it, for expressions that read it: the rows of all its partitions.
 func (e *Engine) storedOf(ctx context.Context, m *model.Model, version store.Version, table *model.Table, name string) (*mashup.Stored, error) {
+	if table.InferredColumns && len(table.Columns) == 0 {
+		return nil, fault.New(fault.Conflict, CodeProcessing, "cannot read the stored rows of entity '%s': no refresh has found its columns yet", table.Name).WithHint("Refresh its dataflow.")
+	}
 	stored := &mashup.Stored{Name: name}
 	targets, err := targetsOf(table)
 	if err != nil {
@@ -53,7 +57,11 @@ func (r *reading) binds(table *model.Table) map[string]mashup.Value {
 			if err != nil {
 				return nil, err
 			}
-			return r.engine.storedOf(ctx, r.model, version, r.model.Table(name), "the stored "+name)
+			m := r.model
+			if r.found != nil {
+				m = m.WithColumns(r.found())
+			}
+			return r.engine.storedOf(ctx, m, version, m.Table(name), "the stored "+name)
 		})
 	}
 	return bind

@@ -65,7 +65,7 @@ func TestC1DataflowsAreDeployedAgain(t *testing.T) {
 	}
 	content, err := b.ExportDataflow(b.ctx, again.Item)
 	b.must(err)
-	if string(content) != string(next["model.json"]) {
+	if string(content["model.json"]) != string(next["model.json"]) {
 		t.Errorf("exported %s", content)
 	}
 	_, err = b.Deploy(b.ctx, ana, workspace.Deploy{Files: flowOf()}) // to My workspace

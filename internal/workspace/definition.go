@@ -84,7 +84,7 @@ func readDefinition(files map[string][]byte) (Definition, *model.Model, []string
 		if err != nil {
 			return Definition{}, nil, nil, err
 		}
-		definition.Description, warnings = dataflow.Description, append(warnings, dataflow.Warnings...)
+		definition.Description, definition.Generation, warnings = dataflow.Description, dataflow.Generation, append(warnings, dataflow.Warnings...)
 	}
 	return definition, read, warnings, nil
 }
@@ -106,7 +106,7 @@ func checkFiles(files map[string][]byte) (map[string][]byte, error) {
 	switch {
 	case len(kept) == 0:
 		return nil, fault.New(fault.Invalid, codeInvalid, "cannot deploy a model without files").
-			WithHint("Name a model.bim, a .SemanticModel folder, a folder of .tmdl files or the model.json of a dataflow.")
+			WithHint("Name a model.bim, a .SemanticModel folder, a folder of .tmdl files the model.json of a dataflow, or a .Dataflow folder.")
 	case len(kept) > maxFiles || size > maxBytes:
 		return nil, fault.New(fault.Invalid, codeInvalid, "cannot deploy %d files of %d bytes: at most %d files of %d bytes together are read", len(kept), size, maxFiles, maxBytes).
 			WithHint("Deploy the model's own folder only.")

@@ -99,6 +99,7 @@ func (s *Service) prepare(ctx context.Context, caller Caller, deploy Deploy, nam
 	item.Revision++
 	item.Version++
 	item.Modified, item.ConfiguredBy, item.Owner, item.Description = now, caller.Name, caller.ID, definition.Description
+	item.Generation = definition.Generation
 	deployment.Item = item
 
 	definition.Revision, definition.Deployed, definition.DeployedBy = item.Revision, now, caller.Name

@@ -192,14 +192,13 @@ func (s *Service) DeleteItem(ctx context.Context, caller Caller, id string) erro
 	return s.repository.DeleteItem(ctx, item.ID)
 }
 
-// ExportDataflow returns the model.json of a dataflow as it was deployed last.
-func (s *Service) ExportDataflow(ctx context.Context, item Item) ([]byte, error) {
+// ExportDataflow returns the files of a dataflow as they were deployed last: model.json alone, or those of the folder of generation 2.
+func (s *Service) ExportDataflow(ctx context.Context, item Item) (map[string][]byte, error) {
 	definition, err := s.repository.Definition(ctx, item.ID, 0)
 	if err != nil {
 		return nil, err
 	}
-	name, err := cdm.Find(definition.Files)
-	return definition.Files[name], err
+	return cdm.Export(definition.Files)
 }
 
 // Upstream lists the dataflows, by workspace and id, in which the linked entities of a dataflow are. They need not exist here.

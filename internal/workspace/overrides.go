@@ -13,6 +13,35 @@ type Overrides struct {
 	Parameters []Override `json:"parameters,omitempty"` // sorted by name
 	Moves      []Move     `json:"moves,omitempty"`      // of data sources, in the order in which they were asked for
 	Texts      []Replaced `json:"texts,omitempty"`      // what the moves make of the texts of the files
+	Columns    []Columns  `json:"columns,omitempty"`    // of tables whose columns are inferred, as the last refresh has found them; sorted by table
+}
+
+// Columns are the columns that a refresh has found of a table.
+type Columns struct {
+	Table   string   `json:"table"`
+	Columns []Column `json:"columns"`
+}
+
+// Column is a column of rows that were loaded.
+type Column struct {
+	Name     string         `json:"name"`
+	DataType model.DataType `json:"dataType"`
+	Moment   string         `json:"moment,omitempty"` // as model.Column has it
+}
+
+// WithColumns puts the columns of tables in the place of those that are known of them.
+func (o Overrides) WithColumns(found []*model.Table) Overrides {
+	o.Columns = slices.Clone(o.Columns)
+	for _, table := range found {
+		columns := Columns{Table: table.Name}
+		for _, column := range table.Columns {
+			columns.Columns = append(columns.Columns, Column{column.Name, column.DataType, column.Moment})
+		}
+		o.Columns = slices.DeleteFunc(o.Columns, func(c Columns) bool { return model.EqualNames(c.Table, table.Name) })
+		o.Columns = append(o.Columns, columns)
+	}
+	slices.SortFunc(o.Columns, func(a, b Columns) int { return strings.Compare(a.Table, b.Table) })
+	return o
 }
 
 // Override is the text of an expression in the place of another one.
@@ -97,6 +126,14 @@ func (o Overrides) apply(m *model.Model) {
 			expression.Text = set.Text
 		}
 	}
+	for _, found := range o.Columns {
+		if table := m.Table(found.Table); table != nil && table.InferredColumns {
+			table.Columns = nil
+			for _, column := range found.Columns {
+				table.Columns = append(table.Columns, &model.Column{Name: column.Name, Type: model.DataColumn, DataType: column.DataType, SourceColumn: column.Name, Moment: column.Moment})
+			}
+		}
+	}
 	if len(o.Texts) == 0 {
 		return
 	}
@@ -112,7 +149,8 @@ func (o Overrides) apply(m *model.Model) {
 }
 
 func (o Overrides) equal(other Overrides) bool {
-	return slices.Equal(o.Parameters, other.Parameters) && slices.Equal(o.Moves, other.Moves) && slices.Equal(o.Texts, other.Texts)
+	return slices.Equal(o.Parameters, other.Parameters) && slices.Equal(o.Moves, other.Moves) && slices.Equal(o.Texts, other.Texts) &&
+		slices.EqualFunc(o.Columns, other.Columns, func(a, b Columns) bool { return a.Table == b.Table && slices.Equal(a.Columns, b.Columns) })
 }
 
 // set puts an expression's text in the place of the one that the files have.
@@ -145,6 +183,11 @@ func (s *Service) carried(o Overrides, deployed Definition, read *model.Model) (
 			kept.Parameters = append(kept.Parameters, set)
 		case expression.Text != set.Text:
 			warnings = append(warnings, "Parameter '"+set.Name+"': the value that was set for it is gone, since the deployed files have another one than before.")
+		}
+	}
+	for _, found := range o.Columns {
+		if table := read.Table(found.Table); table != nil && table.InferredColumns {
+			kept.Columns = append(kept.Columns, found)
 		}
 	}
 	deployed.Overrides = kept

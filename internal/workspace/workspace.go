@@ -126,6 +126,7 @@ type Item struct {
 	Kind          Kind
 	Name          string
 	Description   string // of a dataflow
+	Generation    int    // of a dataflow: 1 or 2
 	Revision      int64  // counts the deployments: 1, 2, 3 …
 	Version       int64  // the current version of its data
 	Created       time.Time
@@ -150,7 +151,7 @@ type Format string
 const (
 	TMDL     Format = "tmdl"
 	BIM      Format = "bim"
-	Dataflow Format = "dataflow" // a model.json
+	Dataflow Format = "dataflow" // a model.json, or a folder of generation 2
 )
 
 // Definition is what was deployed, file by file, as it was read. Connection strings hold no secrets any more.
@@ -162,6 +163,7 @@ type Definition struct {
 	Deployed    time.Time
 	DeployedBy  string
 	Description string // of a dataflow, while it is being deployed: the item has it from then on
+	Generation  int    // likewise
 }
 
 // NewWorkspace describes a workspace to create.

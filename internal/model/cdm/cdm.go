@@ -1,4 +1,5 @@
-// Package cdm reads dataflows of generation 1: a model.json of the Common Data Model whose pbi:mashup holds the queries.
+// Package cdm reads dataflows: of generation 1, a model.json of the Common Data Model whose pbi:mashup holds the queries, and of generation 2, a folder
+// of Fabric.
 //
 // A dataflow is read as a model: an entity is a table of one partition, whose expression is the entity's query; the other queries are shared
 // expressions. So whatever holds for the refresh of a model holds for that of a dataflow. Only where M names a table it means the rows that are
@@ -28,6 +29,7 @@ const byteOrderMark = "\ufeff"
 type Dataflow struct {
 	Name        string
 	Description string
+	Generation  int      // 1 or 2
 	Links       []Link   // of its linked entities, each once
 	Warnings    []string // what is in the file and has no effect here
 	model       *model.Model
@@ -77,15 +79,12 @@ type attribute struct {
 	DataType string `json:"dataType"`
 }
 
-// generation2 is the file of a dataflow of generation 2 that holds its queries.
-const generation2 = "mashup.pq"
-
 // Find returns the path of the dataflow among files, of generation 2 too; "" where there is none. A .json file that holds a model of another kind is
 // no dataflow.
 func Find(files map[string][]byte) (string, error) {
 	var found []string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if path.Base(name) == generation2 {
+		if path.Base(name) == queriesFile {
 			found = append(found, name)
 		}
 		if !strings.EqualFold(path.Ext(name), ".json") {
@@ -108,18 +107,40 @@ func Find(files map[string][]byte) (string, error) {
 	return "", fault.New(fault.Invalid, model.CodeFile, "cannot tell which file is the dataflow: %s", strings.Join(found, ", ")).WithHint("Deploy one of them")
 }
 
+// ModelFile is the name of the file that a dataflow of generation 1 is.
+const ModelFile = "model.json"
+
+// Export returns the files that the dataflow among files is: ModelFile alone, whatever its name was, or those of the folder of generation 2, by
+// their names below it.
+func Export(files map[string][]byte) (map[string][]byte, error) {
+	name, err := Find(files)
+	if err != nil {
+		return nil, err
+	}
+	if path.Base(name) != queriesFile {
+		return map[string][]byte{ModelFile: files[name]}, nil
+	}
+	below := strings.TrimSuffix(name, queriesFile) // the folder
+	found := map[string][]byte{}
+	for name, content := range files {
+		if inside, ok := strings.CutPrefix(name, below); ok {
+			found[inside] = content
+		}
+	}
+	return found, nil
+}
+
 // Decode reads the dataflow among files. The error names the file and what is wrong in it.
 func Decode(files map[string][]byte) (*Dataflow, error) {
 	name, err := Find(files)
 	if err != nil {
 		return nil, err
 	}
-	if path.Base(name) == generation2 {
-		return nil, fault.New(fault.Invalid, model.CodeFile, "cannot use a dataflow of generation 2: its files do not say which columns its queries have, and this version cannot find that out").
-			WithHint("Make it one of generation 1 in Power BI, and deploy the model.json that it exports")
+	if path.Base(name) == queriesFile {
+		return decodeFabric(files, name)
 	}
 	if name == "" {
-		return nil, fault.New(fault.Invalid, model.CodeFile, "cannot find a dataflow: no .json file has the member pbi:mashup").WithHint("Deploy a model.json that Power BI has exported")
+		return nil, fault.New(fault.Invalid, model.CodeFile, "cannot find a dataflow: no .json file has the member pbi:mashup, and there is no mashup.pq").WithHint("Deploy a model.json that Power BI has exported, or a .Dataflow folder of Fabric")
 	}
 	content := withoutMark(files[name])
 	if !utf8.Valid(content) {
@@ -137,7 +158,7 @@ func Decode(files map[string][]byte) (*Dataflow, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, model.CodeFile, "cannot read the queries: %w", err).WithHint("Correct the M text")
 	}
-	d := &Dataflow{Name: read.Name, Description: read.Description, model: &model.Model{Name: read.Name, CompatibilityLevel: model.MaxLevel, Culture: read.Culture}}
+	d := &Dataflow{Name: read.Name, Description: read.Description, Generation: 1, model: &model.Model{Name: read.Name, CompatibilityLevel: model.MaxLevel, Culture: read.Culture}}
 	if d.model.Culture == "" {
 		d.model.Culture = "en-US"
 	}

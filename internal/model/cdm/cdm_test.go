@@ -159,14 +159,6 @@ func TestC1RefusesByName(t *testing.T) {
 	}
 }
 
-// C1: a dataflow of generation 2 is refused by that name.
-func TestC1Generation2(t *testing.T) {
-	_, err := Decode(map[string][]byte{"Flow.Dataflow/mashup.pq": []byte("section Section1;"), "Flow.Dataflow/queryMetadata.json": []byte(`{"formatVersion":"202502"}`)})
-	if fault.CodeOf(err) != model.CodeFile || !strings.Contains(err.Error(), "generation 2") {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestFind(t *testing.T) {
 	flow := []byte(example(t))
 	for _, tt := range []struct {

@@ -537,6 +537,13 @@ func (m *Memory) Commit(ctx context.Context, lease refresh.Lease, commit refresh
 			m.deploy(definition)
 			next.ModelRevision = definition.Revision
 		}
+		if len(commit.Columns) > 0 {
+			definition := m.models[r.operation.Model]
+			definition.Revision++
+			definition.Model = definition.Model.WithColumns(commit.Columns)
+			m.deploy(definition)
+			next.ModelRevision = definition.Revision
+		}
 		next.CommittedAt, next.Operation = commit.At, lease.Operation
 		m.push(next)
 		r.operation.Version = base.Number + 1

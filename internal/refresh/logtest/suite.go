@@ -30,6 +30,7 @@ type Subject interface {
 const (
 	Sales  = "5b4f1d3e-0000-4000-8000-000000000001"
 	Budget = "5b4f1d3e-0000-4000-8000-000000000002"
+	Found  = "5b4f1d3e-0000-4000-8000-000000000003" // a dataflow whose entity T has inferred columns
 )
 
 // Noon is the time at which the suite's operations are accepted.
@@ -72,6 +73,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"F7RollbackMeetsUnfinished", rollbackMeetsUnfinished},
 		{"F7RollbackKeepsItsVersion", rollbackKeepsItsVersion},
 		{"F7CommitOfAWholeVersion", commitOfAWholeVersion},
+		{"C1CommitOfColumns", commitOfColumns},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -790,6 +792,8 @@ func planOnce(t *testing.T, b *bench) {
 func stepsKeepEverything(t *testing.T, b *bench) {
 	lease := b.running(Sales)
 	finished := b.planned(lease, "file-1")
+	finished.Columns = []*model.Column{{Name: "Amount", Type: model.DataColumn, DataType: model.Decimal, SourceColumn: "Amount"}}
+	b.must(b.PutStep(b.ctx, lease, refresh.StepFinished, finished, nil))
 	failed := refresh.Step{
 		Number: 2, Kind: refresh.LoadStep, Table: "Sales", Partition: "2025", Held: 12, State: refresh.StepFailed, Attempt: 1, StartedAt: noon, EndedAt: noon.Add(time.Second),
 		Failure: &refresh.Failure{Code: "C", Message: "cannot", Where: fault.Where{Table: "Sales", Row: 3}},
@@ -1060,6 +1064,50 @@ func rollbackKeepsItsVersion(t *testing.T, b *bench) {
 }
 
 // A commit of a whole version leaves nothing else; with a definition, that is the model's next revision.
+// Columns that a load has found belong to the next revision, and so to the version that has the rows.
+func commitOfColumns(t *testing.T, b *bench) {
+	all := &model.Partition{Name: "FullRefreshPolicyPartition", Mode: "import", Source: model.PartitionSource{Type: model.MPartition, Expression: "#table({\"N\"}, {{1}})"}}
+	b.must(b.Deploy(refresh.Definition{
+		ID: Found, Name: "Found", Revision: 1, Capacity: "default", Dataflow: true,
+		Model: &model.Model{Name: "Found", CompatibilityLevel: model.MaxLevel, Culture: "en-US", Tables: []*model.Table{{Name: "T", InferredColumns: true, Partitions: []*model.Partition{all}}}},
+	}, store.Change{Put: []store.Part{{Table: "T", Partition: all.Name, State: store.NoData}}}))
+	first, err := b.RefreshDefinition(b.ctx, Found)
+	b.must(err)
+	lease := b.running(Found)
+	b.move(lease, refresh.Running, refresh.Committing)
+	columns := []*model.Column{{Name: "N", Type: model.DataColumn, DataType: model.Int64, SourceColumn: "N"}}
+	number, err := b.Commit(b.ctx, lease, refresh.Commit{
+		From: refresh.Committing, To: refresh.Completed, At: noon, ModelRevision: 1, Base: 1, Columns: []*model.Table{{Name: "T", Columns: columns}},
+		Change: store.Change{Put: []store.Part{{Table: "T", Partition: all.Name, State: store.Ready, Files: []store.File{{ID: "f", Rows: 1, Bytes: 2, SHA256: "ab"}}}}},
+	})
+	b.must(err)
+	if version := b.version(Found, number); number != 2 || version.ModelRevision != 2 {
+		t.Fatalf("version %+v", version)
+	}
+	definition, err := b.RefreshDefinition(b.ctx, Found)
+	b.must(err)
+	first.Revision, first.Model = 2, first.Model.WithColumns([]*model.Table{{Name: "T", Columns: columns}})
+	equal(t, definition, first)
+	equal(t, definition.Model.Table("T").Columns, columns)
+
+	// The same columns again make no revision.
+	operation := b.operation(Found, refresh.ViaAPI)
+	operation.ModelRevision = 2
+	_, _, err = b.Submit(b.ctx, operation, refresh.Quota{}, nil)
+	b.must(err)
+	claimed, err := b.Claim(b.ctx, operation.ID, 0, "owner", noon)
+	b.must(err)
+	lease = refresh.Lease{Operation: claimed.ID, Epoch: claimed.Epoch}
+	b.move(lease, refresh.Accepted, refresh.Running)
+	b.move(lease, refresh.Running, refresh.Committing)
+	_, err = b.Commit(b.ctx, lease, refresh.Commit{From: refresh.Committing, To: refresh.Completed, At: noon, ModelRevision: 2, Base: 2,
+		Change: store.Change{Put: []store.Part{{Table: "T", Partition: all.Name, State: store.NoData}}}})
+	b.must(err)
+	if version := b.version(Found, 3); version.ModelRevision != 2 {
+		t.Fatalf("version %+v", version)
+	}
+}
+
 func commitOfAWholeVersion(t *testing.T, b *bench) {
 	first, err := b.RefreshDefinition(b.ctx, Sales)
 	b.must(err)
