@@ -51,6 +51,7 @@ var layers = map[string][]string{
 	"internal/duck":              {},
 	"internal/gateway":           {},
 	"internal/gateway/tds":       {"internal/gateway"},
+	"internal/gateway/catalogue": {"internal/gateway"},
 	"internal/fault":             {},
 	"internal/fault/catalogue":   {},
 	"internal/powerbitest":       {},
