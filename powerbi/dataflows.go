@@ -114,13 +114,13 @@ func (c *Client) UpdateDataflowSchedule(ctx context.Context, groupID, dataflowID
 	return err
 }
 
-// DependentDataflow is a dataflow from which another one has linked entities.
+// DependentDataflow is a dataflow that another one reads.
 type DependentDataflow struct {
 	TargetDataflowID string `json:"targetDataflowId"`
 	GroupID          string `json:"groupId"`
 }
 
-// DependentDataflows lists the dataflows in which the linked entities of a dataflow are.
+// DependentDataflows lists the dataflows that a dataflow reads: by linked entities, and by its queries.
 func (c *Client) DependentDataflows(ctx context.Context, groupID, dataflowID string) ([]DependentDataflow, error) {
 	var list List[DependentDataflow]
 	_, err := c.call(ctx, http.MethodGet, myorg("groups", groupID, "dataflows", dataflowID, "upstreamDataflows"), nil, nil, nil, &list)

@@ -12,9 +12,23 @@ import (
 	"freshet.dev/powerbi"
 )
 
-// listUpstreamDataflows tells which models read from dataflows: none.
+// listUpstreamDataflows tells which models read from which dataflows.
 func (c *call) listUpstreamDataflows() (reply, error) {
-	return reply{http.StatusOK, powerbi.List[powerbi.DataflowLink]{Context: c.context("upstreamDataflows"), Value: []powerbi.DataflowLink{}}}, nil
+	models, err := c.Workspaces.Items(c.r.Context(), c.caller(), workspace.ModelKind, c.group.ID)
+	if err != nil {
+		return reply{}, err
+	}
+	list := []powerbi.DataflowLink{}
+	for _, item := range models {
+		links, err := c.Workspaces.Upstream(c.r.Context(), item)
+		if err != nil {
+			return reply{}, err
+		}
+		for _, link := range links {
+			list = append(list, powerbi.DataflowLink{DatasetObjectID: item.ID, DataflowObjectID: link.DataflowID, WorkspaceObjectID: link.WorkspaceID})
+		}
+	}
+	return reply{http.StatusOK, powerbi.List[powerbi.DataflowLink]{Context: c.context("upstreamDataflows"), Value: list}}, nil
 }
 
 func (c *call) listDataflows() (reply, error) {
@@ -63,7 +77,7 @@ func (c *call) getDataflow() (reply, error) {
 	return reply{}, nil
 }
 
-// listUpstream tells in which dataflows the linked entities of a dataflow are.
+// listUpstream tells which dataflows a dataflow reads.
 func (c *call) listUpstream() (reply, error) {
 	links, err := c.Workspaces.Upstream(c.r.Context(), c.item)
 	if err != nil {

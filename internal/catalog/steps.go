@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -70,6 +71,22 @@ func (c *Catalog) BeginAttempt(ctx context.Context, lease refresh.Lease, attempt
 			op.seq, attempt.Number, nanos(attempt.StartedAt), nanos(attempt.EndedAt), int64(attempt.Worked), failure)
 		return err
 	})
+}
+
+// Pin notes which version of another item an operation reads, once.
+func (c *Catalog) Pin(ctx context.Context, lease refresh.Lease, item string) (version int64, err error) {
+	err = c.byOwner(ctx, "pin a version of item "+item+" for the steps", lease, func(ctx context.Context, tx *sql.Tx, op stored) error {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO operation_pins (operation, item, version) SELECT ?, id, version FROM items WHERE id = ? ON CONFLICT DO NOTHING`,
+			op.seq, item); err != nil {
+			return err
+		}
+		err := tx.QueryRowContext(ctx, `SELECT version FROM operation_pins WHERE operation = ? AND item = ?`, op.seq, item).Scan(&version)
+		if errors.Is(err, sql.ErrNoRows) {
+			return notFound("cannot find item %s", item)
+		}
+		return err
+	})
+	return version, err
 }
 
 func attemptName(number int) string {

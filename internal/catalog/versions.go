@@ -251,7 +251,7 @@ func insertPart(ctx context.Context, tx *sql.Tx, model string, number int64, par
 
 // kept gives for each model the oldest version that is kept without a pin: the one before the current one, or the first that was
 // current at or after ?1, if that is earlier. A version is current until the next one is committed. Its pins are those of the JSON
-// array ?2, and the versions that unfinished rollbacks go back to.
+// array ?2, the versions that unfinished rollbacks go back to, and those that unfinished operations read.
 const kept = `WITH oldest AS (
 	SELECT i.id AS model, max(1, min(i.version - 1, coalesce(
 		(SELECT min(v.number) - 1 FROM versions v WHERE v.model = i.id AND v.number > 1 AND v.committed_at >= ?1), i.version))) AS number
@@ -259,7 +259,9 @@ const kept = `WITH oldest AS (
 	pins AS MATERIALIZED (
 		SELECT value ->> 0 AS model, value ->> 1 AS number FROM json_each(?2)
 		UNION ALL
-		SELECT model, request ->> '$.Rollback.Version' FROM operations WHERE ended_at IS NULL AND request ->> '$.Rollback.Version' IS NOT NULL) `
+		SELECT model, request ->> '$.Rollback.Version' FROM operations WHERE ended_at IS NULL AND request ->> '$.Rollback.Version' IS NOT NULL
+		UNION ALL
+		SELECT p.item, p.version FROM operations o JOIN operation_pins p ON p.operation = o.seq WHERE o.ended_at IS NULL) `
 
 // pinnedIn tells whether a pin is a version to which the row p belongs.
 const pinnedIn = `EXISTS (SELECT 1 FROM pins WHERE pins.model = p.model AND p.from_version <= pins.number AND pins.number < p.to_version)`
@@ -285,7 +287,7 @@ func (c *Catalog) FilesInUse(ctx context.Context) ([]string, error) {
 }
 
 // ForgetVersions deletes the rows of the versions that nobody needs any more: of all but each model's current version, the one before it,
-// those that were current at or after since, the pinned ones, and those that unfinished rollbacks go back to.
+// those that were current at or after since, the pinned ones, and those that unfinished operations go back to or read.
 func (c *Catalog) ForgetVersions(ctx context.Context, since time.Time, pinned []store.Pin) error {
 	pins, err := encodePins(pinned)
 	if err != nil {

@@ -141,13 +141,15 @@ func (e *explaining) files(s *step, q *query, explained ExplainedStep) error {
 		if !strings.Contains(statement, token) {
 			continue
 		}
+		if stored, ok := item.scan.(*storedScan); ok {
+			statement = strings.ReplaceAll(statement, token, duck.Ident(stored.stored.Name))
+			continue
+		}
 		from, why, err := item.scan.DuckDB(e.f.ev.ctx, item.skip)
 		if err != nil {
 			return err
 		}
-		if stored, ok := item.scan.(*storedScan); ok && from != "" {
-			from = duck.Ident(stored.stored.Name)
-		} else if from == "" {
+		if from == "" {
 			from, explained.Why = "rows_of_the_file", "DuckDB gets the file's rows as Freshet reads them: "+why
 		}
 		statement = strings.ReplaceAll(statement, token, from)

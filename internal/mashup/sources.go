@@ -211,6 +211,7 @@ type finder struct {
 	connectors    map[string]connector
 	reached       map[*origin]bool
 	found         []*foundSource
+	flows         []DataflowRef
 	steps         int
 }
 
@@ -331,6 +332,7 @@ func (f *finder) walk(p place, depth int) {
 			each(item.From, item.To)
 		}
 	case *syntax.Field:
+		f.dataflow(p, depth+1)
 		each(x.X)
 	case *syntax.Projection:
 		each(x.X)
@@ -381,6 +383,12 @@ func (f *finder) add(p place, function string, c connector, args []syntax.Expr) 
 	source, site := Source{Type: c.datasourceType}, map[string]spot{}
 	if c.datasourceType == "Extension" {
 		source.Kind, _, _ = strings.Cut(function, ".")
+	}
+	switch function { // extensions of one place
+	case "PowerPlatform.Dataflows":
+		source.Kind, source.Path = "PowerPlatformDataflows", "PowerPlatformDataflows"
+	case "PowerBI.Dataflows":
+		source.Path = "PowerBI"
 	}
 	for i, name := range c.details {
 		if i >= len(args) {

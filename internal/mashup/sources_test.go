@@ -2,6 +2,7 @@ package mashup
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,7 @@ func TestFindSources(t *testing.T) {
 			"Web 'https://a.example'\nWeb 'https://b.example'\nOData 'https://b.example'\n"},
 		{`try Folder.Files("/a") otherwise Snowflake.Databases("acme.example", "WH"){0}`, "Folder '/a'\nExtension 'Snowflake;acme.example;WH'\n"},
 		{`Salesforce.Data()`, "Extension 'Salesforce'\n"},
+		{`{PowerPlatform.Dataflows(null), PowerBI.Dataflows()}`, "Extension 'PowerPlatformDataflows;PowerPlatformDataflows'\nExtension 'PowerBI;PowerBI'\n"},
 		{`{AzureStorage.Blobs("https://acc.blob.example/x"), AzureStorage.Blobs("plain")}`, "AzureBlobs 'acc;blob.example'\nAzureBlobs 'plain;blob.core.windows.net'\n"},
 		{`{Odbc.DataSource("dsn=x;pwd=secret"), Odbc.Query("dsn=x", "SELECT 1")}`, "ODBC\nODBC\n"},
 		{`let Sql.Database = (a, b) => a in Sql.Database("a", "b")`, ""},
@@ -46,6 +48,33 @@ func TestFindSources(t *testing.T) {
 	} {
 		if got := shownSources(FindSources(shared, []Query{{"T/P", test.text}})); got != test.want {
 			t.Errorf("%s:\n%s", test.text, got)
+		}
+	}
+}
+
+// C1: the dataflows that expressions read, by both navigations, by ids and by names, through steps, parameters and functions.
+func TestC1FindDataflows(t *testing.T) {
+	shared := []Query{
+		{"Space", `"w-1" meta [IsParameterQuery=true, Type="Text"]`},
+		{"fnFlow", `(flow as text) => PowerBI.Dataflows(null){[workspaceId=Space]}[Data]{[dataflowId=flow]}[Data]`},
+		{"Workspaces", `let Source = PowerPlatform.Dataflows(null), Workspaces = Source{[Id="Workspaces"]}[Data] in Workspaces`},
+		{"Navigation", `PowerBI.Dataflows()`},
+	}
+	for _, test := range []struct {
+		text string
+		want []DataflowRef
+	}{
+		{`let Source = PowerPlatform.Dataflows(null), Workspaces = Source{[Id="Workspaces"]}[Data], #"w" = Workspaces{[workspaceId="w-9"]}[Data], #"d" = #"w"{[dataflowId="d-9"]}[Data],
+			Orders_ = #"d"{[entity="Orders",version=""]}[Data] in Table.FirstN(Orders_, 1)`, []DataflowRef{{WorkspaceID: "w-9", ID: "d-9"}}},
+		{`Navigation{[workspaceName="Sales"]}[Data]{[dataflowName="Shop"]}[Data]{[entity="Orders"]}[Data]`, []DataflowRef{{WorkspaceName: "Sales", Name: "Shop"}}},
+		{`Table.Combine({fnFlow("d-1"), fnFlow("d-" & "2"), fnFlow("d-1")})`, []DataflowRef{{WorkspaceID: "w-1", ID: "d-1"}, {WorkspaceID: "w-1", ID: "d-2"}}},
+		{`PowerPlatform.Dataflows(null){[workspaceName="Sales"]}[Data]{[dataflowName="Shop"]}[Data]`, nil},
+		{`let PowerBI.Dataflows = (x) => #table({}, {}) in PowerBI.Dataflows(null){[workspaceId="w"]}[Data]{[dataflowId="d"]}[Data]`, nil},
+		{`Source{[Schema="public", Item="t"]}[Data]`, nil},
+		{`PowerBI.Dataflows(null){0}[Data]{[dataflowId="d"]}[Data]`, nil},
+	} {
+		if got := FindDataflows(shared, []Query{{"T/P", test.text}}); !slices.Equal(got, test.want) {
+			t.Errorf("%s:\n%v", test.text, got)
 		}
 	}
 }

@@ -22,6 +22,7 @@ type Stored struct {
 	Name    string // for explanations and errors: "the stored Orders"
 	Columns []StoredColumn
 	Files   []StoredFile // in the order of their rows, each with all columns; none: there are no rows
+	Missing error        // why its rows cannot be read, for who reads them; nil: they can
 }
 
 // StoredColumn is a column of a Stored. Names are compared without regard to case, as those of models are.
@@ -113,6 +114,9 @@ func (s *storedScan) Total() source.Progress {
 }
 
 func (s *storedScan) DuckDB(_ context.Context, skip int64) (from, why string, err error) {
+	if s.stored.Missing != nil {
+		return "", "", s.stored.Missing
+	}
 	files := make([]string, len(s.stored.Files))
 	for i, file := range s.stored.Files {
 		files[i] = file.Path
@@ -146,6 +150,9 @@ func (s *storedScan) DuckDB(_ context.Context, skip int64) (from, why string, er
 }
 
 func (s *storedScan) Read(ctx context.Context, skip int64, options source.ReadOptions) (source.Rows, error) {
+	if s.stored.Missing != nil {
+		return nil, s.stored.Missing
+	}
 	if s.open == nil {
 		return nil, fault.New(fault.Internal, source.CodeData, "cannot read %s: the format of its files is not there", s.stored.Name)
 	}

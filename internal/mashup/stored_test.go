@@ -150,6 +150,25 @@ func TestStoredTableExplained(t *testing.T) {
 	}
 }
 
+// C1: a table that holds no rows yet is no empty one for who reads it; its columns are known.
+func TestC1StoredTableMissing(t *testing.T) {
+	b := newFoldBench(t, nil, nil)
+	stored := b.storedOrders()
+	stored.Files, stored.Missing = nil, fault.New(fault.Conflict, "X", "cannot read it: it was never loaded")
+	for _, m := range []string{"Orders", "Table.StopFolding(Orders)"} {
+		r, err := b.over(stored, nil, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Explain(context.Background(), nil); err != nil {
+			t.Errorf("%s: %v", m, err)
+		}
+		if _, err := b.load(r, []Target{{Name: "m", Type: DecimalTarget}}); fault.CodeOf(err) != "X" || fault.KindOf(err) != fault.Conflict {
+			t.Errorf("%s: %v", m, err)
+		}
+	}
+}
+
 // A file that has not the table's columns is no empty column.
 func TestStoredTableDamaged(t *testing.T) {
 	b := newFoldBench(t, nil, nil)

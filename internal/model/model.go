@@ -118,10 +118,14 @@ type Partition struct {
 	Name   string
 	Mode   string // import, directQuery, dual, push, directLake, linked; the codecs put the model's default where it is left out
 	Source PartitionSource
+	Link   Link // of LinkedMode
 }
 
-// LinkedMode is the mode of a dataflow's linked entity: it holds no rows, and its expression gives those of an entity of another dataflow.
+// LinkedMode is the mode of a dataflow's linked entity: it holds no rows, and its expression gives those that Link names.
 const LinkedMode = "linked"
+
+// Link names an entity of another dataflow: the workspace and the dataflow by their ids.
+type Link struct{ Workspace, Dataflow, Entity string }
 
 // PartitionSource says where a partition's rows come from. Which fields are set depends on Type.
 type PartitionSource struct {

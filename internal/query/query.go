@@ -41,7 +41,8 @@ type models interface {
 
 // live reads the partitions of hybrid tables that are not imported. The engine of refreshes implements it.
 type live interface {
-	Live(ctx context.Context, id string, m *model.Model, table *model.Table, partition *model.Partition, rows int64, dir string) (*mashup.Relation, []mashup.Target, error)
+	Live(ctx context.Context, id string, m *model.Model, table *model.Table, partition *model.Partition, rows int64, dir string) (
+		relation *mashup.Relation, targets []mashup.Target, release func(), err error)
 }
 
 // Options are what an Engine works with. What stands above the line is required.

@@ -57,6 +57,7 @@ type Options struct {
 	NewID      func() string
 	Logger     *slog.Logger
 	// –––
+	Dataflows       dataflows      // that models may read; nil = none
 	Disk            *store.Disk    // which loads leave enough free space on; nil = no limit
 	SpillDisk       *store.Disk    // likewise, the one that TempDir is on
 	HeartbeatEvery  time.Duration  // 0 = 10 s

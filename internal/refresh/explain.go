@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"context"
+	"slices"
 
 	"freshet.dev/internal/mashup"
 	"freshet.dev/internal/model"
@@ -31,6 +32,7 @@ func (e *Engine) Explain(ctx context.Context, modelID, table, partition string) 
 		return nil, err
 	}
 	reading := e.reading(definition.Model, e.current(definition.ID))
+	defer reading.inputs.close()
 	var all []Explanation
 	for _, target := range request.scope(definition.Model) {
 		if ctx.Err() != nil {
@@ -72,16 +74,30 @@ func (r *reading) explain(ctx context.Context, table *model.Table, partition *mo
 	if err != nil {
 		return nil, err
 	}
-	return relation.Explain(ctx, targets)
+	made, err := relation.Explain(ctx, targets)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range table.Reads { // also those that only a cell's expression reads
+		if stored := storedName(name); !slices.ContainsFunc(made.Steps, func(s mashup.ExplainedStep) bool { return s.Name == stored }) {
+			made.Statements = append(made.Statements, mashup.ExplainedStatement{To: stored, Text: "its rows"})
+		}
+	}
+	return made, nil
 }
 
 // Live evaluates the partition of a hybrid table that queries read from the source, to the columns of the table. Rows that it must hold in Go take
-// so many bytes, and beyond them files in dir. The caller closes the relation.
-func (e *Engine) Live(ctx context.Context, id string, m *model.Model, table *model.Table, partition *model.Partition, rows int64, dir string) (*mashup.Relation, []mashup.Target, error) {
-	targets, err := targetsOf(table)
-	if err != nil {
-		return nil, nil, err
+// so many bytes, and beyond them files in dir. The caller closes the relation, and then calls release.
+func (e *Engine) Live(ctx context.Context, id string, m *model.Model, table *model.Table, partition *model.Partition, rows int64, dir string) (
+	relation *mashup.Relation, targets []mashup.Target, release func(), err error) {
+	if targets, err = targetsOf(table); err != nil {
+		return nil, nil, nil, err
 	}
-	relation, err := e.reading(m, e.current(id)).relation(ctx, table, partition, rowMemory{bytes: rows, room: e.options.SpillDisk.Spill, tempDir: dir})
-	return relation, targets, err
+	inputs := e.current(id)
+	relation, err = e.reading(m, inputs).relation(ctx, table, partition, rowMemory{bytes: rows, room: e.options.SpillDisk.Spill, tempDir: dir})
+	if err != nil {
+		inputs.close()
+		return nil, nil, nil, err
+	}
+	return relation, targets, inputs.close, nil
 }

@@ -139,18 +139,16 @@ func (e *Engine) read(ctx context.Context, conn *duck.Conn, task task, table *mo
 
 // reading is a model as its partitions are read.
 type reading struct {
-	engine   *Engine
 	model    *model.Model
-	version  func(ctx context.Context) (store.Version, error) // that tables whose stored rows are read (Table.Reads) are read in
+	inputs   *inputs
 	sources  *source.Registry
-	found    func() []*model.Table            // inferred columns that the version has, and the model not yet; nil: there are none
 	document func() (*mashup.Document, error) // the shared expressions, made at the first use
 	now      func() time.Time
 }
 
-func (e *Engine) reading(m *model.Model, version func(ctx context.Context) (store.Version, error)) *reading {
+func (e *Engine) reading(m *model.Model, inputs *inputs) *reading {
 	return &reading{
-		engine: e, model: m, version: version, sources: e.options.Sources, now: e.options.Now,
+		model: m, inputs: inputs, sources: e.options.Sources, now: e.options.Now,
 		document: sync.OnceValues(func() (*mashup.Document, error) { return newDocument(m) }),
 	}
 }
@@ -164,8 +162,12 @@ type rowMemory struct {
 }
 
 func (r *reading) env(memory rowMemory) *mashup.Env {
-	return &mashup.Env{Sources: r.sources, Now: r.now(), Culture: r.model.Culture, Memory: memory.bytes, MoreMemory: memory.more,
+	env := &mashup.Env{Sources: r.sources, Now: r.now(), Culture: r.model.Culture, Memory: memory.bytes, MoreMemory: memory.more,
 		DiskRoom: memory.room, TempDir: memory.tempDir}
+	if r.inputs.engine.options.Dataflows != nil {
+		env.Dataflows = r.inputs.dataflows
+	}
+	return env
 }
 
 // mostPolled is how long the value of a polling expression may be: it is kept with each partition of each version.
@@ -200,7 +202,7 @@ func (r *reading) bound(table *model.Table, partition *model.Partition) (*mashup
 	if err != nil {
 		return nil, nil, err
 	}
-	maps.Copy(bind, r.binds(table))
+	maps.Copy(bind, r.inputs.tables(r.model, table))
 	document, err := r.document()
 	return document, bind, err
 }
@@ -214,7 +216,7 @@ func (r *reading) relation(ctx context.Context, table *model.Table, partition *m
 		if err != nil {
 			return nil, err
 		}
-		return document.Table(ctx, env, partition.Source.Expression, r.binds(table))
+		return document.Table(ctx, env, partition.Source.Expression, r.inputs.tables(r.model, table))
 	case model.PolicyRangePartition:
 		if !readable(table) {
 			break

@@ -69,6 +69,9 @@ type Log interface {
 	EndAttempt(ctx context.Context, lease Lease, attempt Attempt) error
 	// PutStep replaces the step of that number, whose stored state must be from, and stores messages with it.
 	PutStep(ctx context.Context, lease Lease, from StepState, step Step, messages []Message) error
+	// Pin notes that the operation reads another item, in the version that its readers see now, and returns that version's number; every later call
+	// returns the same. It is kept while the operation is unfinished. An unknown item is NotFound with CodeNotFound.
+	Pin(ctx context.Context, lease Lease, item string) (version int64, err error)
 	// AddMessages stores messages.
 	AddMessages(ctx context.Context, lease Lease, messages []Message) error
 

@@ -56,6 +56,7 @@ func (e *Engine) Preview(ctx context.Context, wish Submission) (Preview, error) 
 			Step: step, New: version.Part(step.Table, step.Partition) == nil, Polls: i > 0 && steps[i-1].Kind == PollStep})
 	}
 	reading := e.reading(definition.Model, e.current(definition.ID))
+	defer reading.inputs.close()
 	var group errgroup.Group
 	group.SetLimit(request.MaxParallelism)
 	lost := make([][]Message, len(preview.Steps)) // by step

@@ -3,6 +3,7 @@ package refresh
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/mashup"
@@ -10,10 +11,203 @@ import (
 	"freshet.dev/internal/store"
 )
 
-// storedOf is a table of a dataflow as a version holds it, for expressions that read it: the rows of all its partitions.
-func (e *Engine) storedOf(ctx context.Context, m *model.Model, version store.Version, table *model.Table, name string) (*mashup.Stored, error) {
+const (
+	// Conflict: an expression reads an entity of a dataflow that holds no rows, because it was not loaded yet or was cleared.
+	// Do: refresh the dataflow first.
+	CodeNotStored = "EntityNotRefreshed"
+
+	// NotFound: a linked entity names a dataflow or entity that is not there, or that the owner of what reads it may not read.
+	// Do: deploy it, correct modelId in the model.json, or give the owner the role Viewer in its workspace.
+	CodeLink = "LinkedEntityNotFound"
+)
+
+// Dataflow is a dataflow that may be read.
+type Dataflow struct{ WorkspaceID, WorkspaceName, ID, Name string }
+
+// dataflows finds the dataflows that models and dataflows read.
+type dataflows interface {
+	// Readable lists the dataflows that the owner of an item may read, by workspace and name.
+	Readable(ctx context.Context, item string) ([]Dataflow, error)
+	// ModelAt returns one revision of a dataflow's definition. The caller does not change it.
+	ModelAt(ctx context.Context, id string, revision int64) (m *model.Model, capacity string, err error)
+}
+
+// inputs are what the expressions of an item read of the store. Each dataflow is read in one version.
+type inputs struct {
+	engine  *Engine
+	item    string                                                                         // that reads
+	own     func(ctx context.Context, m *model.Model) (store.Version, *model.Model, error) // of the item itself, with the columns that its model has then
+	version func(ctx context.Context, dataflow string) (store.Version, error)              // of another one, when it is read first
+
+	mu    sync.Mutex
+	known map[string]store.Version
+	held  []func() // what is to be let go of in the end
+}
+
+// current are the inputs of an evaluation that is part of no refresh: what readers see, held until close.
+func (e *Engine) current(item string) *inputs {
+	in := &inputs{engine: e, item: item, own: func(ctx context.Context, m *model.Model) (store.Version, *model.Model, error) {
+		version, err := e.options.Models.Version(ctx, item, 0)
+		return version, m, err
+	}}
+	in.version = func(ctx context.Context, dataflow string) (store.Version, error) {
+		version, release, err := e.options.Store.Pin(ctx, dataflow)
+		if err == nil {
+			in.held = append(in.held, release)
+		}
+		return version, err
+	}
+	return in
+}
+
+// inputs are those of the refresh: its own steps' results, and of other dataflows the versions that were current when this refresh first read them.
+func (w *work) inputs() *inputs {
+	return &inputs{engine: w.engine, item: w.operation.Model, own: w.staged, version: func(ctx context.Context, dataflow string) (version store.Version, err error) {
+		var number int64
+		err = w.write(ctx, "a pinned version", func(ctx context.Context) (err error) {
+			number, err = w.engine.options.Log.Pin(ctx, w.lease, dataflow)
+			return err
+		}, nil)
+		if err == nil {
+			version, err = w.engine.options.Models.Version(ctx, dataflow, number)
+		}
+		return version, err
+	}}
+}
+
+// close lets go of the versions.
+func (in *inputs) close() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, release := range in.held {
+		release()
+	}
+	in.held, in.known = nil, nil
+}
+
+// pinned is the one version in which a dataflow is read.
+func (in *inputs) pinned(ctx context.Context, dataflow string) (store.Version, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	version, known := in.known[dataflow]
+	if known {
+		return version, nil
+	}
+	version, err := in.version(ctx, dataflow)
+	if err != nil {
+		return store.Version{}, err
+	}
+	if in.known == nil {
+		in.known = map[string]store.Version{}
+	}
+	in.known[dataflow] = version
+	return version, nil
+}
+
+// tables binds the names of an item's own tables whose stored rows a table's expressions read.
+func (in *inputs) tables(m *model.Model, table *model.Table) map[string]mashup.Value {
+	bind := map[string]mashup.Value{}
+	for _, name := range table.Reads {
+		bind[name] = mashup.StoredValue(func(ctx context.Context) (*mashup.Stored, error) {
+			version, shown, err := in.own(ctx, m)
+			if err != nil {
+				return nil, err
+			}
+			return in.stored(ctx, shown, version, shown.Table(name), storedName(name))
+		})
+	}
+	return bind
+}
+
+// dataflows lists the dataflows that may be read.
+func (in *inputs) dataflows(ctx context.Context) ([]mashup.Dataflow, error) {
+	found, err := in.engine.options.Dataflows.Readable(ctx, in.item)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]mashup.Dataflow, len(found))
+	for i, flow := range found {
+		list[i] = mashup.Dataflow{WorkspaceID: flow.WorkspaceID, WorkspaceName: flow.WorkspaceName, ID: flow.ID, Name: flow.Name,
+			Tables: func(ctx context.Context) ([]mashup.DataflowTable, error) { return in.tablesOf(ctx, flow, found) }}
+	}
+	return list, nil
+}
+
+// tablesOf lists the tables of one of the dataflows that may be read.
+func (in *inputs) tablesOf(ctx context.Context, flow Dataflow, readable []Dataflow) ([]mashup.DataflowTable, error) {
+	version, m, err := in.read(ctx, flow)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]mashup.DataflowTable, len(m.Tables))
+	for i, table := range m.Tables {
+		list[i] = mashup.DataflowTable{Name: table.Name, Open: func(ctx context.Context) (*mashup.Stored, error) {
+			return in.followed(ctx, flow, m, version, table, readable)
+		}}
+	}
+	return list, nil
+}
+
+// read is a dataflow in the version in which it is read.
+func (in *inputs) read(ctx context.Context, flow Dataflow) (store.Version, *model.Model, error) {
+	version, err := in.pinned(ctx, flow.ID)
+	if err != nil {
+		return store.Version{}, nil, err
+	}
+	m, _, err := in.engine.options.Dataflows.ModelAt(ctx, flow.ID, version.ModelRevision)
+	return version, m, err
+}
+
+// mostLinks is how many links may lead from an entity to its rows.
+const mostLinks = 32
+
+// followed is a table of a dataflow, or, where that is a linked entity, the one at the end of the links.
+func (in *inputs) followed(ctx context.Context, flow Dataflow, m *model.Model, version store.Version, table *model.Table, readable []Dataflow) (*mashup.Stored, error) {
+	for range mostLinks {
+		link := linkOf(table)
+		if link == (model.Link{}) {
+			return in.stored(ctx, m, version, table, storedName(table.Name)+" of dataflow "+flow.WorkspaceName+"/"+flow.Name)
+		}
+		at := slices.IndexFunc(readable, func(f Dataflow) bool { return f.ID == link.Dataflow && f.WorkspaceID == link.Workspace })
+		if at < 0 {
+			return nil, unlinked(table, flow, "there is no dataflow "+link.Dataflow+" in a workspace "+link.Workspace)
+		}
+		var err error
+		next := readable[at]
+		if version, m, err = in.read(ctx, next); err != nil {
+			return nil, err
+		}
+		found := m.Table(link.Entity)
+		if found == nil {
+			return nil, unlinked(table, flow, "dataflow "+next.WorkspaceName+"/"+next.Name+" has no entity '"+link.Entity+"'")
+		}
+		flow, table = next, found
+	}
+	return nil, unlinked(table, flow, "its links lead in a circle")
+}
+
+func unlinked(table *model.Table, flow Dataflow, why string) error {
+	return fault.New(fault.NotFound, CodeLink, "cannot follow the linked entity '%s' of dataflow %s/%s: %s", table.Name, flow.WorkspaceName, flow.Name, why).
+		WithHint("A dataflow is there when the owner of what reads it has a role in its workspace.")
+}
+
+// linkOf is what a linked entity names; zero for another table.
+func linkOf(table *model.Table) model.Link {
+	for _, partition := range table.Partitions {
+		if partition.Mode == model.LinkedMode {
+			return partition.Link
+		}
+	}
+	return model.Link{}
+}
+
+// storedName is what explanations and errors call a stored table.
+func storedName(table string) string { return "the stored " + table }
+
+// stored is a table as a version holds it, for expressions that read it: the rows of all its partitions.
+func (in *inputs) stored(ctx context.Context, m *model.Model, version store.Version, table *model.Table, name string) (*mashup.Stored, error) {
 	if table.InferredColumns && len(table.Columns) == 0 {
-		return nil, fault.New(fault.Conflict, CodeProcessing, "cannot read the stored rows of entity '%s': no refresh has found its columns yet", table.Name).WithHint("Refresh its dataflow.")
+		return nil, fault.New(fault.Conflict, CodeNotStored, "cannot read %s: no refresh has found its columns yet", name).WithHint("Refresh its dataflow first.")
 	}
 	stored := &mashup.Stored{Name: name}
 	targets, err := targetsOf(table)
@@ -32,13 +226,17 @@ func (e *Engine) storedOf(ctx context.Context, m *model.Model, version store.Ver
 		}
 		stored.Columns = append(stored.Columns, column)
 	}
+	if version.TableState(table.Name) == store.NoData {
+		stored.Missing = fault.New(fault.Conflict, CodeNotStored, "cannot read %s: it was not loaded yet", name).WithHint("Refresh its dataflow first.")
+		return stored, nil
+	}
 	for _, partition := range version.Partitioned(m).Table(table.Name).Partitions {
 		part := version.Part(table.Name, partition.Name)
 		if part == nil {
 			continue
 		}
 		for _, file := range part.Files {
-			path, err := e.options.Store.Path(ctx, file)
+			path, err := in.engine.options.Store.Path(ctx, file)
 			if err != nil {
 				return nil, err
 			}
@@ -48,37 +246,14 @@ func (e *Engine) storedOf(ctx context.Context, m *model.Model, version store.Ver
 	return stored, nil
 }
 
-// binds are the tables whose stored rows a table's expressions read, by their names.
-func (r *reading) binds(table *model.Table) map[string]mashup.Value {
-	bind := map[string]mashup.Value{}
-	for _, name := range table.Reads {
-		bind[name] = mashup.StoredValue(func(ctx context.Context) (*mashup.Stored, error) {
-			version, err := r.version(ctx)
-			if err != nil {
-				return nil, err
-			}
-			m := r.model
-			if r.found != nil {
-				m = m.WithColumns(r.found())
-			}
-			return r.engine.storedOf(ctx, m, version, m.Table(name), "the stored "+name)
-		})
-	}
-	return bind
-}
-
-// current is the version that readers of a model see, for evaluations that are part of no refresh.
-func (e *Engine) current(id string) func(ctx context.Context) (store.Version, error) {
-	return func(ctx context.Context) (store.Version, error) { return e.options.Models.Version(ctx, id, 0) }
-}
-
-// staged is the version that the refresh has come to: what readers see, with what its finished steps do to it.
-func (w *work) staged(ctx context.Context) (store.Version, error) {
+// staged is the version that the refresh has come to: what readers see, with what its finished steps do to it; and the model with the columns
+// that they have found.
+func (w *work) staged(ctx context.Context, m *model.Model) (store.Version, *model.Model, error) {
 	version, err := w.engine.options.Models.Version(ctx, w.operation.Model, 0)
 	if err != nil {
-		return store.Version{}, err
+		return store.Version{}, nil, err
 	}
-	return change(w.definition.Model, version, w.finished()).Apply(version), nil
+	return change(m, version, w.finished()).Apply(version), m.WithColumns(w.found()), nil
 }
 
 // reads lists the tables whose stored rows the step's expressions read.

@@ -128,8 +128,7 @@ func (w *work) live(base, ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	w.reading = w.engine.reading(w.definition.Model, w.staged)
-	w.reading.found = w.found
+	w.reading = w.engine.reading(w.definition.Model, w.inputs())
 	if w.definition.Revision != w.operation.ModelRevision {
 		return fault.New(fault.Conflict, CodeRevision, "cannot go on with the refresh: it was accepted for revision %d of the model, which is at revision %d",
 			w.operation.ModelRevision, w.definition.Revision)

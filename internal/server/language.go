@@ -21,12 +21,16 @@ func (l Language) SetParameter(name, text, value string) (string, error) {
 	return mashup.SetParameter(name, text, value, l.Now())
 }
 
-// Sources finds the data sources that the roots reach. Of those in from it changes the details that to has, and returns the texts as they are then.
-func (l Language) Sources(shared, roots []workspace.Text, from []workspace.Source, to workspace.Source) (found []workspace.Source, movedShared, movedRoots []workspace.Text, err error) {
+// Sources finds the data sources and dataflows that the roots reach. Of the sources in from it changes the details that to has, and returns the texts
+// as they are then.
+func (l Language) Sources(shared, roots []workspace.Text, from []workspace.Source, to workspace.Source) (found workspace.Reached, movedShared, movedRoots []workspace.Text, err error) {
 	asQuery := func(t workspace.Text) mashup.Query { return mashup.Query(t) }
 	asText := func(q mashup.Query) workspace.Text { return workspace.Text(q) }
 	queries, starts := each(shared, asQuery), each(roots, asQuery)
-	found = each(mashup.FindSources(queries, starts), func(s mashup.Source) workspace.Source { return workspace.Source(s) })
+	found = workspace.Reached{
+		Sources:   each(mashup.FindSources(queries, starts), func(s mashup.Source) workspace.Source { return workspace.Source(s) }),
+		Dataflows: each(mashup.FindDataflows(queries, starts), func(d mashup.DataflowRef) workspace.DataflowRef { return workspace.DataflowRef(d) }),
+	}
 	if len(from) == 0 {
 		return found, shared, roots, nil
 	}

@@ -34,7 +34,7 @@ type versions interface {
 	// CurrentVersion returns the version that readers of the model see now. Every deployed model has one, from its first deployment on.
 	CurrentVersion(ctx context.Context, model string) (Version, error)
 	// ForgetVersions deletes the rows of the versions that nobody needs any more: of all but each model's current version, the one before
-	// it, those that were current at or after since, the pinned ones, and those that unfinished rollbacks go back to.
+	// it, those that were current at or after since, the pinned ones, and those that unfinished operations go back to or read.
 	ForgetVersions(ctx context.Context, since time.Time, pinned []Pin) error
 	// FilesInUse returns the ids of the files that the versions whose rows are left name, and the steps of unfinished operations.
 	FilesInUse(ctx context.Context) ([]string, error)

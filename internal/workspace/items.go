@@ -201,19 +201,6 @@ func (s *Service) ExportDataflow(ctx context.Context, item Item) (map[string][]b
 	return cdm.Export(definition.Files)
 }
 
-// Upstream lists the dataflows, by workspace and id, in which the linked entities of a dataflow are. They need not exist here.
-func (s *Service) Upstream(ctx context.Context, item Item) ([]cdm.Link, error) {
-	definition, err := s.repository.Definition(ctx, item.ID, 0)
-	if err != nil {
-		return nil, err
-	}
-	dataflow, err := cdm.Decode(definition.Files)
-	if err != nil {
-		return nil, err
-	}
-	return dataflow.Links, nil
-}
-
 // Export returns the definition that was deployed last. It needs Contributor.
 func (s *Service) Export(ctx context.Context, caller Caller, id string) (Definition, error) {
 	item, err := s.Resolve(ctx, caller, Contributor, AnyKind, id)

@@ -7,6 +7,7 @@
 package cdm
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -30,13 +31,9 @@ type Dataflow struct {
 	Name        string
 	Description string
 	Generation  int      // 1 or 2
-	Links       []Link   // of its linked entities, each once
 	Warnings    []string // what is in the file and has no effect here
 	model       *model.Model
 }
-
-// Link names the dataflow that a linked entity is in.
-type Link struct{ WorkspaceID, DataflowID string }
 
 // Model returns the model that the dataflow is. It is not validated. Callers share it and do not change it.
 func (d *Dataflow) Model() *model.Model { return d.model }
@@ -70,9 +67,6 @@ type entity struct {
 		Type string `json:"$type"`
 	} `json:"pbi:refreshPolicy"`
 }
-
-// linked tells whether the entity is one of another dataflow.
-func (e entity) linked() bool { return strings.EqualFold(e.Type, "ReferenceEntity") }
 
 type attribute struct {
 	Name     string `json:"name"`
@@ -200,17 +194,14 @@ func (d *Dataflow) compile(path string, read file, section *syntax.Section) erro
 			from = entity.Name
 		}
 		query, known := queries[from]
-		linked := entity.linked()
-		if linked {
-			link, err := d.link(path, entity)
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			if !known {
-				query, from = link, entity.Name
-			}
-		} else if !known {
+		link, err := entity.link(path)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+			continue
+		case link != model.Link{} && !known:
+			query, from = syntax.Member{Text: navigation(link)}, entity.Name
+		case !known:
 			errs = append(errs, broken(path, entity.Name, "it has no query in pbi:mashup.document", "Its queries are: "+strings.Join(slices.Sorted(maps.Keys(queries)), ", ")))
 			continue
 		}
@@ -225,15 +216,19 @@ func (d *Dataflow) compile(path string, read file, section *syntax.Section) erro
 		if from != entity.Name {
 			aliases[from] = entity.Name
 		}
+		if link != (model.Link{}) {
+			d.model.Tables = append(d.model.Tables, &model.Table{Name: entity.Name, Partitions: []*model.Partition{{
+				Name: FullPartition, Mode: model.LinkedMode, Source: model.PartitionSource{Type: model.MPartition, Expression: query.Text}, Link: link,
+			}}})
+			continue
+		}
 		table, err := entity.table(path, query.Text)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		d.model.Tables = append(d.model.Tables, table)
-		if !linked {
-			readers[table.Name] = query.Value
-		}
+		readers[table.Name] = query.Value
 	}
 	for _, member := range section.Members {
 		text := member.Text
@@ -258,21 +253,22 @@ func (d *Dataflow) compile(path string, read file, section *syntax.Section) erro
 	return d.order(path, readers, queries)
 }
 
-// link notes which dataflow a linked entity is in, and returns its query.
-func (d *Dataflow) link(path string, entity entity) (syntax.Member, error) {
-	workspace, dataflow, ok := strings.Cut(strings.ToLower(entity.ModelID), "/")
+// link is what a linked entity names; zero for another one.
+func (e entity) link(path string) (model.Link, error) {
+	if !strings.EqualFold(e.Type, "ReferenceEntity") {
+		return model.Link{}, nil
+	}
+	workspace, dataflow, ok := strings.Cut(strings.ToLower(e.ModelID), "/")
 	if !ok {
-		return syntax.Member{}, broken(path, entity.Name, "its modelId '"+entity.ModelID+"' is not WORKSPACE/DATAFLOW", "Give it the ids of both")
+		return model.Link{}, broken(path, e.Name, "its modelId '"+e.ModelID+"' is not WORKSPACE/DATAFLOW", "Give it the ids of both")
 	}
-	if link := (Link{workspace, dataflow}); !slices.Contains(d.Links, link) {
-		d.Links = append(d.Links, link)
-	}
-	source := entity.Source
-	if source == "" {
-		source = entity.Name
-	}
-	return syntax.Member{Text: `PowerPlatform.Dataflows(null){[Id = "Workspaces"]}[Data]{[workspaceId = ` + literal(workspace) + `]}[Data]{[dataflowId = ` + literal(dataflow) +
-		`]}[Data]{[entity = ` + literal(source) + `, version = ""]}[Data]`}, nil
+	return model.Link{Workspace: workspace, Dataflow: dataflow, Entity: cmp.Or(e.Source, e.Name)}, nil
+}
+
+// navigation is M for the rows of a linked entity.
+func navigation(link model.Link) string {
+	return `PowerPlatform.Dataflows(null){[Id = "Workspaces"]}[Data]{[workspaceId = ` + literal(link.Workspace) + `]}[Data]{[dataflowId = ` + literal(link.Dataflow) +
+		`]}[Data]{[entity = ` + literal(link.Entity) + `, version = ""]}[Data]`
 }
 
 func (d *Dataflow) warn(text string) { d.Warnings = append(d.Warnings, text) }
@@ -293,11 +289,6 @@ func literal(text string) string {
 
 // table is an entity whose rows an M text gives.
 func (e entity) table(path, text string) (*model.Table, error) {
-	if e.linked() {
-		return &model.Table{Name: e.Name, Partitions: []*model.Partition{{
-			Name: FullPartition, Mode: model.LinkedMode, Source: model.PartitionSource{Type: model.MPartition, Expression: text},
-		}}}, nil
-	}
 	if len(e.Attributes) == 0 {
 		return nil, broken(path, e.Name, "it has no attributes, so it is not known which columns it has", "Save the dataflow in Power BI, which adds them, and export it again")
 	}

@@ -66,8 +66,8 @@ func TestC1EntitiesAreTables(t *testing.T) {
 	if d.Description != "What was ordered" {
 		t.Errorf("description %q", d.Description)
 	}
-	if len(d.Links) != 1 || d.Links[0] != (Link{"aaaa", "bbbb"}) {
-		t.Errorf("links %+v", d.Links)
+	if link := d.Model().Table("Customers").Partitions[0].Link; link != (model.Link{Workspace: "aaaa", Dataflow: "bbbb", Entity: "Customers"}) {
+		t.Errorf("link %+v", link)
 	}
 	told := strings.Join(d.Warnings, "\n")
 	if len(d.Warnings) != 1 || !strings.Contains(told, "'Days' has the refresh policy IncrementalRefreshPolicy") {

@@ -25,6 +25,7 @@ type record struct {
 	steps     []refresh.Step
 	planned   bool
 	messages  []refresh.Message
+	pins      map[string]int64 // versions of other items
 }
 
 // NewMemory returns an empty log.
@@ -148,8 +149,11 @@ func (m *Memory) FilesInUse(ctx context.Context) ([]string, error) {
 	return ids, nil
 }
 
-// wanted tells whether an unfinished rollback goes back to the version.
+// wanted tells whether an unfinished rollback goes back to the version, or an unfinished operation reads it.
 func (m *Memory) wanted(model string, number int64) bool {
+	if m.find(func(r *record) bool { return !r.operation.State.Finished() && r.pins[model] == number }) != nil {
+		return true
+	}
 	running := m.running(model)
 	return running != nil && running.operation.Request.Rollback != nil && running.operation.Request.Rollback.Version == number
 }
@@ -487,6 +491,25 @@ func (m *Memory) PutStep(ctx context.Context, lease refresh.Lease, from refresh.
 	r.steps[i] = step
 	r.messages = append(r.messages, messages...)
 	return nil
+}
+
+func (m *Memory) Pin(ctx context.Context, lease refresh.Lease, item string) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.owned(lease)
+	if err != nil {
+		return 0, err
+	}
+	if r.pins[item] == 0 {
+		if len(m.versions[item]) == 0 {
+			return 0, fault.New(fault.NotFound, refresh.CodeNotFound, "cannot find item %s", item)
+		}
+		if r.pins == nil {
+			r.pins = map[string]int64{}
+		}
+		r.pins[item] = m.current(item).Number
+	}
+	return r.pins[item], nil
 }
 
 func (m *Memory) AddMessages(ctx context.Context, lease refresh.Lease, messages []refresh.Message) error {

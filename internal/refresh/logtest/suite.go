@@ -74,6 +74,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"F7RollbackKeepsItsVersion", rollbackKeepsItsVersion},
 		{"F7CommitOfAWholeVersion", commitOfAWholeVersion},
 		{"C1CommitOfColumns", commitOfColumns},
+		{"C1PinsKeepTheirVersion", pinsKeepTheirVersion},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -1061,6 +1062,45 @@ func rollbackKeepsItsVersion(t *testing.T, b *bench) {
 	if fault.CodeOf(err) != refresh.CodeVersion {
 		t.Fatalf("of a version that is forgotten: %v", err)
 	}
+}
+
+// C1: what an operation reads of another item is one version to its end, over a change of owners, and is kept that long.
+func pinsKeepTheirVersion(t *testing.T, b *bench) {
+	lease := b.running(Budget)
+	b.threeVersions()
+	_, err := b.Pin(b.ctx, lease, "5b4f1d3e-0000-4000-8000-00000000000f")
+	if fault.KindOf(err) != fault.NotFound || fault.CodeOf(err) != refresh.CodeNotFound {
+		t.Fatalf("of an unknown item: %v", err)
+	}
+	pinned, err := b.Pin(b.ctx, lease, Sales)
+	b.must(err)
+	read, err := b.CurrentVersion(b.ctx, Sales)
+	b.must(err)
+	if pinned != read.Number || pinned == 0 {
+		t.Fatalf("pinned %d of %d", pinned, read.Number)
+	}
+	for revision := range int64(2) { // each takes the rows away
+		definition, err := b.RefreshDefinition(b.ctx, Sales)
+		b.must(err)
+		definition.Revision = 2 + revision
+		b.must(b.Deploy(definition, store.Change{Whole: true}))
+	}
+	claimed, err := b.Claim(b.ctx, lease.Operation, lease.Epoch, "another", noon)
+	b.must(err)
+	_, err = b.Pin(b.ctx, lease, Sales)
+	b.refused(err, refresh.CodeStale)
+	lease.Epoch = claimed.Epoch
+	again, err := b.Pin(b.ctx, lease, Sales)
+	b.must(err)
+	if again != pinned {
+		t.Fatalf("pinned %d, and then %d", pinned, again)
+	}
+	late := noon.Add(10 * time.Hour)
+	b.keeps(late, nil, "file-3")
+	_, err = b.Cancel(b.ctx, lease.Operation, noon)
+	b.must(err)
+	b.move(lease, refresh.Cancelling, refresh.Cancelled)
+	b.keeps(late, nil)
 }
 
 // A commit of a whole version leaves nothing else; with a definition, that is the model's next revision.
