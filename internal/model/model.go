@@ -163,6 +163,7 @@ type RefreshPolicy struct {
 	IncrementalPeriodsOffset int
 	SourceExpression         string // M
 	PollingExpression        string // M; empty: none
+	NamePrefix               string // of a dataflow: what the names of its partitions begin with
 }
 
 // Role is a security role. A model that has one with a filter refuses readers until row-level security is enforced.

@@ -121,7 +121,7 @@ func (l *layout) admit(present []Partition) {
 			l.end(Remove, partition, "'"+LiveName+"' takes its place")
 		case partition.Range.End.IsZero():
 			l.end(Remove, partition, "the policy's mode is import")
-		case !period || !model.EqualNames(partition.Name, partition.Range.name()):
+		case !period || !model.EqualNames(partition.Name, l.policy.name(partition.Range)):
 			l.end(Remove, partition, "it is none that the policy makes: its range is "+partition.Range.String())
 		case !partition.Range.End.After(l.window.start):
 			l.end(Drop, partition, "it is older than the window, which begins at "+l.window.start.Format(dateForm))
@@ -267,7 +267,7 @@ func (l *layout) merge(tile Range) {
 				continue
 			}
 			merged.takes = append(merged.takes, c.held.Name)
-			l.end(Remove, *c.held, "merged into '"+tile.name()+"'")
+			l.end(Remove, *c.held, "merged into '"+l.policy.name(tile)+"'")
 		}
 		merged.takes = slices.Compact(merged.takes)
 		merged.reason = "all of its rows are there, and it ends before " + l.from.Format(dateForm)
@@ -290,7 +290,7 @@ func (l *layout) steps(automatic bool) []Step {
 	steps := l.ended
 	for _, c := range l.pieces {
 		incremental := !c.Start.Before(l.from) && c.Start.Before(l.window.end)
-		step := Step{Name: c.name(), Range: c.Range, Incremental: incremental, New: c.held == nil, Takes: c.takes, Reason: c.reason}
+		step := Step{Name: l.policy.name(c.Range), Range: c.Range, Incremental: incremental, New: c.held == nil, Takes: c.takes, Reason: c.reason}
 		switch {
 		case len(c.takes) > 0:
 			step.Action, step.Polls = Merge, l.policy.polls

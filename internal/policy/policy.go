@@ -28,6 +28,7 @@ type Policy struct {
 	offset      int // periods of the incremental grain by which the head lies behind (−) or before (+) the effective date
 	hybrid      bool
 	polls       bool
+	prefix      string // of the names of partitions
 }
 
 // span is a number of periods.
@@ -44,7 +45,7 @@ const (
 
 // New reads a definition's policy. The error is Invalid with CodeInvalid and says what is wrong.
 func New(definition *model.RefreshPolicy) (Policy, error) {
-	p := Policy{offset: definition.IncrementalPeriodsOffset, hybrid: definition.Mode == "hybrid", polls: definition.PollingExpression != ""}
+	p := Policy{offset: definition.IncrementalPeriodsOffset, hybrid: definition.Mode == "hybrid", polls: definition.PollingExpression != "", prefix: definition.NamePrefix}
 	for _, part := range []struct {
 		what        string
 		granularity string
@@ -71,6 +72,9 @@ func New(definition *model.RefreshPolicy) (Policy, error) {
 	}
 	return p, nil
 }
+
+// name is that of the partition of a period.
+func (p Policy) name(r Range) string { return p.prefix + r.name() }
 
 // coarsest is the grain beyond which nothing is merged. Desktop forbids an incremental grain that is coarser than the rolling one; where a
 // definition has it, it is the coarsest too.

@@ -257,6 +257,9 @@ func (e *Engine) request(ctx context.Context, definition Definition, wish Submis
 		return Request{}, invalid("cannot start an enhanced refresh of model '%s': its workspace is on no capacity", definition.Name).
 			WithHint("Send the request without parameters besides notifyOption, or assign the workspace to a capacity.")
 	}
+	if definition.Dataflow && definition.Zone != nil { // it has no parameter for that
+		request.EffectiveDate = day(now.In(definition.Zone))
+	}
 	shown, err := e.partitioned(ctx, definition)
 	if err != nil {
 		return Request{}, err

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"freshet.dev/internal/model"
+	"freshet.dev/internal/model/cdm"
 	"freshet.dev/internal/store"
 )
 
@@ -40,6 +41,7 @@ type work struct {
 	read       *model.Model // a table whose policy's partitions are kept has those
 	calculated bool         // what is calculated must be calculated anew
 	seen       []*store.Part
+	taken      []*model.Table // whose one partition takes the rows of those that a policy has made
 	result     store.Change
 	changes    []PartitionChange
 }
@@ -77,7 +79,12 @@ func (w *work) partition(table *model.Table, partition *model.Partition) {
 	change := PartitionChange{Table: table.Name, Partition: partition.Name}
 	former := w.version.Part(table.Name, partition.Name)
 	isCalculated := partition.Source.Type == model.CalculatedPartition
+	taken, takes := w.full(table, partition, next)
 	switch {
+	case takes:
+		change.Change, change.Rows = Kept, taken.Rows()
+		w.result.Put = append(w.result.Put, taken)
+		w.taken = append(w.taken, table)
 	case former == nil:
 		change.Change = Added
 		w.result.Put = append(w.result.Put, next)
@@ -105,6 +112,37 @@ func (w *work) partition(table *model.Table, partition *model.Partition) {
 	w.changes = append(w.changes, change)
 }
 
+// full is the part of a dataflow's entity that had an incremental refresh policy, and has none any more, where its rows come from the same query: it
+// has them until the next refresh.
+func (w *work) full(table *model.Table, partition *model.Partition, next store.Part) (store.Part, bool) {
+	if w.model == nil || table.RefreshPolicy != nil || partition.Name != cdm.FullPartition {
+		return next, false
+	}
+	former := w.model.Table(table.Name)
+	if former == nil || former.RefreshPolicy == nil || former.Partition(partition.Name) == nil ||
+		store.Fingerprint(w.model, former, former.Partition(partition.Name)) != next.Fingerprint {
+		return next, false
+	}
+	var parts []store.Part
+	for _, part := range w.version.Parts {
+		if model.EqualNames(part.Table, table.Name) && part.Start != "" && part.State == store.Ready {
+			parts = append(parts, part)
+		}
+	}
+	slices.SortFunc(parts, func(a, b store.Part) int { return strings.Compare(a.Start, b.Start) })
+	for _, part := range parts {
+		next.State = store.Ready
+		if next.ReadAt.IsZero() || part.ReadAt.Before(next.ReadAt) {
+			next.ReadAt = part.ReadAt
+		}
+		for _, file := range part.Files {
+			file.Start, file.End = "", ""
+			next.Files = append(next.Files, file)
+		}
+	}
+	return next, len(parts) > 0
+}
+
 func emptyState(partition *model.Partition) store.State {
 	switch partition.Source.Type {
 	case model.CalculatedPartition:
@@ -129,7 +167,11 @@ func (w *work) removed() {
 		if table != nil && table.RefreshPolicy != nil && former.Start != "" {
 			reason = "what the policy's partitions are read by has changed; the next refresh that applies the policy makes them anew"
 		}
-		w.changes = append(w.changes, PartitionChange{Table: former.Table, Partition: former.Partition, Change: Removed, Rows: former.Rows(), Reason: reason})
+		rows := former.Rows()
+		if slices.Contains(w.taken, table) && former.Start != "" {
+			rows, reason = 0, "its rows stay until the next refresh, which loads the entity in full"
+		}
+		w.changes = append(w.changes, PartitionChange{Table: former.Table, Partition: former.Partition, Change: Removed, Rows: rows, Reason: reason})
 	}
 }
 

@@ -58,14 +58,12 @@ type query struct {
 }
 
 type entity struct {
-	Type       string      `json:"$type"` // LocalEntity (also when empty) or ReferenceEntity
-	Name       string      `json:"name"`
-	ModelID    string      `json:"modelId"` // of a reference: WORKSPACE/DATAFLOW
-	Source     string      `json:"source"`  // of a reference: the entity there
-	Attributes []attribute `json:"attributes"`
-	Policy     struct {
-		Type string `json:"$type"`
-	} `json:"pbi:refreshPolicy"`
+	Type       string        `json:"$type"` // LocalEntity (also when empty) or ReferenceEntity
+	Name       string        `json:"name"`
+	ModelID    string        `json:"modelId"` // of a reference: WORKSPACE/DATAFLOW
+	Source     string        `json:"source"`  // of a reference: the entity there
+	Attributes []attribute   `json:"attributes"`
+	Policy     refreshPolicy `json:"pbi:refreshPolicy"`
 }
 
 type attribute struct {
@@ -209,9 +207,6 @@ func (d *Dataflow) compile(path string, read file, section *syntax.Section) erro
 			errs = append(errs, broken(path, entity.Name, "its query is '"+from+"', and another query has the entity's name", "Rename that query"))
 			continue
 		}
-		if entity.Policy.Type != "" && entity.Policy.Type != "FullRefreshPolicy" {
-			d.warn("Entity '" + entity.Name + "' has the refresh policy " + entity.Policy.Type + ", which is not applied yet: each refresh loads all of it.")
-		}
 		loaded[from] = true
 		if from != entity.Name {
 			aliases[from] = entity.Name
@@ -228,6 +223,10 @@ func (d *Dataflow) compile(path string, read file, section *syntax.Section) erro
 			continue
 		}
 		d.model.Tables = append(d.model.Tables, table)
+		if err := entity.applyPolicy(path, table); err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		readers[table.Name] = query.Value
 	}
 	for _, member := range section.Members {
@@ -250,7 +249,10 @@ func (d *Dataflow) compile(path string, read file, section *syntax.Section) erro
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
-	return d.order(path, readers, queries)
+	if err := d.order(path, readers, queries); err != nil {
+		return err
+	}
+	return d.ranges(path)
 }
 
 // link is what a linked entity names; zero for another one.
