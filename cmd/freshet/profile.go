@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,7 +15,6 @@ import (
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/server"
 	"freshet.dev/powerbi"
-	"freshet.dev/powerbi/entra"
 )
 
 // profileFile is the file of the profiles.
@@ -25,22 +23,10 @@ type profileFile struct {
 	Profiles map[string]profile `yaml:"profiles"`
 }
 
-// profile is a host and how to sign in there.
+// profile is a host and how to sign in there. Without a credential it is as --host: FRESHET_TOKEN, or the keys of this machine's server.
 type profile struct {
-	Host                string `yaml:"host"`
-	Credential          string `yaml:"credential"` // token, or a kind of entra; "" as --host: FRESHET_TOKEN, or the keys of this machine's server
-	Token               string `yaml:"token"`
-	Tenant              string `yaml:"tenant"`
-	ClientID            string `yaml:"clientId"`
-	ClientSecret        string `yaml:"clientSecret"`
-	Certificate         string `yaml:"certificate"` // a file
-	CertificatePassword string `yaml:"certificatePassword"`
-	Authority           string `yaml:"authority"`
-	Scope               string `yaml:"scope"`
+	server.Profile `yaml:",inline"`
 }
-
-// byToken is the credential that is a token.
-const byToken = "token"
 
 // profilesHelp is the help topic.
 func (a *app) profilesHelp() *cobra.Command {
@@ -145,7 +131,7 @@ func (f profileFile) find(name, path string) (profile, error) {
 
 // reveal replaces references to secrets. Only the chosen profile's are: another one's need not be there.
 func (p profile) reveal(path string) (profile, error) {
-	fields := reflect.ValueOf(&p).Elem()
+	fields := reflect.ValueOf(&p.Profile).Elem()
 	for i := range fields.NumField() {
 		text, err := server.ReplaceSecrets(fields.Field(i).String(), filepath.Dir(path), os.LookupEnv)
 		if err != nil {
@@ -158,46 +144,5 @@ func (p profile) reveal(path string) (profile, error) {
 
 // signIn gives a client the profile's credential.
 func (p profile) signIn(a *app, client *powerbi.Client, path string) error {
-	if p.Credential == byToken {
-		if p.Token == "" {
-			return errors.New("the credential token needs the key token")
-		}
-		client.Token = func(context.Context) (string, error) { return p.Token, nil }
-		return nil
-	}
-	if p.Token != "" {
-		return fmt.Errorf("the credential %s has no use for a token", p.Credential)
-	}
-	kinds := []string{byToken}
-	for _, kind := range entra.Kinds() {
-		kinds = append(kinds, string(kind))
-	}
-	if !slices.Contains(kinds, p.Credential) {
-		hint := "the credentials are " + strings.Join(kinds, ", ")
-		if near := fault.Nearest(p.Credential, kinds); near != "" {
-			hint = fmt.Sprintf("did you mean %q?", near)
-		}
-		return fmt.Errorf("there is no credential %q; %s", p.Credential, hint)
-	}
-	options := entra.Options{Tenant: p.Tenant, ClientID: p.ClientID, ClientSecret: p.ClientSecret, CertificatePassword: p.CertificatePassword, Authority: p.Authority, Scope: p.Scope}
-	if p.Certificate != "" {
-		file := p.Certificate
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(filepath.Dir(path), file)
-		}
-		content, err := os.ReadFile(file)
-		if err != nil {
-			return fmt.Errorf("cannot read the certificate: %w", err)
-		}
-		options.Certificate = content
-	}
-	if p.Credential == string(entra.DeviceCode) {
-		options.ShowCode = func(message string) { fmt.Fprintln(a.err, printable(message)) }
-	}
-	credential, err := entra.New(entra.Kind(p.Credential), options)
-	if err != nil {
-		return err
-	}
-	client.Token, client.Refused = credential.Token, credential.Refused
-	return nil
+	return p.SignIn(client, filepath.Dir(path), func(message string) { fmt.Fprintln(a.err, printable(message)) })
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) serve() *cobra.Command {
-	var configPath, listen, tlsListen, level string
+	var configPath, listen, tlsListen, tdsListen, level string
 	cmd := &cobra.Command{
 		Use:   "serve [--config freshet.yaml] [--data DIR] [--listen HOST:PORT]",
 		Short: "Run the server until it is interrupted",
@@ -42,6 +42,9 @@ do not end in time go on at the next start.`,
 			if tlsListen != "" {
 				config.TLSListen = tlsListen
 			}
+			if tdsListen != "" {
+				config.TDSListen = tdsListen
+			}
 			logger, err := newLogger(level)
 			if err != nil {
 				return usageError{err}
@@ -57,6 +60,9 @@ do not end in time go on at the next start.`,
 			if s.Address().TLS != "" {
 				fmt.Fprintf(a.err, "and https://%s\n", s.Address().TLS)
 			}
+			if s.Address().TDS != "" {
+				fmt.Fprintf(a.err, "and clients of SQL Server at %s\n", s.Address().TDS)
+			}
 			err = s.Run(cmd.Context())
 			if closeErr := s.Close(); err == nil {
 				err = closeErr
@@ -67,6 +73,7 @@ do not end in time go on at the next start.`,
 	cmd.Flags().StringVar(&configPath, "config", "", "configuration file")
 	cmd.Flags().StringVar(&listen, "listen", "", "address to listen on (default "+server.DefaultListen+")")
 	cmd.Flags().StringVar(&tlsListen, "tls-listen", "", "address to listen on by TLS too (default: none)")
+	cmd.Flags().StringVar(&tdsListen, "tds-listen", "", "address to listen on for clients of SQL Server, such as 127.0.0.1:1433 (default: none)")
 	cmd.Flags().StringVar(&level, "log", "info", "least level that is logged: debug, info, warn, error")
 	return cmd
 }

@@ -146,18 +146,26 @@ type Granted struct {
 
 // Application signs a client in by its secret: the client credentials flow.
 func (s *SignIn) Application(id, secret, audience string) (Granted, error) {
-	client, err := s.proven(id, secret)
+	client, err := s.Prove(id, secret)
 	if err != nil {
 		return Granted{}, err
 	}
+	return s.grant(Claims{Subject: client.ID, Name: client.Name, App: true, Client: client.ID, Audience: audience}, nil)
+}
+
+// Prove finds the client that has a secret and shows it.
+func (s *SignIn) Prove(id, secret string) (Client, error) {
+	client, err := s.proven(id, secret)
 	switch {
+	case err != nil:
+		return Client{}, err
 	case client.SecretHash == "":
-		return Granted{}, fault.New(fault.Denied, CodeClient, "cannot sign the client '%s' in by itself: it has no secret", client.ID).
+		return Client{}, fault.New(fault.Denied, CodeClient, "cannot sign the client '%s' in by itself: it has no secret", client.ID).
 			WithHint("'freshet secret' makes the secretHash for its entry in the configuration.")
 	case secret == "":
-		return Granted{}, fault.New(fault.Denied, CodeClient, "cannot sign the client '%s' in by itself: it shows no secret", client.ID)
+		return Client{}, fault.New(fault.Denied, CodeClient, "cannot sign the client '%s' in by itself: it shows no secret", client.ID)
 	}
-	return s.grant(Claims{Subject: client.ID, Name: client.Name, App: true, Client: client.ID, Audience: audience}, nil)
+	return client, nil
 }
 
 // proven finds a client, and checks the secret that it shows, if it does. For people a client signs in without, as Entra's public clients do, also one

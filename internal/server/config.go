@@ -46,12 +46,16 @@ const (
 type Config struct {
 	Listen          string       `yaml:"listen"`
 	TLSListen       string       `yaml:"tlsListen"`
+	TDSListen       string       `yaml:"tdsListen"`
+	TDS             TDS          `yaml:"tds"`
 	TLS             TLS          `yaml:"tls"`
 	Hosts           []string     `yaml:"hosts"`
 	Data            string       `yaml:"data"`
 	Spill           string       `yaml:"spill"`
 	Auth            Auth         `yaml:"auth"`
 	Clients         []Client     `yaml:"clients"`
+	Profiles        Profiles     `yaml:"profiles"`
+	SQLLogins       []SQLLogin   `yaml:"sqlLogins"`
 	DataSources     []DataSource `yaml:"dataSources"`
 	Capacities      []Capacity   `yaml:"capacities"`
 	Models          []Model      `yaml:"models"`
@@ -82,7 +86,7 @@ func (l Limits) perCaller() api.Limits {
 // DataSource is one entry of dataSources: what models may read, and as whom.
 type DataSource = source.Setting
 
-// TLS names the certificate of tlsListen. Without one the server has a private authority.
+// TLS names the certificate of tlsListen and tdsListen. Without one the server has a private authority.
 type TLS struct {
 	Certificate string `yaml:"certificate"` // files in PEM form
 	Key         string `yaml:"key"`
@@ -183,6 +187,10 @@ func decodeConfig(content []byte, folder string, lookupEnv func(string) (string,
 		return Config{}, err
 	}
 	config.Data, config.Spill = absolute(folder, config.Data), absolute(folder, config.Spill)
+	for name, p := range config.Profiles {
+		p.Certificate = absolute(folder, p.Certificate)
+		config.Profiles[name] = p
+	}
 	config.TLS.Certificate, config.TLS.Key = absolute(folder, config.TLS.Certificate), absolute(folder, config.TLS.Key)
 	return config, config.check()
 }
@@ -232,8 +240,11 @@ func (c Config) check() error {
 			return err
 		}
 	}
-	if c.TLSListen == "" && c.TLS != (TLS{}) || (c.TLS.Certificate == "") != (c.TLS.Key == "") {
-		return errors.New("tls: certificate and key go together, with tlsListen")
+	if c.TLSListen == "" && c.TDSListen == "" && c.TLS != (TLS{}) || (c.TLS.Certificate == "") != (c.TLS.Key == "") {
+		return errors.New("tls: certificate and key go together, with tlsListen or tdsListen")
+	}
+	if err := c.checkGateway(); err != nil {
+		return err
 	}
 	switch c.Auth.Mode {
 	case AuthLocal, AuthNone:
@@ -468,7 +479,10 @@ func keys(t reflect.Type) []string {
 		var found []string
 		for field := range t.Fields() {
 			if name, _, _ := strings.Cut(field.Tag.Get("yaml"), ","); name != "" {
-				found = append(append(found, name), keys(field.Type)...)
+				found = append(found, name)
+			}
+			if field.Tag.Get("yaml") != "" {
+				found = append(found, keys(field.Type)...)
 			}
 		}
 		return found

@@ -59,6 +59,7 @@ type Address struct {
 	Data string `json:"data"`          // its data directory, absolute
 	Open bool   `json:"open"`          // without sign-in
 	TLS  string `json:"tls,omitempty"` // HOST:PORT of the door with TLS; "" = none
+	TDS  string `json:"tds,omitempty"` // HOST:PORT of the door for SQL Server's clients; "" = none
 	CA   string `json:"ca,omitempty"`  // the file of the private authority's certificate; "" = the certificate is one of the configuration
 }
 
@@ -70,6 +71,7 @@ type Server struct {
 	listener net.Listener
 	tls      net.Listener // nil: no TLS
 	http     *http.Server
+	gateway  *gatewayDoor  // nil: no SQL clients
 	stopping chan struct{} // closed when the server has been told to stop
 	engine   *refresh.Engine
 	rows     *catalog.Catalog
@@ -165,6 +167,9 @@ func (s *Server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.config.TDSListen != "" && options.Verifier != nil {
+		options.Verifier = insiders{options.Verifier}
+	}
 	return s.listen(api.New(options))
 }
 
@@ -189,12 +194,17 @@ func (s *Server) issuer() (*auth.Local, *auth.SignIn, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	clients := make([]auth.Client, len(s.config.Clients))
-	for i, client := range s.config.Clients {
+	signIn, err := auth.NewSignIn(local, s.config.clients(), time.Now)
+	return local, signIn, err
+}
+
+// clients are those that sign in.
+func (c Config) clients() []auth.Client {
+	clients := make([]auth.Client, len(c.Clients))
+	for i, client := range c.Clients {
 		clients[i] = auth.Client{ID: client.ID, Name: client.Name, SecretHash: client.SecretHash}
 	}
-	signIn, err := auth.NewSignIn(local, clients, time.Now)
-	return local, signIn, err
+	return clients
 }
 
 // hosts are the names by which callers may reach the server.
@@ -303,6 +313,9 @@ func (s *Server) listen(handler http.Handler) error {
 	if err := s.listenTLS(); err != nil {
 		return err
 	}
+	if err := s.listenTDS(handler); err != nil {
+		return err
+	}
 	content, err := json.Marshal(s.address)
 	if err != nil {
 		return err
@@ -383,6 +396,11 @@ func (s *Server) Run(ctx context.Context) error {
 			return nil
 		})
 	}
+	statements := make(chan struct{}) // closed when the last of the gateway has ended
+	group.Go(func() error {
+		defer close(statements)
+		return s.gateway.serve(failed)
+	})
 	group.Go(func() error { return s.engine.Run(work) })
 	group.Go(func() error { return s.sweep(work) })
 	group.Go(func() error {
@@ -402,8 +420,11 @@ func (s *Server) Run(ctx context.Context) error {
 		if err := s.http.Shutdown(limit); err != nil {
 			s.logger.Warn("requests were cut off", "after", drainTime)
 			abandon()
-			return s.http.Close()
+			err = s.http.Close()
+			<-statements
+			return err
 		}
+		<-statements
 		return nil
 	})
 	return group.Wait()

@@ -202,6 +202,23 @@ func (f *certificateFiles) times() (changed [2]time.Time, err error) {
 	return changed, nil
 }
 
+// certificate gives the certificate of the doors with TLS: that of the configuration, or one of the private authority.
+func (s *Server) certificate() (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+	if s.config.TLS.Certificate != "" {
+		files := &certificateFiles{certificate: s.config.TLS.Certificate, key: s.config.TLS.Key, logger: s.logger}
+		if _, err := files.present(nil); err != nil {
+			return nil, fault.New(fault.Invalid, CodeConfig, "cannot use tls.certificate and tls.key: %w", err)
+		}
+		return files.present, nil
+	}
+	private, err := openAuthority(s.config.Data, s.config.Hosts, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	s.address.CA = filepath.Join(s.config.Data, tlsFolder, caFile)
+	return private.certify, nil
+}
+
 // listenTLS opens the second door, with the certificate of the configuration or one of the private authority.
 func (s *Server) listenTLS() error {
 	if s.config.TLSListen == "" {
@@ -212,19 +229,9 @@ func (s *Server) listenTLS() error {
 		// There are clients that take the first piece of an answer for the whole, such as a token: pieces are not made smaller than need be.
 		DynamicRecordSizingDisabled: true,
 	}
-	if s.config.TLS.Certificate != "" {
-		files := &certificateFiles{certificate: s.config.TLS.Certificate, key: s.config.TLS.Key, logger: s.logger}
-		if _, err := files.present(nil); err != nil {
-			return fault.New(fault.Invalid, CodeConfig, "cannot use tls.certificate and tls.key: %w", err)
-		}
-		settings.GetCertificate = files.present
-	} else {
-		private, err := openAuthority(s.config.Data, s.config.Hosts, time.Now)
-		if err != nil {
-			return err
-		}
-		settings.GetCertificate = private.certify
-		s.address.CA = filepath.Join(s.config.Data, tlsFolder, caFile)
+	var err error
+	if settings.GetCertificate, err = s.certificate(); err != nil {
+		return err
 	}
 	listener, err := net.Listen("tcp", s.config.TLSListen)
 	if err != nil {

@@ -94,8 +94,8 @@ func (t *turn) finish() bool {
 	return t.attention
 }
 
-// connect serves one connection to its end.
-func (s *Server) connect(ctx context.Context, raw net.Conn) {
+// connect serves one connection to its end. Once stopping is closed it takes no more requests.
+func (s *Server) connect(ctx context.Context, stopping <-chan struct{}, raw net.Conn) {
 	log := s.Log.With("remote", raw.RemoteAddr().String())
 	defer raw.Close()
 	defer func() {
@@ -126,7 +126,7 @@ func (s *Server) connect(ctx context.Context, raw net.Conn) {
 	defer c.session.Close()
 	log.Debug("a SQL client has logged in", "login", login.Login, "tds", c.version)
 	_ = raw.SetDeadline(time.Time{})
-	if err := c.serve(ctx, cancel); err != nil {
+	if err := c.serve(ctx, stopping, cancel); err != nil {
 		log.Debug("the connection of a SQL client has ended", "error", err)
 	}
 }
@@ -140,7 +140,7 @@ func (c *conn) Write(packet []byte) (int, error) {
 }
 
 // serve answers requests until the connection ends. One goroutine reads: it sees an attention, and that the client has gone, while a request runs.
-func (c *conn) serve(ctx context.Context, cancel context.CancelCauseFunc) error {
+func (c *conn) serve(ctx context.Context, stopping <-chan struct{}, cancel context.CancelCauseFunc) error {
 	turns := make(chan *turn)
 	var reader sync.WaitGroup
 	defer reader.Wait()
@@ -151,18 +151,25 @@ func (c *conn) serve(ctx context.Context, cancel context.CancelCauseFunc) error 
 	defer context.AfterFunc(ctx, func() { _ = c.raw.SetWriteDeadline(time.Now().Add(time.Second)) })()
 	for {
 		select {
+		case <-stopping:
+			return c.goodbye()
 		case <-ctx.Done():
 			if cause := context.Cause(ctx); errors.Is(cause, errGone) {
 				return cause
 			}
-			c.w.begin(packetReply)
-			return errors.Join(errShutdown, c.refuse(gateway.Message{Number: numberShutdown, State: 1, Class: 14, Text: "The server is stopping."}))
+			return c.goodbye()
 		case t := <-turns:
 			if err := c.answer(t); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// goodbye tells a client that waits for nothing that the server stops.
+func (c *conn) goodbye() error {
+	c.w.begin(packetReply)
+	return errors.Join(errShutdown, c.refuse(gateway.Message{Number: numberShutdown, State: 1, Class: 14, Text: "The server is stopping."}))
 }
 
 // read hands over what the client sends, one request at a time.

@@ -187,6 +187,7 @@ func (c *conn) login(ctx context.Context, l *login7) error {
 	case l.changes:
 		return c.refuseLogin(gateway.Message{Number: numberLogin, State: 1, Class: 14, Text: "Login failed: the server changes no passwords."})
 	}
+	l.Number = int(c.w.spid)
 	session, database, err := c.server.Authenticate(ctx, l.Login)
 	l.Password = ""
 	if err != nil {

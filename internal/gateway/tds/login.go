@@ -167,6 +167,7 @@ type Login struct {
 	Library        string
 	Remote         net.Addr
 	Encrypted      bool // the password came by TLS
+	Number         int  // of the session, as every packet to the client tells it
 }
 
 func (l Login) String() string {

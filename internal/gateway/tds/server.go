@@ -51,6 +51,7 @@ type Server struct {
 	LoginTimeout   time.Duration // from the connection's start to the login's end; 0: 30 s
 	MessageTimeout time.Duration // for a message to come whole, and for a packet to be taken; 0: 2 min
 	IdleTimeout    time.Duration // between two requests; 0: 8 h. A request may take as long as it does
+	Drain          time.Duration // that requests get to end when the server stops
 
 	sessions atomic.Uint32 // ever begun
 }
@@ -62,12 +63,19 @@ const (
 	codeCertificate = "GatewayCertificateMissing"
 )
 
-// Serve answers the connections of listener until ctx ends, and closes it. Then it cancels what runs, tells the clients so, and returns when all are gone.
+// Serve answers the connections of listener until ctx ends, and closes it. Then it lets what runs end, cancels what takes longer than Drain, tells the
+// clients so, and returns when all are gone.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, stop := context.WithCancel(ctx)
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var connections sync.WaitGroup
-	defer connections.Wait()
-	defer cancel()
+	defer func() {
+		stop()
+		limit := time.AfterFunc(s.Drain, cancel)
+		connections.Wait()
+		limit.Stop()
+		cancel()
+	}()
 	defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
 	defer listener.Close()
 	if s.Encryption != EncryptOff && (s.TLS == nil || len(s.TLS.Certificates) == 0 && s.TLS.GetCertificate == nil) {
@@ -101,7 +109,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		}
 		connections.Go(func() {
 			defer func() { <-places }()
-			s.connect(ctx, accepted)
+			s.connect(work, ctx.Done(), accepted)
 		})
 	}
 }

@@ -1,0 +1,51 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"freshet.dev/internal/connector"
+	"freshet.dev/internal/gateway"
+)
+
+// The numbers of errors: SQL Server's where it has the error, too.
+const (
+	numberLogin     = 18456
+	numberDatabase  = 4060
+	numberNoSuch    = 911  // a database, to USE
+	numberOption    = 195  // of SET
+	numberProcedure = 2812 // unknown
+	numberParameter = 201  // missing
+	numberOther     = 50000
+	numberWaitLimit = 50001 // MaxWaitSec is reached; the refresh goes on
+)
+
+// The classes of errors.
+const (
+	classLogin     = 14
+	classStatement = 16 // a step of SQL Server's Agent, or of SSIS, fails by it
+)
+
+func failed(number int32, class uint8, format string, args ...any) *gateway.Error {
+	return &gateway.Error{Message: gateway.Message{Number: number, State: 1, Class: class, Text: fmt.Sprintf(format, args...)}}
+}
+
+// meaning gives the error of a statement the number that clients read. Every one has the class by which steps fail.
+func meaning(ctx context.Context, err error) error {
+	var e *connector.Error
+	if err == nil || ctx.Err() != nil || !errors.As(err, &e) {
+		return err
+	}
+	m := gateway.Message{Number: numberOther, State: 1, Class: classStatement, Text: err.Error(), Line: e.Line}
+	switch {
+	case e.Fault.Code == connector.CodeWaitLimit:
+		m.Number = numberWaitLimit
+	case e.Number != 0:
+		m.Number = int32(e.Number)
+	}
+	if e.HTTPStatus != 0 {
+		m.Text += fmt.Sprintf(" [HTTP %d]", e.HTTPStatus)
+	}
+	return &gateway.Error{Message: m, Err: err}
+}

@@ -1,0 +1,235 @@
+package session
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"freshet.dev/internal/connector"
+	"freshet.dev/internal/gateway"
+)
+
+// Session answers the statements of one login. One goroutine uses it at a time.
+type Session struct {
+	gateway   *Gateway
+	identity  Identity
+	login     Login
+	first     database // that of the login
+	database  database
+	connector *connector.Connector // nil: the session is closed
+	names     []string             // of the databases, when they were last looked up
+
+	settings
+}
+
+// settings are what statements change, and a reset brings back.
+type settings struct {
+	columnsOnly bool  // SET FMTONLY ON: results have no rows, and nothing is called
+	silent      bool  // SET NOEXEC ON: statements are read and not run
+	most        int64 // SET ROWCOUNT: of the rows of a result; 0: all
+	open        int64 // transactions
+	worked      bool  // a statement has run in one
+	rows        int64 // of the last statement
+}
+
+// Run runs a request. The end of ctx ends its wait, and what it has started goes on.
+func (s *Session) Run(ctx context.Context, request gateway.Request, results gateway.Results) error {
+	if request.Procedure != "" {
+		return s.procedure(ctx, request.Procedure, request.Params, results)
+	}
+	return s.batch(ctx, request.Text, argumentsOf(request.Params), results)
+}
+
+// batch runs a text. It is read whole before its first statement runs.
+func (s *Session) batch(ctx context.Context, text string, arguments []connector.Argument, results gateway.Results) error {
+	statements, err := s.connector.PrepareIn(ctx, surroundings{s}, text)
+	if err != nil {
+		return meaning(ctx, err)
+	}
+	return s.run(ctx, statements, arguments, results)
+}
+
+func (s *Session) run(ctx context.Context, statements []*connector.Statement, arguments []connector.Argument, results gateway.Results) error {
+	for _, statement := range statements {
+		control, err := statement.Control(arguments)
+		if err == nil {
+			switch branch := statement.Branch(); {
+			case branch != nil:
+				err = s.choose(ctx, branch, arguments, results)
+			case control != nil:
+				err = s.control(ctx, control, arguments, results)
+			case !s.silent:
+				err = s.one(ctx, statement, arguments, results)
+			}
+		}
+		if err != nil {
+			return meaning(ctx, err)
+		}
+	}
+	return nil
+}
+
+// choose runs one side of an IF. Who only asks for columns gets those of both.
+func (s *Session) choose(ctx context.Context, branch *connector.Branch, arguments []connector.Argument, results gateway.Results) error {
+	if s.silent || s.columnsOnly {
+		return s.run(ctx, slices.Concat(branch.Then, branch.Otherwise), arguments, results)
+	}
+	condition, err := branch.Condition.Run(ctx, arguments, notice(results))
+	if err != nil {
+		return err
+	}
+	if condition.Rows[0][0] == int64(1) {
+		return s.run(ctx, branch.Then, arguments, results)
+	}
+	return s.run(ctx, branch.Otherwise, arguments, results)
+}
+
+// notice tells the client how a wait goes. When that fails the client is gone, and so is the context soon.
+func notice(results gateway.Results) func(string) {
+	return func(text string) { _ = results.Info(gateway.Message{State: 1, Text: text}) }
+}
+
+// one runs a statement that gives a result. An INSERT tells the number of its rows, as SQL Server does, and no result.
+func (s *Session) one(ctx context.Context, statement *connector.Statement, arguments []connector.Argument, results gateway.Results) error {
+	if s.columnsOnly {
+		if statement.Inserts() {
+			return nil
+		}
+		if err := results.Columns(columnsOf(statement.Columns())); err != nil {
+			return err
+		}
+		return results.Done(-1)
+	}
+	s.rows, s.worked = 0, true
+	var columns []gateway.Column
+	err := statement.Stream(ctx, arguments, notice(results), func(found []connector.Column) error {
+		if columns = columnsOf(found); statement.Inserts() {
+			return nil
+		}
+		return results.Columns(columns)
+	}, func(row []driver.Value) error {
+		if s.rows++; statement.Inserts() {
+			return nil
+		}
+		if s.most > 0 && s.rows > s.most {
+			s.rows--
+			return errEnough
+		}
+		return results.Row(valuesOf(row, columns))
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	return results.Done(s.rows)
+}
+
+// control does what concerns the session alone.
+func (s *Session) control(ctx context.Context, c *connector.Control, arguments []connector.Argument, results gateway.Results) error {
+	switch c.Verb {
+	case "SET":
+		return s.set(c.Name, c.Value)
+	case "USE":
+		if err := s.use(ctx, c.Name, results); err != nil || c.Rest == "" {
+			return err
+		}
+		return s.batch(ctx, c.Rest, arguments, results)
+	}
+	if s.silent || s.columnsOnly && c.Verb != "EXEC" {
+		return nil
+	}
+	switch c.Verb {
+	case "BEGIN":
+		if s.open++; s.open == 1 {
+			s.worked = false
+		}
+	case "COMMIT":
+		s.open = max(s.open-1, 0)
+	case "ROLLBACK":
+		s.open = 0
+		if s.worked {
+			s.worked = false
+			return results.Info(gateway.Message{Number: numberOther, State: 1, Text: "Nothing is rolled back: what the statements started goes on."})
+		}
+	case "PRINT":
+		return results.Info(gateway.Message{State: 1, Text: c.Name})
+	case "EXEC":
+		params := make([]gateway.Param, len(c.Arguments))
+		for i, a := range c.Arguments {
+			params[i] = gateway.Param{Name: a.Name, Value: a.Value}
+		}
+		return s.procedure(ctx, c.Name, params, results)
+	}
+	return nil // SAVE
+}
+
+// use makes another database the session's.
+func (s *Session) use(ctx context.Context, name string, results gateway.Results) error {
+	db, err := s.find(ctx, name)
+	var known *gateway.Error
+	if errors.As(err, &known) {
+		return failed(numberNoSuch, classStatement, "%s", known.Text)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.enter(ctx, db); err != nil {
+		return err
+	}
+	return results.Database(db.name)
+}
+
+// set changes a setting. Those that mean nothing here are taken as they come; drivers begin with them.
+func (s *Session) set(name, value string) error {
+	on := strings.EqualFold(value, "ON")
+	switch {
+	case name == "FMTONLY":
+		s.columnsOnly = on
+	case name == "NOEXEC", name == "PARSEONLY":
+		s.silent = on
+	case name == "ROWCOUNT":
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n < 0 {
+			return failed(numberOption, classStatement, "cannot set ROWCOUNT to '%s': it is a number of rows", value)
+		}
+		s.most = n
+	case strings.HasPrefix(name, "SHOWPLAN") && on:
+		return failed(numberOption, classStatement, "cannot show plans: %s is not in this dialect", name)
+	case strings.HasPrefix(name, "ANSI_"), strings.HasPrefix(name, "SHOWPLAN"), slices.Contains([]string{
+		"ARITHABORT", "ARITHIGNORE", "CONCAT_NULL_YIELDS_NULL", "CURSOR_CLOSE_ON_COMMIT", "DATEFIRST", "DATEFORMAT", "DEADLOCK_PRIORITY", "FORCEPLAN",
+		"IMPLICIT_TRANSACTIONS", "LANGUAGE", "LOCK_TIMEOUT", "NOCOUNT", "NUMERIC_ROUNDABORT", "QUERY_GOVERNOR_COST_LIMIT", "QUOTED_IDENTIFIER",
+		"REMOTE_PROC_TRANSACTIONS", "STATISTICS", "TEXTSIZE", "TRANSACTION", "XACT_ABORT", "CONTEXT_INFO", "FIPS_FLAGGER", "IDENTITY_INSERT",
+	}, name):
+	default:
+		return failed(numberOption, classStatement, "cannot set %s: there is no such option", name)
+	}
+	return nil
+}
+
+// Describe tells the columns of the first result that a request has. It calls nothing.
+func (s *Session) Describe(ctx context.Context, request gateway.Request) ([]gateway.Column, error) {
+	if request.Procedure != "" {
+		return nil, nil
+	}
+	statements, err := s.connector.PrepareIn(ctx, surroundings{s}, request.Text)
+	if err != nil {
+		return nil, meaning(ctx, err)
+	}
+	return first(statements), nil
+}
+
+// first are the columns of the first of some statements that has a result.
+func first(statements []*connector.Statement) []gateway.Column {
+	for _, statement := range statements {
+		if branch := statement.Branch(); branch != nil {
+			if columns := first(slices.Concat(branch.Then, branch.Otherwise)); columns != nil {
+				return columns
+			}
+		} else if columns := statement.Columns(); len(columns) > 0 && !statement.Inserts() {
+			return columnsOf(columns)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package session
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"slices"
+	"strings"
+
+	"freshet.dev/internal/connector"
+)
+
+// version is SQL Server's that the gateway stands for: from 15 on clients ask for what the gateway has.
+const version = "15.0.2000.5"
+
+// surroundings is what statements find around them in a session.
+type surroundings struct{ *Session }
+
+// Value is the value of a variable or function of the session. Drivers and tools ask for them before anything else.
+func (s surroundings) Value(name string, arguments []driver.Value) (driver.Value, bool) {
+	if strings.HasPrefix(name, "@@") {
+		return s.variable(name)
+	}
+	argument := func(i int) string {
+		if i < len(arguments) && arguments[i] != nil {
+			return fmt.Sprint(arguments[i])
+		}
+		return ""
+	}
+	switch name {
+	case "DB_NAME":
+		if len(arguments) == 0 {
+			return s.database.name, true
+		}
+		for i, db := range s.names {
+			if argument(0) == fmt.Sprint(databaseID(i)) {
+				return db, true
+			}
+		}
+		return nil, true
+	case "DB_ID":
+		wanted := s.database.name
+		if len(arguments) > 0 {
+			wanted = argument(0)
+		}
+		if i := slices.IndexFunc(s.names, func(db string) bool { return strings.EqualFold(db, wanted) }); i >= 0 {
+			return databaseID(i), true
+		}
+		return nil, true
+	case "SUSER_SNAME", "SUSER_NAME", "SYSTEM_USER", "ORIGINAL_LOGIN":
+		return s.identity.Name, true
+	case "USER_NAME", "SESSION_USER", "CURRENT_USER", "USER", "SCHEMA_NAME":
+		return "dbo", true
+	case "SUSER_ID", "USER_ID", "SCHEMA_ID", "DATABASE_PRINCIPAL_ID", "HAS_DBACCESS", "HAS_PERMS_BY_NAME":
+		return int64(1), true
+	case "IS_SRVROLEMEMBER", "IS_MEMBER", "IS_ROLEMEMBER":
+		return int64(0), true
+	case "HOST_NAME":
+		return s.login.Host, true
+	case "APP_NAME", "PROGRAM_NAME":
+		return s.login.Application, true
+	case "XACT_STATE":
+		return min(s.open, 1), true
+	case "SERVERPROPERTY":
+		return serverProperty(strings.ToLower(argument(0))), true
+	case "DATABASEPROPERTYEX":
+		return databaseProperty(strings.ToLower(argument(1))), true
+	case "CONNECTIONPROPERTY":
+		switch strings.ToLower(argument(0)) {
+		case "net_transport":
+			return "TCP", true
+		case "protocol_type":
+			return "TSQL", true
+		case "auth_scheme":
+			return "SQL", true
+		}
+		return nil, true
+	case "SESSIONPROPERTY":
+		return int64(1), true
+	case "SCOPE_IDENTITY", "CONTEXT_INFO", "ERROR_MESSAGE", "ERROR_NUMBER", "OBJECT_ID", "OBJECT_NAME":
+		return nil, true
+	}
+	return nil, false
+}
+
+// databaseID is the number of the database at a place of the list; SQL Server's own are the first four.
+func databaseID(at int) int64 { return int64(at + 5) }
+
+func (s surroundings) variable(name string) (driver.Value, bool) {
+	switch name {
+	case "@@VERSION":
+		return "Freshet, with SQL Server's interface - " + version, true
+	case "@@MICROSOFTVERSION":
+		return int64(15<<24 | 2000), true
+	case "@@SERVERNAME", "@@SERVICENAME":
+		return serverName, true
+	case "@@SPID":
+		return int64(s.login.Number), true
+	case "@@TRANCOUNT":
+		return s.open, true
+	case "@@ROWCOUNT":
+		return s.rows, true
+	case "@@OPTIONS":
+		return int64(5496), true // QUOTED_IDENTIFIER, and what ANSI wants
+	case "@@MAX_PRECISION":
+		return int64(38), true
+	case "@@LANGUAGE":
+		return "us_english", true
+	case "@@TEXTSIZE":
+		return int64(1<<31 - 1), true
+	case "@@DATEFIRST":
+		return int64(7), true
+	case "@@LOCK_TIMEOUT", "@@FETCH_STATUS":
+		return int64(-1), true
+	case "@@MAX_CONNECTIONS":
+		return int64(256), true
+	case "@@ERROR", "@@LANGID", "@@NESTLEVEL", "@@PROCID", "@@CURSOR_ROWS":
+		return int64(0), true
+	case "@@IDENTITY", "@@DBTS", "@@REMSERVER":
+		return nil, true
+	}
+	return nil, false
+}
+
+const (
+	serverName = "Freshet"
+	collation  = "SQL_Latin1_General_CP1_CI_AS"
+)
+
+func serverProperty(name string) driver.Value {
+	switch name {
+	case "productversion", "resourceversion":
+		return version
+	case "productmajorversion":
+		return "15"
+	case "productminorversion":
+		return "0"
+	case "productbuild":
+		return "2000"
+	case "productlevel":
+		return "RTM"
+	case "edition":
+		return "Standard Edition (64-bit)"
+	case "editionid":
+		return int64(-1534726760)
+	case "engineedition":
+		return int64(2)
+	case "servername", "machinename", "computernamephysicalnetbios":
+		return serverName
+	case "collation":
+		return collation
+	case "isclustered", "isintegratedsecurityonly", "ishadrenabled", "issingleuser", "isfulltextinstalled", "isxtpsupported", "ispolybaseinstalled", "islocaldb", "isadvancedanalyticsinstalled":
+		return int64(0)
+	}
+	return nil
+}
+
+func databaseProperty(name string) driver.Value {
+	switch name {
+	case "collation":
+		return collation
+	case "status":
+		return "ONLINE"
+	case "updateability":
+		return "READ_ONLY"
+	case "useraccess":
+		return "MULTI_USER"
+	case "recovery":
+		return "SIMPLE"
+	case "isautoclose", "isautoshrink", "isfulltextenabled", "isinstandby":
+		return int64(0)
+	}
+	return nil
+}
+
+// Tables are the tables of a schema.
+func (s surroundings) Tables(ctx context.Context, name, schema string) ([]connector.Table, error) {
+	return nil, nil
+}
+
+// Query runs a SELECT over the tables of a schema.
+func (s surroundings) Query(ctx context.Context, name, schema, sql string, columns []connector.Column, row func([]driver.Value) error) error {
+	return nil
+}
