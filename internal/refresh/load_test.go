@@ -32,11 +32,12 @@ import (
 // plant is an engine with real files: a store, DuckDB, and a log in memory.
 type plant struct {
 	*refresh.Engine
-	t     *testing.T
-	log   *logtest.Memory
-	store *store.Store
-	dir   string
-	temp  string
+	t       *testing.T
+	log     *logtest.Memory
+	store   *store.Store
+	options refresh.Options
+	dir     string
+	temp    string
 }
 
 func newPlant(t *testing.T, m *model.Model, sources *source.Registry) *plant {
@@ -53,10 +54,11 @@ func newPlantOf(t *testing.T, m *model.Model, sources *source.Registry, memory, 
 	p.must(err)
 	shared, err := capacity.New(capacity.Options{Name: "default", Memory: memory})
 	p.must(err)
-	p.Engine, err = refresh.New(refresh.Options{
+	p.options = refresh.Options{
 		Log: p.log, Models: p.log, Store: p.store, Sources: sources, Capacities: []*capacity.Capacity{shared}, TempDir: p.temp, Owner: "test",
 		Now: time.Now, NewID: uuid.NewString, Logger: slog.New(slog.DiscardHandler), StepMemory: stepMemory,
-	})
+	}
+	p.Engine, err = refresh.New(p.options)
 	p.must(err)
 	var change store.Change
 	for _, table := range m.Tables {

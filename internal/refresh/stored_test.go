@@ -10,12 +10,16 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
+
 	"freshet.dev/internal/model"
 	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/refresh/logtest"
 	"freshet.dev/internal/source"
 	"freshet.dev/internal/source/csv"
 	"freshet.dev/internal/source/file"
 	"freshet.dev/internal/source/parquet"
+	"freshet.dev/internal/store"
 )
 
 // flow is a dataflow of entities, written "Totals Orders Days": the first one reads the others. Its partition has its name.
@@ -212,4 +216,148 @@ func TestC1LinkedEntity(t *testing.T) {
 		want(t, strings.Join(b.statuses(operation.ID), ", "), "Orders Completed, Linked Skipped")
 		want(t, len(operation.Attempts), 1)
 	})
+}
+
+const flowID = "5b4f1d3e-0000-4000-8000-0000000000f1"
+
+// readable are the dataflows that a test lets be read, with the definitions of the log.
+type readable struct {
+	*logtest.Memory
+	flows []refresh.Dataflow
+}
+
+func (r readable) Readable(context.Context, string) ([]refresh.Dataflow, error) { return r.flows, nil }
+
+// ModelAt gives the current revision: the tests deploy none again.
+func (r readable) ModelAt(ctx context.Context, id string, _ int64) (*model.Model, string, error) {
+	definition, err := r.RefreshDefinition(ctx, id)
+	return definition.Model, "", err
+}
+
+// afterFirst calls once when a step is stored finished.
+type afterFirst struct {
+	refresh.Log
+	call func()
+}
+
+func (a *afterFirst) PutStep(ctx context.Context, lease refresh.Lease, from refresh.StepState, step refresh.Step, messages []refresh.Message) error {
+	err := a.Log.PutStep(ctx, lease, from, step, messages)
+	if step.State == refresh.StepFinished {
+		a.call()
+	}
+	return err
+}
+
+// readsFlow is a model whose tables read entities of the dataflow.
+func readsFlow(entities ...string) *model.Model {
+	m := &model.Model{Name: "Reader", CompatibilityLevel: 1567}
+	for _, entity := range entities {
+		m.Tables = append(m.Tables, &model.Table{Name: entity, Columns: []*model.Column{{Name: "Amount", DataType: model.Decimal, SourceColumn: "Amount"}},
+			Partitions: []*model.Partition{{Name: entity, Source: model.PartitionSource{Type: model.MPartition,
+				Expression: `PowerPlatform.Dataflows(null){[Id="Workspaces"]}[Data]{[workspaceId="w"]}[Data]{[dataflowId="` + flowID + `"]}[Data]{[entity="` + entity + `",version=""]}[Data]`}}}})
+	}
+	return m
+}
+
+// commit gives each entity of the dataflow one row, as a refresh does.
+func (p *plant) commit(m *model.Model, amount string) {
+	p.t.Helper()
+	var change store.Change
+	for _, table := range m.Tables {
+		if table.Partitions[0].Mode != model.LinkedMode {
+			change.Put = append(change.Put, store.Part{Table: table.Name, Partition: table.Name, State: store.Ready, Files: []store.File{p.write("SELECT " + amount + "::DECIMAL(19,4) AS Amount")}})
+		}
+	}
+	p.must(p.log.Deploy(refresh.Definition{ID: flowID, Name: "Flow", Revision: 1, Capacity: "default", Model: m}, change))
+}
+
+// C1: a refresh reads one version of a dataflow to its end, whatever is committed meanwhile, and after a restart too. That version is not swept.
+func TestC1OneVersionOfADataflow(t *testing.T) {
+	m, upstream := readsFlow("Orders", "Days"), flow("Orders", "Days")
+	p := newPlant(t, m, files(t, t.TempDir()))
+	stopped, stop := context.WithCancel(t.Context())
+	hook := &afterFirst{Log: p.log}
+	p.options.Log, p.options.Dataflows = hook, readable{p.log, []refresh.Dataflow{{WorkspaceID: "w", WorkspaceName: "W", ID: flowID, Name: "Flow"}}}
+	hook.call = func() {
+		p.commit(upstream, "2")
+		p.commit(upstream, "3")
+		p.commit(upstream, "4")
+		stop()
+	}
+	p.commit(upstream, "1")
+	engine, err := refresh.New(p.options)
+	p.must(err)
+	ended := make(chan error, 1)
+	go func() { ended <- engine.Run(stopped) }()
+	operation, _, err := engine.Submit(t.Context(), refresh.Submission{Model: modelID, Params: refresh.Params{Type: ptr("full"), MaxParallelism: ptr[int64](1)}})
+	p.must(err)
+	p.must(<-ended)
+
+	// What nobody needs is swept while the server is down, and when it is up again.
+	sweeping, err := store.Open(store.Options{Dir: p.dir, Versions: p.log, Keep: 0, Grace: time.Nanosecond, Now: func() time.Time { return time.Now().Add(time.Hour) }, NewID: uuid.NewString})
+	p.must(err)
+	deleted, err := sweeping.Sweep(t.Context())
+	p.must(err)
+	if deleted != 2 { // of version 2; 1 is pinned, 4 current and 3 the one before it
+		t.Errorf("%d files were swept", deleted)
+	}
+	hook.call = func() {}
+	p.Engine, err = refresh.New(p.options)
+	p.must(err)
+	p.run()
+	operation, err = p.Wait(t.Context(), operation.ID)
+	p.must(err)
+	if operation.State != refresh.Completed || operation.Epoch != 2 {
+		t.Fatalf("ended as %s under epoch %d: %+v", operation.State, operation.Epoch, operation.Failure)
+	}
+	want(t, p.rows("Orders", "Orders", "Amount")+p.rows("Days", "Days", "Amount"), "1 \n1 \n")
+	p.refresh(full(), refresh.Completed)
+	want(t, p.rows("Orders", "Orders", "Amount")+p.rows("Days", "Days", "Amount"), "4 \n4 \n")
+	explained, err := p.Explain(t.Context(), modelID, "Days", "")
+	p.must(err)
+	if text := explained[0].Plan.Statements[0].Text; !strings.Contains(text, `FROM "the stored Days of dataflow W/Flow"`) {
+		t.Errorf("explained %s", text)
+	}
+}
+
+// C1: links are followed, also several; what is not there is named, and what holds no rows yet is no empty table.
+func TestC1Links(t *testing.T) {
+	link := func(name string, to model.Link) *model.Table {
+		return &model.Table{Name: name, Partitions: []*model.Partition{{Name: name, Mode: model.LinkedMode, Source: model.PartitionSource{Type: model.MPartition, Expression: "x"}, Link: to}}}
+	}
+	upstream := flow("Orders")
+	upstream.Tables = append(upstream.Tables,
+		link("Link", model.Link{Workspace: "w", Dataflow: flowID, Entity: "Orders"}), link("Twice", model.Link{Workspace: "w", Dataflow: flowID, Entity: "Link"}),
+		link("Circle", model.Link{Workspace: "w", Dataflow: flowID, Entity: "Circle"}), link("Hidden", model.Link{Workspace: "h", Dataflow: flowID, Entity: "Orders"}),
+		link("Gone", model.Link{Workspace: "w", Dataflow: flowID, Entity: "Nothing"}))
+	for entity, wanted := range map[string]string{
+		"Twice":  "",
+		"Circle": "LinkedEntityNotFound its links lead in a circle",
+		"Hidden": "LinkedEntityNotFound cannot follow the linked entity 'Hidden' of dataflow W/Flow: there is no dataflow " + flowID + " in a workspace h",
+		"Gone":   "LinkedEntityNotFound dataflow W/Flow has no entity 'Nothing'",
+		"Empty":  "EntityNotRefreshed cannot read the stored Empty of dataflow W/Flow: it was not loaded yet",
+	} {
+		p := newPlant(t, readsFlow(entity), files(t, t.TempDir()))
+		p.options.Dataflows = readable{p.log, []refresh.Dataflow{{WorkspaceID: "w", WorkspaceName: "W", ID: flowID, Name: "Flow"}}}
+		p.commit(upstream, "7")
+		late := *upstream
+		late.Tables = append(slices.Clone(late.Tables), flow("Empty").Tables[0])
+		p.must(p.log.Deploy(refresh.Definition{ID: flowID, Name: "Flow", Revision: 2, Model: &late}, store.Change{Put: []store.Part{{Table: "Empty", Partition: "Empty", State: store.NoData}}}))
+		var err error
+		p.Engine, err = refresh.New(p.options)
+		p.must(err)
+		p.run()
+		if wanted == "" {
+			p.refresh(full(), refresh.Completed)
+			want(t, p.rows(entity, entity, "Amount"), "7 \n")
+			continue
+		}
+		code, text, _ := strings.Cut(wanted, " ")
+		operation := p.refresh(full(), refresh.Failed)
+		detail, err := p.Detail(t.Context(), modelID, operation.ID, refresh.AnyRefresh)
+		p.must(err)
+		if failure := detail.Objects[0].Failure; failure.Code != code || !strings.Contains(failure.Message, text) {
+			t.Errorf("%s: %+v", entity, failure)
+		}
+	}
 }
