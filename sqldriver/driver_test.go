@@ -139,6 +139,46 @@ func TestC5Statements(t *testing.T) {
 	})
 }
 
+// C4, C5: the nine options of the page, by label and by key, in WITH, in WHERE and as parameters of EXEC, as literals and as arguments.
+func TestC4Labels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := service(10*time.Second, "")
+		db := open(t, s, nil)
+		options := [][3]string{{"Id", "Id", flowID}, {"WorkspaceId", "WorkspaceId", groupID}, {"Wait for completion", "WaitForCompletion", "True"}, {"Initial wait (ms)", "InitialWaitMs", "1000"},
+			{"Status check wait interval (s)", "StatusCheckWaitSec", "3"}, {"Maximum wait time (s)", "MaxWaitSec", "60"}, {"ContineOnErrorForMessage", "ContinueOnErrorForMessage", "True"},
+			{"ErrorSubstringToMatch", "ErrorSubstringToMatch", "is currently in progress"}, {"EnableRawOutputModeSingleRow", "EnableRawOutputModeSingleRow", "True"}}
+		for i, key := range []int{0, 1} { // label, key
+			var with, where, exec []string
+			var args []any
+			for _, o := range options {
+				name := "[" + o[key] + "]"
+				with, where, exec = append(with, name+"='"+o[2]+"'"), append(where, name+" = ?"), append(exec, name+" = ?")
+				args = append(args, o[2])
+			}
+			for j, tt := range []struct {
+				text string
+				args []any
+			}{
+				{"SELECT Status FROM refresh_dataflow WITH (" + strings.Join(with, ", ") + ")", nil},
+				{"SELECT Status FROM refresh_dataflow WHERE " + strings.Join(where, " AND "), args},
+				{"EXEC refresh_dataflow " + strings.Join(exec, ", "), args},
+			} {
+				begin := time.Now()
+				rows, err := db.Query(tt.text, tt.args...)
+				if err != nil {
+					t.Fatalf("%s: %v", tt.text, err)
+				}
+				if !rows.Next() || time.Since(begin) != 10*time.Second || len(s.Refreshes()) != 3*i+j+1 { // looks after 1, 4, 7 and 10 seconds
+					t.Errorf("%s: after %s, %d refreshes", tt.text, time.Since(begin), len(s.Refreshes()))
+				}
+				if err := rows.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+}
+
 func TestC5Errors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := open(t, service(time.Second, "Failed"), nil)

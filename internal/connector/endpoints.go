@@ -222,7 +222,7 @@ func waiting(substring string) []argument {
 		{name: "InitialWaitMs", label: "Initial wait (ms)", kind: countArgument, initial: "3000", about: "before the first look at the status"},
 		{name: "StatusCheckWaitSec", label: "Status check wait interval (s)", kind: countArgument, initial: "5", about: "between two looks"},
 		{name: "MaxWaitSec", label: "Maximum wait time (s)", kind: countArgument, initial: "7200", about: "then the statement fails; the refresh goes on"},
-		{name: "ContinueOnErrorForMessage", also: "ContineOnErrorForMessage", kind: boolArgument, initial: "True",
+		{name: "ContinueOnErrorForMessage", label: "ContineOnErrorForMessage", kind: boolArgument, initial: "True",
 			about: "an error whose text holds ErrorSubstringToMatch is a refresh that runs already: it is joined"},
 		{name: "ErrorSubstringToMatch", initial: substring, about: "see ContinueOnErrorForMessage"},
 		rawOutput,

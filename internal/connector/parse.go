@@ -401,7 +401,7 @@ func (p *parser) escape() error {
 	return p.expect("}")
 }
 
-// arguments reads [@name =] value, … up to what ends them. A bare word is a text, as T-SQL has it.
+// arguments reads [@name =] value, … or [label] = value, … up to what ends them. A bare word is a text, as T-SQL has it.
 func (p *parser) arguments(ends func(token) bool) ([]option, error) {
 	var options []option
 	if ends(p.peek()) {
@@ -409,7 +409,7 @@ func (p *parser) arguments(ends func(token) bool) ([]option, error) {
 	}
 	for {
 		o := option{name: name{at: p.peek().at}}
-		if t := p.peek(); t.kind == variableToken && p.peekAt(1).is("=") {
+		if t := p.peek(); (t.kind == variableToken || t.kind == quotedToken) && p.peekAt(1).is("=") { // a label has no other place than brackets
 			p.next += 2
 			o.text = t.text
 		} else if len(options) > 0 && options[len(options)-1].text != "" {

@@ -125,31 +125,6 @@ func TestC3Columns(t *testing.T) {
 	}
 }
 
-// C4: the nine labels of the page, as names in WITH and in WHERE, in brackets and in quotes.
-func TestC4Labels(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &fake{takes: 7 * time.Second}
-		c := open(t, f)
-		statements := []string{
-			`SELECT Status FROM refresh_dataflow WITH ([Id]='` + flowID + `', [WorkspaceId]='` + groupID + `', [Wait for completion]='True', [Initial wait (ms)]=1000,
-				[Status check wait interval (s)]='2', "Maximum wait time (s)"='60', [ContineOnErrorForMessage]='True', [ErrorSubstringToMatch]='is currently in progress',
-				[EnableRawOutputModeSingleRow]='True')`,
-			`SELECT Status FROM refresh_dataflow WHERE Id = '` + flowID + `' AND WorkspaceId = '` + groupID + `' AND [Wait for completion] = 'True' AND [Initial wait (ms)] = 1000
-				AND [Status check wait interval (s)] = 2 AND "Maximum wait time (s)" = 60 AND ContineOnErrorForMessage = 'True' AND ErrorSubstringToMatch = 'is currently in progress'
-				AND EnableRawOutputModeSingleRow = 'True'`,
-		}
-		for i, text := range statements {
-			begin := time.Now()
-			if got := mustQuery(t, c, text); got != "Status\nSuccess" {
-				t.Errorf("got %s", got)
-			}
-			if posts, waited := f.started(), time.Since(begin); len(posts) != i+1 || waited != 7*time.Second {
-				t.Errorf("posted %q, waited %s", posts, waited)
-			}
-		}
-	})
-}
-
 // C4: a dataflow that is refreshed already is joined, and HttpStatusCode is the refusal's.
 func TestC4JoinsARunningRefresh(t *testing.T) {
 	for name, tt := range map[string]struct{ with, want, fails string }{
