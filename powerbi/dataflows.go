@@ -13,6 +13,13 @@ type DataflowTransaction struct {
 	StartTime   Time              `json:"startTime,omitzero"`
 	EndTime     Time              `json:"endTime,omitzero"`
 	Status      TransactionStatus `json:"status"`
+
+	Freshet *TransactionOrigin `json:"freshet,omitempty"` // Freshet only
+}
+
+// TransactionOrigin tells which refresh a transaction is.
+type TransactionOrigin struct {
+	RequestID string `json:"requestId"` // AnyRefreshDetail of it and the dataflow tells how it went, and why it failed
 }
 
 // TransactionStatus is the status of a dataflow's transaction. A word that is not among the constants is kept as it came.

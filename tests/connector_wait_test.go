@@ -251,7 +251,7 @@ func TestC4WaitsForFreshet(t *testing.T) {
 		}
 	})
 	t.Run("it fails", func(t *testing.T) {
-		if got := s.run(t.Context(), t, s.Client, "Torn", "").ended(t); got.err == nil || got.err.Code != sqldriver.CodeRefreshFailed || got.err.HTTPStatus != 200 {
+		if got := s.run(t.Context(), t, s.Client, "Torn", "").ended(t); got.err == nil || got.err.Code != sqldriver.CodeRefreshFailed || got.err.HTTPStatus != 200 || !strings.Contains(got.err.Message, "division by zero") {
 			t.Errorf("got %+v", got)
 		}
 		if got := s.run(t.Context(), t, s.Client, "Torn", ", OnFailure='row'").ended(t); got.status != "Failed" || got.http != 200 {

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"freshet.dev/internal/connector"
+	"freshet.dev/internal/fault"
 )
 
 // sqlFlags are the flags of the verb sql.
@@ -35,6 +36,8 @@ prints a row about it. SELECT * FROM endpoints lists what there is, endpoint_par
 
 Without a statement and without --file it is read from the standard input. All statements are checked before the first is run. How a wait goes is told on
 the standard error; interrupting it does not stop the refresh, unless the statement says CancelOnAbort='True'.
+
+The results of several statements stand one after the other, with an empty line between them; as JSON each is an array of objects.
 
 Exit codes: 2 the statement is wrong and nothing was called, 3 the refresh failed, 4 it did not end within MaxWaitSec, 1 anything else.`,
 		Example: `  freshet sql "SELECT * FROM refresh_dataset WHERE DatasetName = 'Orders' AND WorkspaceName = 'Sales'"
@@ -76,6 +79,9 @@ func (f *sqlFlags) text(stdin io.Reader, args []string) (string, error) {
 		return "", usageError{errors.New("a statement and --file are both given")}
 	case f.file != "":
 		content, err := os.ReadFile(f.file)
+		if err != nil {
+			err = fmt.Errorf("cannot read the statements: %w", err)
+		}
 		return string(content), err
 	case len(args) > 0:
 		return args[0], nil
@@ -133,17 +139,23 @@ func (a *app) runSQL(ctx context.Context, options connector.Options, text string
 	if len(statements) == 0 {
 		return usageError{errors.New("there is no statement")}
 	}
-	last := ""
+	said := map[string]bool{} // several waits at a time tell the same again and again
 	notice := func(text string) {
-		if text != last {
+		if !said[text] {
 			fmt.Fprintf(a.err, "%s %s\n", time.Now().Format(time.TimeOnly), printable(text))
-			last = text
+			said[text] = true
 		}
 	}
-	for _, statement := range statements {
+	for i, statement := range statements {
 		result, err := statement.Run(ctx, arguments, notice)
+		if i == 0 && fault.KindOf(err) == fault.Invalid && strings.HasPrefix(fault.CodeOf(err), "Statement") {
+			return statementError{err}
+		}
 		if err != nil {
 			return err
+		}
+		if i > 0 && a.format != formatJSON {
+			fmt.Fprintln(a.out)
 		}
 		if err := a.writeRows(columnNames(result.Columns), rowsOf(result)); err != nil {
 			return err

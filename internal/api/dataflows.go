@@ -151,6 +151,7 @@ func (c *call) listTransactions() (reply, error) {
 		}
 		list = append(list, powerbi.DataflowTransaction{
 			ID: t.ID, RefreshType: kind, StartTime: powerbi.Time{Time: t.Start}, EndTime: powerbi.Time{Time: t.End}, Status: powerbi.TransactionStatus(t.Status),
+			Freshet: &powerbi.TransactionOrigin{RequestID: t.Operation},
 		})
 	}
 	return reply{http.StatusOK, powerbi.List[powerbi.DataflowTransaction]{Context: c.context("transactions"), Value: list}}, nil

@@ -103,7 +103,11 @@ func (in *invocation) unanswered(err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	return refusedCall(fail(codeCall, in.text, in.at, "cannot call %s: %w", in.endpoint.name, err), err)
+	e := refusedCall(fail(codeCall, in.text, in.at, "cannot call %s: %w", in.endpoint.name, err), err)
+	if a := in.misplacedName(); a != nil && e.HTTPStatus == http.StatusNotFound {
+		return e.hint("%s takes a GUID; a name stands in %s = '%s'.", a.name, a.instead, shorten(in.value(a.name)))
+	}
+	return e
 }
 
 // refusedCall gives an error what is known of the service's answer that it came of.
@@ -120,6 +124,17 @@ func refusedCall(e *Error, err error) *Error {
 		e.Fault.Kind = fault.Unavailable
 	}
 	return e
+}
+
+// misplacedName is the parameter that has a name where it takes an id; nil if there is none.
+func (in *invocation) misplacedName() *argument {
+	for i := range in.endpoint.parameters {
+		a := &in.endpoint.parameters[i]
+		if text := in.value(a.name); a.instead != "" && text != "" && !isGUID(text) {
+			return a
+		}
+	}
+	return nil
 }
 
 func kindOf(status int) fault.Kind {

@@ -106,21 +106,31 @@ func (in *invocation) workspace(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var ids []string
-	for _, group := range groups {
-		if strings.EqualFold(group.Name, name) {
-			ids = append(ids, group.ID)
-		}
+	named := make([]bearer, len(groups))
+	for i, group := range groups {
+		named[i] = bearer{group.Name, group.ID}
 	}
-	return in.one("workspace", name, ids, "SELECT * FROM get_workspaces lists them; the caller must have a role in it.")
+	return in.one("workspace", name, named, "SELECT * FROM get_workspaces lists them; the caller must have a role in it.")
 }
 
+// bearer is what has a name.
+type bearer struct{ name, id string }
+
 // one is the id of what has a name.
-func (in *invocation) one(what, name string, ids []string, hint string) (string, error) {
+func (in *invocation) one(what, name string, all []bearer, hint string) (string, error) {
+	var ids, names []string
+	for _, i := range all {
+		if names = append(names, i.name); strings.EqualFold(i.name, name) {
+			ids = append(ids, i.id)
+		}
+	}
 	switch len(ids) {
 	case 1:
 		return ids[0], nil
 	case 0:
+		if near := fault.Nearest(name, names); near != "" {
+			hint = "Did you mean '" + near + "'? " + hint
+		}
 		e := in.fail(codeUnknown, "there is no %s '%s'", what, name).hint("%s", hint)
 		e.Fault.Kind = fault.NotFound
 		return "", e
@@ -154,13 +164,11 @@ func (in *invocation) dataset(ctx context.Context, id string) (powerbi.Ref, erro
 	if err != nil {
 		return ref, err
 	}
-	var ids []string
-	for _, dataset := range datasets {
-		if strings.EqualFold(dataset.Name, name) {
-			ids = append(ids, dataset.ID)
-		}
+	named := make([]bearer, len(datasets))
+	for i, dataset := range datasets {
+		named[i] = bearer{dataset.Name, dataset.ID}
 	}
-	ref.DatasetID, err = in.one("semantic model", name, ids, "SELECT * FROM get_datasets lists those of the workspace.")
+	ref.DatasetID, err = in.one("semantic model", name, named, "SELECT * FROM get_datasets lists those of the workspace.")
 	return ref, err
 }
 
@@ -177,13 +185,11 @@ func (in *invocation) dataflow(ctx context.Context, id string) (group, dataflow 
 	if err != nil {
 		return "", "", err
 	}
-	var ids []string
-	for _, d := range dataflows {
-		if strings.EqualFold(d.Name, name) {
-			ids = append(ids, d.ObjectID)
-		}
+	named := make([]bearer, len(dataflows))
+	for i, d := range dataflows {
+		named[i] = bearer{d.Name, d.ObjectID}
 	}
-	dataflow, err = in.one("dataflow", name, ids, "SELECT * FROM get_dataflows lists those of the workspace.")
+	dataflow, err = in.one("dataflow", name, named, "SELECT * FROM get_dataflows lists those of the workspace.")
 	return group, dataflow, err
 }
 

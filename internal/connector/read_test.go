@@ -118,8 +118,9 @@ func TestC2GenericRequest(t *testing.T) {
 func TestC2Names(t *testing.T) {
 	c := open(t, &fake{})
 	for text, want := range map[string]string{
-		"EXEC refresh_dataflow @DataflowName = 'Orderz'":            "there is no dataflow 'Orderz'",
-		"EXEC refresh_dataset @DatasetName = 'Retial'":              "there is no semantic model 'Retial'",
+		"EXEC refresh_dataflow @DataflowName = 'Orderz'":            "there is no dataflow 'Orderz' (line 1, column 6). Did you mean 'Orders'?",
+		"EXEC refresh_dataset @DatasetName = 'Retial'":              "there is no semantic model 'Retial' (line 1, column 6). Did you mean 'Retail'?",
+		"EXEC refresh_dataflow 'Orders'":                            "Id takes a GUID; a name stands in DataflowName = 'Orders'",
 		"SELECT * FROM get_datasets WHERE WorkspaceName = 'Nobody'": "there is no workspace 'Nobody'",
 	} {
 		if _, err := answer(c, text); err == nil || !strings.Contains(err.Error(), want) || fault.KindOf(err) != fault.NotFound {

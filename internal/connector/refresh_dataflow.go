@@ -80,7 +80,7 @@ func (d *dataflow) follow(ctx context.Context, s *started, interval time.Duratio
 		case ctx.Err() != nil:
 			return outcome{}, context.Cause(ctx)
 		case err == nil && found && t.Status.Ended():
-			return d.outcome(t), nil
+			return d.outcome(ctx, t), nil
 		case err == nil && found:
 			troubled = time.Time{}
 			d.in.run.tell(fmt.Sprintf("%s: %s, transaction %s", d, t.Status, t.ID))
@@ -141,9 +141,15 @@ func (d *dataflow) look(ctx context.Context, s *started) (powerbi.DataflowTransa
 	return powerbi.DataflowTransaction{}, false, nil
 }
 
-func (d *dataflow) outcome(t powerbi.DataflowTransaction) outcome {
-	return outcome{request: t.ID, kind: t.RefreshType, from: t.StartTime.Time, to: t.EndTime.Time, status: string(t.Status), succeeded: t.Status.Succeeded(),
-		detail: plain(t)}
+// outcome is how a transaction ended. Why it failed only Freshet tells, as far as it answers now.
+func (d *dataflow) outcome(ctx context.Context, t powerbi.DataflowTransaction) outcome {
+	end := outcome{request: t.ID, kind: t.RefreshType, from: t.StartTime.Time, to: t.EndTime.Time, status: string(t.Status), succeeded: t.Status.Succeeded(), detail: plain(t)}
+	if !end.succeeded && t.Freshet != nil {
+		if detail, err := d.client().AnyRefreshDetail(ctx, d.id, t.Freshet.RequestID); err == nil {
+			end.reasons = reasonsOf(detail)
+		}
+	}
+	return end
 }
 
 func (d *dataflow) cancel(ctx context.Context, s *started) error {

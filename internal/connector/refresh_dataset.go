@@ -146,12 +146,18 @@ func (d *dataset) follow(ctx context.Context, s *started, interval time.Duration
 	if own := result.Detail.Freshet; own != nil && own.RefreshType != "" {
 		end.kind = own.RefreshType
 	}
-	for _, message := range result.Detail.Messages {
+	end.reasons = reasonsOf(result.Detail)
+	return end, nil
+}
+
+// reasonsOf is why a refresh failed, as it stands behind its status.
+func reasonsOf(detail powerbi.RefreshDetail) (reasons string) {
+	for _, message := range detail.Messages {
 		if message.Type != "Warning" {
-			end.reasons += ": " + strings.TrimSpace(message.Code+" "+message.Message)
+			reasons += ": " + strings.TrimSpace(message.Code+" "+message.Message)
 		}
 	}
-	return end, nil
+	return reasons
 }
 
 // progress tells of a refresh as far as the service does.

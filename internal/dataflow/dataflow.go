@@ -44,7 +44,7 @@ type Transaction struct {
 	Start     time.Time // its acceptance
 	End       time.Time // zero while it runs
 	Status    Status
-	operation string
+	Operation string // the refresh that it is, by which its detail is found
 }
 
 // Start is a wish for a transaction.
@@ -88,7 +88,7 @@ func (s *Service) Transactions(ctx context.Context, dataflow string) ([]Transact
 func transaction(operation refresh.Operation) Transaction {
 	t := Transaction{
 		ID:        operation.AcceptedAt.UTC().Format(startForm) + "@" + operation.Model + "$1",
-		Scheduled: operation.Trigger == refresh.Scheduled, Start: operation.AcceptedAt, End: operation.EndedAt, Status: InProgress, operation: operation.ID,
+		Scheduled: operation.Trigger == refresh.Scheduled, Start: operation.AcceptedAt, End: operation.EndedAt, Status: InProgress, Operation: operation.ID,
 	}
 	switch operation.State {
 	case refresh.Completed:
@@ -131,7 +131,7 @@ func (s *Service) Cancel(ctx context.Context, dataflow, id string) (Cancellation
 		if t.ID != id {
 			continue
 		}
-		switch err := s.engine.Cancel(ctx, dataflow, t.operation, refresh.AnyRefresh); {
+		switch err := s.engine.Cancel(ctx, dataflow, t.Operation, refresh.AnyRefresh); {
 		case err == nil:
 			return Marked, nil
 		case fault.CodeOf(err) == refresh.CodeFinished:
