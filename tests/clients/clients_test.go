@@ -102,7 +102,7 @@ func start(t *testing.T) *host {
 		t.Fatal(err)
 	}
 	config := server.DefaultConfig()
-	config.Listen, config.TLSListen, config.Data = "127.0.0.1:0", "127.0.0.1:0", data
+	config.Listen, config.TLSListen, config.TDSListen, config.Data = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", data
 	config.DataSources = []server.DataSource{{Kind: "File", Path: files}}
 	config.Clients = []server.Client{{ID: clientID, Name: "etl", SecretHash: string(hash), Roles: map[string]string{"Sales": "Contributor"}}}
 	ctx, stop := context.WithCancel(context.Background())

@@ -208,6 +208,7 @@ Sales | dbo | refresh_dataflow | VIEW | Refreshes a dataflow.
 		{"sp_tables", "@table_qualifier=freshet", "TABLE_NAME", "\nTABLE_NAME\n"},
 		{"sp_tableswc", ";;%", "TABLE_QUALIFIER", "\nTABLE_QUALIFIER\nSales\nfreshet\n"},
 		{"sp_tables", ";%;", "TABLE_OWNER", "\nTABLE_OWNER\nRetail\ndbo\n"},
+		{"sp_tables", "@table_type='%'", "TABLE_TYPE", "\nTABLE_TYPE\nTABLE\nVIEW\n"},
 		{"sp_tables", ";;;%", "TABLE_TYPE", "\nTABLE_TYPE\nTABLE\nVIEW\n"},
 
 		{"sp_columns", "Sales[_]2026", "", `

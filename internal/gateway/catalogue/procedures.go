@@ -105,7 +105,7 @@ func (a asked) is(parameter, name string) bool {
 // types reads a list of kinds, each perhaps in quotes: 'TABLE','VIEW'. None is all.
 func (a asked) types(kind string) bool {
 	list := a.text("table_type")
-	if list == "" || list == "%" {
+	if list == "" || allTypes(list) {
 		return true
 	}
 	for word := range strings.SplitSeq(list, ",") {
@@ -115,6 +115,9 @@ func (a asked) types(kind string) bool {
 	}
 	return false
 }
+
+// allTypes tells whether a list of kinds asks for each. FreeTDS puts the % in quotes as it does every kind.
+func allTypes(list string) bool { return strings.Trim(list, " '") == "%" }
 
 // none answers procedures about what there is not here, such as keys.
 func none(asked) []row { return nil }
@@ -203,7 +206,7 @@ func tables(a asked) (rows []row) {
 			rows = append(rows, row{"TABLE_OWNER": s})
 		}
 		return rows
-	case a.text("table_type") == "%" && named && name == "" && owner == "" && qualifier == "":
+	case allTypes(a.text("table_type")) && name == "" && owner == "" && qualifier == "":
 		return []row{{"TABLE_TYPE": "TABLE"}, {"TABLE_TYPE": "VIEW"}}
 	}
 	if !a.fits("table_qualifier", a.Name) {

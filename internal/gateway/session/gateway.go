@@ -92,7 +92,7 @@ func (g *Gateway) Login(ctx context.Context, login Login) (*Session, string, err
 		}
 		return nil, "", failed(numberLogin, classLogin, "Login failed for user '%s'.", login.User)
 	}
-	s := &Session{gateway: g, identity: identity, login: login}
+	s := &Session{gateway: g, identity: identity, login: login, began: time.Now()}
 	db, err := s.find(ctx, login.Database)
 	if err != nil {
 		return nil, "", err

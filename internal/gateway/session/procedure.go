@@ -24,6 +24,9 @@ func (s *Session) procedure(ctx context.Context, name string, params []gateway.P
 	case "sp_describe_undeclared_parameters":
 		return s.undeclared(ctx, params, results)
 	}
+	if known, err := s.ask(name, params, results); known || err != nil {
+		return err
+	}
 	text, arguments := called(name, params)
 	statements, err := s.connector.PrepareIn(ctx, surroundings{s}, text)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"freshet.dev/internal/connector"
 	"freshet.dev/internal/gateway"
@@ -17,6 +18,7 @@ type Session struct {
 	gateway   *Gateway
 	identity  Identity
 	login     Login
+	began     time.Time
 	first     database // that of the login
 	database  database
 	connector *connector.Connector // nil: the session is closed

@@ -50,8 +50,8 @@ func (s surroundings) Value(name string, arguments []driver.Value) (driver.Value
 	case "SUSER_SNAME", "SUSER_NAME", "SYSTEM_USER", "ORIGINAL_LOGIN":
 		return s.identity.Name, true
 	case "USER_NAME", "SESSION_USER", "CURRENT_USER", "USER", "SCHEMA_NAME":
-		return "dbo", true
-	case "SUSER_ID", "USER_ID", "SCHEMA_ID", "DATABASE_PRINCIPAL_ID", "HAS_DBACCESS", "HAS_PERMS_BY_NAME":
+		return "dbo", len(arguments) == 0 // that of an id is looked up
+	case "SUSER_ID", "USER_ID", "DATABASE_PRINCIPAL_ID", "HAS_PERMS_BY_NAME":
 		return int64(1), true
 	case "IS_SRVROLEMEMBER", "IS_MEMBER", "IS_ROLEMEMBER":
 		return int64(0), true
@@ -77,7 +77,7 @@ func (s surroundings) Value(name string, arguments []driver.Value) (driver.Value
 		return nil, true
 	case "SESSIONPROPERTY":
 		return int64(1), true
-	case "SCOPE_IDENTITY", "CONTEXT_INFO", "ERROR_MESSAGE", "ERROR_NUMBER", "OBJECT_ID", "OBJECT_NAME":
+	case "SCOPE_IDENTITY", "CONTEXT_INFO", "ERROR_MESSAGE", "ERROR_NUMBER":
 		return nil, true
 	}
 	return nil, false
@@ -175,7 +175,14 @@ func databaseProperty(name string) driver.Value {
 
 // Tables are the tables of a schema.
 func (s surroundings) Tables(ctx context.Context, name, schema string) ([]connector.Table, error) {
-	return nil, nil
+	db := s.database
+	if name != "" {
+		var err error
+		if db, err = s.find(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return s.views(db, schema), nil
 }
 
 // Query runs a SELECT over the tables of a schema.
