@@ -486,9 +486,7 @@ func (e *Engine) Progress(id string) []Progress {
 // Wait returns when the operation is finished. It is for callers in the process that runs it.
 func (e *Engine) Wait(ctx context.Context, id string) (Operation, error) {
 	for {
-		e.mu.Lock()
-		changed := e.changed
-		e.mu.Unlock()
+		changed := e.Ended()
 		operation, err := e.options.Log.Get(ctx, id)
 		if err != nil || operation.State.Finished() {
 			return operation, err
@@ -499,6 +497,13 @@ func (e *Engine) Wait(ctx context.Context, id string) (Operation, error) {
 			return operation, context.Cause(ctx)
 		}
 	}
+}
+
+// Ended returns a channel that is closed when the next operation has ended.
+func (e *Engine) Ended() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.changed
 }
 
 // announce wakes those who wait for the end of an operation, and Run, since a queued one may follow.

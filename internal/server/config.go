@@ -68,7 +68,15 @@ type Config struct {
 	Limits          Limits       `yaml:"limits"`
 	KeepHistory     Duration     `yaml:"keepHistory"`
 
+	DataflowFolders []DataflowFolder `yaml:"dataflowFolders"`
+
 	Notifications Notifications `yaml:"notifications"`
+}
+
+// DataflowFolder is where the rows of a workspace's dataflows are written as CDM folders.
+type DataflowFolder struct {
+	Workspace string `yaml:"workspace"` // a name or an id; "" = all that no other entry names
+	Path      string `yaml:"path"`
 }
 
 // Limits are how often one caller may call, see api.Limits, and how many connections each door takes.
@@ -192,6 +200,9 @@ func decodeConfig(content []byte, folder string, lookupEnv func(string) (string,
 		config.Profiles[name] = p
 	}
 	config.TLS.Certificate, config.TLS.Key = absolute(folder, config.TLS.Certificate), absolute(folder, config.TLS.Key)
+	for i := range config.DataflowFolders {
+		config.DataflowFolders[i].Path = absolute(folder, config.DataflowFolders[i].Path)
+	}
 	return config, config.check()
 }
 
@@ -297,6 +308,17 @@ func (c Config) check() error {
 			return fmt.Errorf("capacities: %q has a negative maxConcurrentRefreshes", capacity.Name)
 		}
 		names[name] = true
+	}
+	workspaces := map[string]bool{}
+	for _, folder := range c.DataflowFolders {
+		name := strings.ToLower(folder.Workspace)
+		switch {
+		case folder.Path == "":
+			return fmt.Errorf("dataflowFolders: the entry for workspace %q has no path", folder.Workspace)
+		case workspaces[name]:
+			return fmt.Errorf("dataflowFolders: there are two entries for workspace %q", folder.Workspace)
+		}
+		workspaces[name] = true
 	}
 	if _, err := notify.New(c.notifications(nil)); err != nil {
 		return fmt.Errorf("notifications: %w", err)

@@ -28,6 +28,7 @@ import (
 	"freshet.dev/internal/capacity"
 	"freshet.dev/internal/catalog"
 	"freshet.dev/internal/dataflow"
+	"freshet.dev/internal/dataflow/cdmfolder"
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/notify"
 	"freshet.dev/internal/query"
@@ -77,7 +78,8 @@ type Server struct {
 	rows     *catalog.Catalog
 	store    *store.Store
 	notify   *notify.Service
-	closers  []func() error // in the order of opening
+	folders  *cdmfolder.Service // nil: no dataflow is written as a CDM folder
+	closers  []func() error     // in the order of opening
 }
 
 // Open locks the data directory, opens all rooms, and listens. The caller calls Run, and in any case Close.
@@ -149,6 +151,7 @@ func (s *Server) open(ctx context.Context) error {
 		return err
 	}
 	s.later(func() error { queries.Close(); return nil })
+	s.folders = s.cdmFolders(capacities[0], filepath.Join(temp, "cdm"))
 	options := api.Options{
 		Workspaces: workspaces, Engine: s.engine, Dataflows: dataflow.New(s.engine), Queries: queries, Schedules: schedule.NewService(rows, time.Now), LiveSchedules: schedule.NewLiveService(rows), Ready: func(ctx context.Context) error {
 			_, err := rows.Workspaces(ctx)
@@ -407,6 +410,12 @@ func (s *Server) Run(ctx context.Context) error {
 		s.notify.Run(work, s.rows)
 		return nil
 	})
+	if s.folders != nil {
+		group.Go(func() error {
+			s.folders.Run(work)
+			return nil
+		})
+	}
 	group.Go(func() error {
 		schedule.Run(work, schedule.Options{Store: s.rows, Refreshes: s.engine, Now: time.Now, Logger: s.logger})
 		return nil
