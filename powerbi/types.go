@@ -114,7 +114,8 @@ type Group struct {
 
 // GroupSettings are what can be set of a workspace in Freshet.
 type GroupSettings struct {
-	Overflow string `json:"overflow"` // of a standard refresh while one runs and one is queued: drop (Power BI's way), reject
+	Overflow       string `json:"overflow,omitempty"`       // of a standard refresh while one runs and one is queued: drop (Power BI's way), reject
+	DataflowChains string `json:"dataflowChains,omitempty"` // a dataflow and those that read it are committed allOrNothing (Power BI's way), or commitEach
 }
 
 // Dataset is a semantic model.

@@ -32,7 +32,7 @@ func (a *app) workspaces() *cobra.Command {
 				if g.IsOnDedicatedCapacity {
 					kind = "on a capacity"
 				}
-				if g.Freshet != nil {
+				if g.Freshet != nil && g.Freshet.Overflow != "" {
 					overflow = g.Freshet.Overflow
 				}
 				return []string{g.Name, g.ID, kind, overflow}
@@ -186,17 +186,21 @@ func (a *app) workspaceUsers() *cobra.Command {
 func (a *app) setWorkspace() *cobra.Command {
 	var settings powerbi.GroupSettings
 	cmd := &cobra.Command{
-		Use:   "set NAME --overflow reject|drop",
+		Use:   "set NAME [--overflow reject|drop] [--chains allOrNothing|commitEach]",
 		Short: "Change a workspace's settings (Freshet only)",
 		Long: `Change the settings of a workspace, which NAME or its GUID names. It needs the role Admin.
 
 --overflow is what becomes of a standard refresh of a model while one runs and one is queued. drop: it is accepted and never run, as in Power BI.
-reject: it is refused, with the id of the one that runs, as an enhanced refresh is.`,
-		Example: `  freshet workspace set Sales --overflow reject`,
-		Args:    usage(cobra.ExactArgs(1)),
+reject: it is refused, with the id of the one that runs, as an enhanced refresh is.
+
+--chains is how a dataflow is committed with those of the workspace that read it and are refreshed after it. allOrNothing: together, as in Power BI; when
+one fails, none of them changes. commitEach: each by itself; when one fails, those before it stay refreshed and those that read it are not refreshed.`,
+		Example: `  freshet workspace set Sales --overflow reject
+  freshet workspace set Sales --chains commitEach`,
+		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if settings.Overflow == "" {
-				return usageError{errors.New("nothing to change: give --overflow reject or --overflow drop")}
+			if settings == (powerbi.GroupSettings{}) {
+				return usageError{errors.New("nothing to change: give --overflow reject or drop, or --chains allOrNothing or commitEach")}
 			}
 			client, group, err := a.openGroup(cmd.Context(), args[0])
 			if err != nil {
@@ -210,6 +214,7 @@ reject: it is refused, with the id of the one that runs, as an enhanced refresh 
 		},
 	}
 	cmd.Flags().StringVar(&settings.Overflow, "overflow", "", "reject or drop")
+	cmd.Flags().StringVar(&settings.DataflowChains, "chains", "", "allOrNothing or commitEach")
 	return cmd
 }
 

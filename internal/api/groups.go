@@ -34,8 +34,15 @@ func asGroup(w workspace.Workspace) powerbi.Group {
 	if !w.Shared() {
 		group.CapacityID = capacityID(w.Capacity)
 	}
+	var settings powerbi.GroupSettings
 	if w.Overflow != workspace.Drop {
-		group.Freshet = &powerbi.GroupSettings{Overflow: w.Overflow.String()}
+		settings.Overflow = w.Overflow.String()
+	}
+	if w.Chains != workspace.AllOrNothing {
+		settings.DataflowChains = w.Chains.String()
+	}
+	if settings != (powerbi.GroupSettings{}) {
+		group.Freshet = &settings
 	}
 	return group
 }
@@ -133,15 +140,32 @@ func (c *call) changeGroup() (reply, error) {
 	if err := c.decodeStrict(maxRefreshBody, &body); err != nil {
 		return reply{}, err
 	}
-	overflow, err := workspace.ParseOverflow(body.Overflow)
-	if err != nil {
-		return reply{}, err
+	// Both are read before one is set.
+	var overflow workspace.Overflow
+	var chains workspace.Chains
+	var err error
+	if body.Overflow != "" || body.DataflowChains == "" {
+		if overflow, err = workspace.ParseOverflow(body.Overflow); err != nil {
+			return reply{}, err
+		}
 	}
-	changed, err := c.Workspaces.SetOverflow(c.r.Context(), c.caller(), c.group.ID, overflow)
-	if err != nil {
-		return reply{}, err
+	if body.DataflowChains != "" {
+		if chains, err = workspace.ParseChains(body.DataflowChains); err != nil {
+			return reply{}, err
+		}
 	}
-	c.audit("workspace.change", "workspace", changed.Name, "workspaceId", changed.ID, "overflow", overflow.String())
+	changed := c.group
+	if body.Overflow != "" {
+		if changed, err = c.Workspaces.SetOverflow(c.r.Context(), c.caller(), c.group.ID, overflow); err != nil {
+			return reply{}, err
+		}
+	}
+	if body.DataflowChains != "" {
+		if changed, err = c.Workspaces.SetChains(c.r.Context(), c.caller(), c.group.ID, chains); err != nil {
+			return reply{}, err
+		}
+	}
+	c.audit("workspace.change", "workspace", changed.Name, "workspaceId", changed.ID, "overflow", body.Overflow, "dataflowChains", body.DataflowChains)
 	return reply{http.StatusOK, asGroup(changed)}, nil
 }
 

@@ -284,9 +284,9 @@ func (c *Catalog) RefreshDefinition(ctx context.Context, id string) (refresh.Def
 	definition := refresh.Definition{ID: id}
 	var zone string
 	err := c.readers.QueryRowContext(ctx, `
-		SELECT i.name, w.name, i.revision, w.capacity, w.overflow = ?2, i.kind = 'dataflow', ifnull(s.schedule ->> '$.ZoneID', '')
-		FROM items i JOIN workspaces w ON w.id = i.workspace LEFT JOIN schedules s ON s.item = i.id WHERE i.id = ?1`, id, int(workspace.Reject)).
-		Scan(&definition.Name, &definition.Workspace, &definition.Revision, &definition.Capacity, &definition.RejectOverflow, &definition.Dataflow, &zone)
+		SELECT i.name, w.name, w.id, i.revision, w.capacity, w.overflow = ?2, w.chains = ?3, i.kind = 'dataflow', ifnull(s.schedule ->> '$.ZoneID', '')
+		FROM items i JOIN workspaces w ON w.id = i.workspace LEFT JOIN schedules s ON s.item = i.id WHERE i.id = ?1`, id, int(workspace.Reject), int(workspace.CommitEach)).
+		Scan(&definition.Name, &definition.Workspace, &definition.WorkspaceID, &definition.Revision, &definition.Capacity, &definition.RejectOverflow, &definition.Each, &definition.Dataflow, &zone)
 	if errors.Is(err, sql.ErrNoRows) {
 		return refresh.Definition{}, notFound("cannot find model %s", id)
 	}
@@ -315,4 +315,21 @@ func (c *Catalog) RefreshDefinition(ctx context.Context, id string) (refresh.Def
 	definition.Model = decoded.(*model.Model)
 	c.models.put(id, definition.Revision, definition.Model)
 	return definition, nil
+}
+
+// Siblings returns the current revisions of all dataflows in the workspace of one, by their names.
+func (c *Catalog) Siblings(ctx context.Context, dataflow string) ([]refresh.Definition, error) {
+	rows, err := c.readers.QueryContext(ctx, `
+		SELECT other.id FROM items i JOIN items other ON other.workspace = i.workspace AND other.kind = 'dataflow' WHERE i.id = ? ORDER BY other.name_key, other.id`, dataflow)
+	ids, err := collect(rows, err, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) })
+	if err != nil {
+		return nil, failed("list the dataflows beside "+dataflow, err)
+	}
+	list := make([]refresh.Definition, len(ids))
+	for i, id := range ids {
+		if list[i], err = c.RefreshDefinition(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }

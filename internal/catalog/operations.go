@@ -130,26 +130,13 @@ func wrongState(id string, is, wanted any) error {
 }
 
 // Submit stores a new operation, or tells what is in its way.
-func (c *Catalog) Submit(ctx context.Context, op refresh.Operation, quota refresh.Quota, warnings []refresh.Message) (refresh.Outcome, refresh.Operation, error) {
-	request, err := json.Marshal(op.Request)
-	if err != nil {
-		return "", refresh.Operation{}, failed("store refresh "+op.ID, err)
-	}
-	// What a new operation cannot have yet is not stored.
-	op.AcceptedAt = op.AcceptedAt.UTC()
-	op.StartedAt, op.EndedAt, op.Heartbeat, op.WaitsSince = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	op.Epoch, op.Owner, op.Failure, op.Version, op.Attempts = 0, "", nil, 0, nil
+func (c *Catalog) Submit(ctx context.Context, op refresh.Operation, quota refresh.Quota, warnings []refresh.Message, followers ...refresh.Operation) (refresh.Outcome, refresh.Operation, error) {
+	op = fresh(op)
 	var outcome refresh.Outcome
 	var result stored
-	err = c.write(ctx, "store refresh "+op.ID, func(ctx context.Context, tx *sql.Tx) error {
-		var revision int64
-		switch err := tx.QueryRowContext(ctx, `SELECT revision FROM items WHERE id = ?`, op.Model).Scan(&revision); {
-		case errors.Is(err, sql.ErrNoRows):
-			return notFound("cannot find model %s", op.Model)
-		case err != nil:
+	err := c.write(ctx, "store refresh "+op.ID, func(ctx context.Context, tx *sql.Tx) error {
+		if err := hasRevision(ctx, tx, op); err != nil {
 			return err
-		case revision != op.ModelRevision:
-			return fault.New(fault.Conflict, refresh.CodeRevision, "cannot refresh revision %d of model %s: it is at revision %d", op.ModelRevision, op.Model, revision)
 		}
 		if rollback := op.Request.Rollback; rollback != nil {
 			if err := hasVersion(ctx, tx, op.Model, rollback.Version); err != nil {
@@ -174,24 +161,94 @@ func (c *Catalog) Submit(ctx context.Context, op refresh.Operation, quota refres
 		default:
 			return nil
 		}
-		inserted, err := tx.ExecContext(ctx, `
-			INSERT INTO operations (id, model, model_revision, trigger_kind, request, requested_by, accepted_at, state, epoch, owner, planned, version)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', 0, 0)`,
-			op.ID, op.Model, op.ModelRevision, string(op.Trigger), string(request), op.RequestedBy, nanos(op.AcceptedAt), string(op.State))
-		if err != nil {
-			return err
-		}
-		seq, err := inserted.LastInsertId()
+		seq, err := insertOperation(ctx, tx, op)
 		if err != nil {
 			return err
 		}
 		result = stored{Operation: op}
-		return addMessages(ctx, tx, seq, warnings)
+		if err := addMessages(ctx, tx, seq, warnings); err != nil {
+			return err
+		}
+		for _, follower := range followers {
+			inTheWay, err := follow(ctx, tx, fresh(follower))
+			if err != nil {
+				return err
+			}
+			if inTheWay != nil {
+				outcome, result = refresh.OutcomeConflict, *inTheWay
+				return errNothing
+			}
+		}
+		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errNothing) {
 		return "", refresh.Operation{}, err
 	}
 	return outcome, result.Operation, nil
+}
+
+// errNothing undoes a transaction whose answer is known nevertheless.
+var errNothing = errors.New("nothing is stored")
+
+// fresh is a new operation without what it cannot have yet.
+func fresh(op refresh.Operation) refresh.Operation {
+	op.AcceptedAt = op.AcceptedAt.UTC()
+	op.StartedAt, op.EndedAt, op.Heartbeat, op.WaitsSince = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	op.Epoch, op.Owner, op.Failure, op.Version, op.Attempts = 0, "", nil, 0, nil
+	return op
+}
+
+// hasRevision checks that the operation's model is there, at the operation's revision.
+func hasRevision(ctx context.Context, tx *sql.Tx, op refresh.Operation) error {
+	var revision int64
+	switch err := tx.QueryRowContext(ctx, `SELECT revision FROM items WHERE id = ?`, op.Model).Scan(&revision); {
+	case errors.Is(err, sql.ErrNoRows):
+		return notFound("cannot find model %s", op.Model)
+	case err != nil:
+		return err
+	case revision != op.ModelRevision:
+		return fault.New(fault.Conflict, refresh.CodeRevision, "cannot refresh revision %d of model %s: it is at revision %d", op.ModelRevision, op.Model, revision)
+	}
+	return nil
+}
+
+// follow stores another operation of a chain, or returns the one that is Queued in its place.
+func follow(ctx context.Context, tx *sql.Tx, op refresh.Operation) (inTheWay *stored, err error) {
+	if err := hasRevision(ctx, tx, op); err != nil {
+		return nil, err
+	}
+	unfinished, err := unfinishedOf(ctx, tx, op.Model)
+	if err != nil {
+		return nil, err
+	}
+	op.State = refresh.Accepted
+	for i, other := range unfinished {
+		op.State = refresh.Queued
+		if other.State == refresh.Queued {
+			return &unfinished[i], nil
+		}
+	}
+	_, err = insertOperation(ctx, tx, op)
+	return nil, err
+}
+
+func insertOperation(ctx context.Context, tx *sql.Tx, op refresh.Operation) (seq int64, err error) {
+	request, err := json.Marshal(op.Request)
+	if err != nil {
+		return 0, err
+	}
+	chain := ""
+	if op.Request.Chain != nil {
+		chain = op.Request.Chain.Root
+	}
+	inserted, err := tx.ExecContext(ctx, `
+		INSERT INTO operations (id, model, model_revision, trigger_kind, request, requested_by, accepted_at, state, epoch, owner, planned, version, chain)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, '', 0, 0, ?)`,
+		op.ID, op.Model, op.ModelRevision, string(op.Trigger), string(request), op.RequestedBy, nanos(op.AcceptedAt), string(op.State), chain)
+	if err != nil {
+		return 0, err
+	}
+	return inserted.LastInsertId()
 }
 
 // admit decides what becomes of a new operation beside the unfinished ones of its model (R6, R7). The operation that it returns is
@@ -224,7 +281,7 @@ func overQuota(ctx context.Context, tx *sql.Tx, model string, quota refresh.Quot
 		return false, nil
 	}
 	var accepted int
-	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM operations WHERE model = ? AND accepted_at >= ? AND trigger_kind <> 'OnDemand'`,
+	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM operations WHERE model = ? AND accepted_at >= ? AND trigger_kind <> 'OnDemand' AND chain IN ('', id)`,
 		model, quota.Since.UnixNano()).Scan(&accepted)
 	return accepted >= quota.Most, err
 }
@@ -261,6 +318,9 @@ func listing(filter refresh.Filter) (clause string, args []any) {
 	}
 	if filter.Trigger != "" {
 		clause, args = clause+`AND trigger_kind = ? `, append(args, filter.Trigger)
+	}
+	if filter.Chain != "" {
+		clause, args = clause+`AND chain = ? AND chain <> '' `, append(args, filter.Chain)
 	}
 	clause += `ORDER BY accepted_at DESC, seq DESC`
 	if filter.Top > 0 {

@@ -221,68 +221,93 @@ func (c *Catalog) AddMessages(ctx context.Context, lease refresh.Lease, messages
 // Commit makes a change visible, with the operation's new state, in one transaction.
 func (c *Catalog) Commit(ctx context.Context, lease refresh.Lease, commit refresh.Commit) (int64, error) {
 	var version int64
-	err := c.byOwner(ctx, "commit the result", lease, func(ctx context.Context, tx *sql.Tx, op stored) error {
-		if op.State != commit.From || commit.From != commit.To && !commit.From.CanBecome(commit.To) {
-			return wrongState(op.ID, op.State, commit.From)
-		}
-		var revision int64
-		err := tx.QueryRowContext(ctx, `SELECT revision, version FROM items WHERE id = ?`, op.Model).Scan(&revision, &version)
-		switch {
-		case err != nil:
-			return err
-		case revision != commit.ModelRevision:
-			return fault.New(fault.Conflict, refresh.CodeRevision, "cannot commit refresh %s: its model is at revision %d, not %d", op.ID, revision, commit.ModelRevision)
-		case version != commit.Base:
-			return fault.New(fault.Conflict, refresh.CodeState, "cannot commit refresh %s: its model is at version %d, not %d", op.ID, version, commit.Base)
-		}
-		if err := commitSteps(ctx, tx, op, commit.Steps); err != nil {
-			return err
-		}
-		if commit.Attempt != nil {
-			if err := endAttempt(ctx, tx, op, *commit.Attempt); err != nil {
-				return err
-			}
-		}
-		if !commit.Empty() {
-			version++
-			if commit.Definition != 0 {
-				revision++
-				if err := redeploy(ctx, tx, op, commit.Definition, revision, commit.At); err != nil {
-					return err
-				}
-			}
-			if len(commit.Columns) > 0 {
-				revision++
-				if err := redeploy(ctx, tx, op, revision-1, revision, commit.At); err != nil {
-					return err
-				}
-				if err := setColumns(ctx, tx, op.Model, revision, commit.Columns); err != nil {
-					return err
-				}
-			}
-			next := store.Version{Model: op.Model, Number: version, ModelRevision: revision, CommittedAt: commit.At, Operation: op.ID}
-			if err := insertVersion(ctx, tx, next, commit.Change); err != nil {
-				return err
-			}
-			if err := one(op)(tx.ExecContext(ctx, `UPDATE operations SET version = ? WHERE seq = ? AND epoch = ?`, version, op.seq, op.Epoch)); err != nil {
-				return err
-			}
-			if err := c.at(ctx, "version written"); err != nil {
-				return err
-			}
-		}
-		if err := addMessages(ctx, tx, op.seq, commit.Messages); err != nil {
-			return err
-		}
-		if err := c.move(ctx, tx, op, commit.To, commit.At, nil); err != nil {
-			return err
-		}
-		return c.at(ctx, "commit written")
+	err := c.byOwner(ctx, "commit the result", lease, func(ctx context.Context, tx *sql.Tx, op stored) (err error) {
+		version, err = c.commit(ctx, tx, op, commit)
+		return err
 	})
 	if err != nil {
 		return 0, err
 	}
 	return version, nil
+}
+
+// CommitAll makes the commits of several operations in one transaction.
+func (c *Catalog) CommitAll(ctx context.Context, commits []refresh.LeasedCommit) error {
+	return c.write(ctx, "commit the results of a chain", func(ctx context.Context, tx *sql.Tx) error {
+		for _, part := range commits {
+			op, err := owned(ctx, tx, part.Lease)
+			if err != nil {
+				return err
+			}
+			if _, err := c.commit(ctx, tx, op, part.Commit); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (c *Catalog) commit(ctx context.Context, tx *sql.Tx, op stored, commit refresh.Commit) (version int64, err error) {
+	if op.State != commit.From || commit.From != commit.To && !commit.From.CanBecome(commit.To) {
+		return 0, wrongState(op.ID, op.State, commit.From)
+	}
+	var revision int64
+	err = tx.QueryRowContext(ctx, `SELECT revision, version FROM items WHERE id = ?`, op.Model).Scan(&revision, &version)
+	switch {
+	case err != nil:
+		return 0, err
+	case revision != commit.ModelRevision:
+		return 0, fault.New(fault.Conflict, refresh.CodeRevision, "cannot commit refresh %s: its model is at revision %d, not %d", op.ID, revision, commit.ModelRevision)
+	case version != commit.Base:
+		return 0, fault.New(fault.Conflict, refresh.CodeState, "cannot commit refresh %s: its model is at version %d, not %d", op.ID, version, commit.Base)
+	}
+	if err := commitSteps(ctx, tx, op, commit.Steps); err != nil {
+		return 0, err
+	}
+	if commit.Attempt != nil {
+		if err := endAttempt(ctx, tx, op, *commit.Attempt); err != nil {
+			return 0, err
+		}
+	}
+	if !commit.Empty() {
+		version++
+		if commit.Definition != 0 {
+			revision++
+			if err := redeploy(ctx, tx, op, commit.Definition, revision, commit.At); err != nil {
+				return 0, err
+			}
+		}
+		if len(commit.Columns) > 0 {
+			revision++
+			if err := redeploy(ctx, tx, op, revision-1, revision, commit.At); err != nil {
+				return 0, err
+			}
+			if err := setColumns(ctx, tx, op.Model, revision, commit.Columns); err != nil {
+				return 0, err
+			}
+			// One of a chain that waits behind this one is of the same definition.
+			if _, err := tx.ExecContext(ctx, `UPDATE operations SET model_revision = ? WHERE model = ? AND state = 'Queued'`, revision, op.Model); err != nil {
+				return 0, err
+			}
+		}
+		next := store.Version{Model: op.Model, Number: version, ModelRevision: revision, CommittedAt: commit.At, Operation: op.ID}
+		if err := insertVersion(ctx, tx, next, commit.Change); err != nil {
+			return 0, err
+		}
+		if err := one(op)(tx.ExecContext(ctx, `UPDATE operations SET version = ? WHERE seq = ? AND epoch = ?`, version, op.seq, op.Epoch)); err != nil {
+			return 0, err
+		}
+		if err := c.at(ctx, "version written"); err != nil {
+			return 0, err
+		}
+	}
+	if err := addMessages(ctx, tx, op.seq, commit.Messages); err != nil {
+		return 0, err
+	}
+	if err := c.move(ctx, tx, op, commit.To, commit.At, nil); err != nil {
+		return 0, err
+	}
+	return version, c.at(ctx, "commit written")
 }
 
 func commitSteps(ctx context.Context, tx *sql.Tx, op stored, steps []int) error {

@@ -14,8 +14,8 @@ var _ workspace.Repository = (*Catalog)(nil)
 // CreateWorkspace stores a workspace with its first grants.
 func (c *Catalog) CreateWorkspace(ctx context.Context, w workspace.Workspace, grants []workspace.Grant) error {
 	return c.write(ctx, "create workspace '"+w.Name+"'", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO workspaces (id, name, name_key, capacity, overflow, personal, created) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			w.ID, w.Name, key(w.Name), w.Capacity, int(w.Overflow), w.Personal, nanos(w.Created))
+		_, err := tx.ExecContext(ctx, `INSERT INTO workspaces (id, name, name_key, capacity, overflow, chains, personal, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			w.ID, w.Name, key(w.Name), w.Capacity, int(w.Overflow), int(w.Chains), w.Personal, nanos(w.Created))
 		if taken(err) {
 			return nameTaken("create", w.Name)
 		}
@@ -31,12 +31,12 @@ func (c *Catalog) CreateWorkspace(ctx context.Context, w workspace.Workspace, gr
 	})
 }
 
-const workspaceColumns = `id, name, capacity, overflow, personal, created`
+const workspaceColumns = `id, name, capacity, overflow, chains, personal, created`
 
 func scanWorkspace(row interface{ Scan(...any) error }) (workspace.Workspace, error) {
 	var w workspace.Workspace
 	var created sql.NullInt64
-	err := row.Scan(&w.ID, &w.Name, &w.Capacity, &w.Overflow, &w.Personal, &created)
+	err := row.Scan(&w.ID, &w.Name, &w.Capacity, &w.Overflow, &w.Chains, &w.Personal, &created)
 	w.Created = timeOf(created)
 	return w, err
 }
@@ -77,6 +77,13 @@ func (c *Catalog) RenameWorkspace(ctx context.Context, id, name string) error {
 
 func nameTaken(verb, name string) error {
 	return fault.New(fault.Conflict, workspace.CodeWorkspaceExists, "cannot %s workspace '%s': there is one of that name", verb, name).WithHint("Choose another name.")
+}
+
+// SetChains stores how the chains of dataflows commit.
+func (c *Catalog) SetChains(ctx context.Context, id string, chains workspace.Chains) error {
+	return c.write(ctx, "change workspace "+id, func(ctx context.Context, tx *sql.Tx) error {
+		return changed("workspace", id)(tx.ExecContext(ctx, `UPDATE workspaces SET chains = ? WHERE id = ?`, int(chains), id))
+	})
 }
 
 // SetOverflow stores what becomes of a standard refresh beyond the queued one.

@@ -6,12 +6,16 @@ import (
 	"time"
 
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/store"
 )
 
 // finish shows everything that is finished in one commit, which ends the operation.
 func (w *work) finish(base context.Context) error {
 	if err := w.move(base, Committing); err != nil {
 		return w.lostTo(base, err)
+	}
+	if chain := w.operation.Request.Chain; chain != nil && !chain.Each {
+		return w.finishChain(base)
 	}
 	ended := w.ended(nil)
 	err := w.commit(base, Commit{From: Committing, To: Completed, At: ended.EndedAt, Attempt: &ended}, w.finished())
@@ -87,15 +91,8 @@ func (w *work) commit(base context.Context, commit Commit, steps []Step) error {
 			_, err = log.Commit(ctx, w.lease, commit)
 			return err
 		}
-		commit.Change = change(w.definition.Model, version, steps)
-		if refused = w.guards(version, commit.Change, steps); len(refused) > 0 && !w.operation.Request.Force {
-			return refused
-		}
-		commit.Messages = w.overruled(refused, commit.At)
-		commit.Columns = nil
-		for _, found := range foundColumns(w.definition.Model, steps) {
-			commit.Columns = append(commit.Columns, found.table)
-			commit.Messages = append(commit.Messages, found.message(commit.At))
+		if refused, err = w.shows(&commit, version, steps); err != nil {
+			return err
 		}
 		_, err = log.Commit(ctx, w.lease, commit)
 		return err
@@ -112,6 +109,22 @@ func (w *work) commit(base context.Context, commit Commit, steps []Step) error {
 		}
 	}
 	return err
+}
+
+// shows fills in what a commit of steps changes on a version, and returns what guards have against it. Where they refuse it that is the error, too.
+func (w *work) shows(commit *Commit, version store.Version, steps []Step) (guarded, error) {
+	commit.Change = change(w.definition.Model, version, steps)
+	refused := w.guards(version, commit.Change, steps)
+	if len(refused) > 0 && !w.operation.Request.Force {
+		return refused, refused
+	}
+	commit.Messages = w.overruled(refused, commit.At)
+	commit.Columns = nil
+	for _, found := range foundColumns(w.definition.Model, steps) {
+		commit.Columns = append(commit.Columns, found.table)
+		commit.Messages = append(commit.Messages, found.message(commit.At))
+	}
+	return refused, nil
 }
 
 // overruled warns of what guards would have refused, once a table.

@@ -265,6 +265,10 @@ func (u *hooked) Commit(ctx context.Context, lease refresh.Lease, commit refresh
 	return version, err
 }
 
+func (u *hooked) CommitAll(ctx context.Context, commits []refresh.LeasedCommit) error {
+	return u.call(ctx, "CommitAll", func() error { return u.Log.CommitAll(ctx, commits) })
+}
+
 // A catalog that is away for a while, or whose replies are lost, costs no operation and doubles nothing.
 func TestLogOutage(t *testing.T) {
 	for _, lose := range []bool{false, true} {

@@ -22,14 +22,16 @@ import (
 
 // Definition is a deployed model as a refresh needs it.
 type Definition struct {
-	ID        string
-	Name      string
-	Workspace string // its name
-	Revision  int64
-	Capacity  string         // the name of its workspace's capacity; "" = shared workspace: standard refreshes only (R2), and a few a day (R36)
-	Zone      *time.Location // of the model's schedule; nil = UTC
-	Model     *model.Model
+	ID          string
+	Name        string
+	Workspace   string // its name
+	WorkspaceID string
+	Revision    int64
+	Capacity    string         // the name of its workspace's capacity; "" = shared workspace: standard refreshes only (R2), and a few a day (R36)
+	Zone        *time.Location // of the model's schedule; nil = UTC
+	Model       *model.Model
 
+	Each           bool // F14: the dataflows of a chain commit each by itself, else all together
 	Dataflow       bool // its refreshes never wait for another one, and are limited as those of dataflows are
 	RejectOverflow bool // R7: a standard refresh behind a queued one is refused instead of dropped
 }
@@ -58,6 +60,7 @@ type Options struct {
 	Logger     *slog.Logger
 	// –––
 	Dataflows       dataflows      // that models may read; nil = none
+	Chains          chains         // of dataflows; nil = a dataflow is refreshed alone
 	Disk            *store.Disk    // which loads leave enough free space on; nil = no limit
 	SpillDisk       *store.Disk    // likewise, the one that TempDir is on
 	HeartbeatEvery  time.Duration  // 0 = 10 s
@@ -199,8 +202,12 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 		warning.At = now
 		warnings[i] = warning
 	}
+	followers, err := e.followers(ctx, definition)
+	if err != nil {
+		return Operation{}, "", err
+	}
 	quota, dayEnds := quotaOf(definition, wish.Trigger, now)
-	outcome, stored, err := e.options.Log.Submit(ctx, operation, quota, warnings)
+	outcome, stored, err := e.options.Log.Submit(ctx, operation, quota, warnings, e.chained(&operation, followers, definition.Each)...)
 	if err != nil {
 		return Operation{}, "", err
 	}
@@ -212,6 +219,11 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 		return Operation{}, "", fault.New(fault.Invalid, CodeDataflowQuota,
 			"Skipping dataflow refresh as number of auto refreshes in last 24 hours (%d) exceeded allowed limit %d", quota.Most, quota.Most).
 			WithHint("Send the request again later, or deploy the dataflow to a workspace on a capacity.")
+	case outcome == OutcomeConflict && stored.Model != definition.ID:
+		reader := followers[slices.IndexFunc(followers, func(f follower) bool { return f.ID == stored.Model })]
+		return Operation{}, "", fault.New(fault.Invalid, CodeDataflowRunning, "Dataflow refresh is currently in progress: of dataflow '%s', which reads '%s' and is refreshed with it, "+
+			"one runs and one waits since %s%s", reader.Name, definition.Name, stored.AcceptedAt.UTC().Format(time.RFC3339), startedBy(stored)).
+			WithHint("Wait for their end, or cancel the one that waits (freshet dataflows cancel).")
 	case definition.Dataflow && outcome == OutcomeConflict:
 		return Operation{}, "", fault.New(fault.Invalid, CodeDataflowRunning, "Dataflow refresh is currently in progress: since %s%s",
 			stored.AcceptedAt.UTC().Format(time.RFC3339), startedBy(stored)).
@@ -234,7 +246,8 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 		e.options.Logger.Info("refresh dropped: one runs and one is queued", "model", definition.ID, "refresh", operation.ID, "running", stored.ID)
 		return operation, outcome, nil
 	}
-	e.options.Logger.Info("refresh accepted", "model", definition.ID, "refresh", stored.ID, "trigger", string(stored.Trigger), "by", wish.RequestedBy, "outcome", string(outcome))
+	e.options.Logger.Info("refresh accepted", "model", definition.ID, "refresh", stored.ID, "trigger", string(stored.Trigger), "by", wish.RequestedBy, "outcome", string(outcome),
+		"followers", len(followers))
 	e.poke()
 	return stored, outcome, nil
 }
@@ -469,7 +482,7 @@ func (e *Engine) Cancel(ctx context.Context, model, id string, which Which) erro
 	if operation.State.Finished() {
 		e.announce()
 	}
-	return nil
+	return e.cancelChain(ctx, operation)
 }
 
 // Progress returns how far the loads of an operation are that this process has begun. It is empty when the operation has ended.

@@ -17,6 +17,7 @@ var (
 	errStale     = errors.New("another owner has taken the refresh over")
 	errEvicted   = errors.New("a reader needs the memory of the refresh")
 	errPaused    = errors.New("the capacity is paused")
+	errChain     = errors.New("another dataflow of the chain was not refreshed")
 	errSibling   = errors.New("another step of the refresh has failed")
 	errAttempt   = errors.New("the attempt reached its limit of time")
 	errTotal     = errors.New("the refresh reached the limit of 24 hours")
@@ -40,7 +41,7 @@ const (
 	timedOut          // the attempt's limit; the next attempt has its own
 	expired           // the operation's limit
 	cancelled         // somebody asked for it
-	abandoned         // not this owner's any more, the service stops or the capacity is paused: it is no outcome
+	abandoned         // not this owner's any more, the service stops, the capacity is paused or the chain broken: it is no outcome
 	stopped           // because of another step, whose own error counts
 )
 
@@ -53,7 +54,7 @@ func judge(ctx context.Context, err error, retryAll bool) verdict {
 		switch cause := context.Cause(ctx); {
 		case errors.Is(cause, errCancelled):
 			return cancelled
-		case errors.Is(cause, errStale), errors.Is(cause, errShutdown), errors.Is(cause, errPaused):
+		case errors.Is(cause, errStale), errors.Is(cause, errShutdown), errors.Is(cause, errPaused), errors.Is(cause, errChain):
 			return abandoned
 		case errors.Is(cause, errEvicted):
 			return evicted

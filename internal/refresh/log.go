@@ -28,7 +28,10 @@ type Log interface {
 	// The operation's model must exist with the operation's revision; a different revision is a Conflict error with CodeRevision. The version
 	// that a rollback names must exist, else the error is Invalid with CodeVersion; it is kept while the rollback is unfinished.
 	// Rollbacks are Conflicts where enhanced operations are: see Operation.Queues.
-	Submit(ctx context.Context, op Operation, quota Quota, warnings []Message) (Outcome, Operation, error)
+	//
+	// The others of the operation's chain are stored with it or not at all: Accepted, or Queued behind an unfinished one of their model. When one
+	// is Queued there already the outcome is Conflict and that one is returned. They count toward no quota.
+	Submit(ctx context.Context, op Operation, quota Quota, warnings []Message, followers ...Operation) (Outcome, Operation, error)
 
 	// Get returns an operation with its attempts.
 	Get(ctx context.Context, id string) (Operation, error)
@@ -82,6 +85,8 @@ type Log interface {
 	// when it names Columns: the next revision is the present one with those.
 	// It returns the number of the version that is current afterwards: a change of nothing makes no version.
 	Commit(ctx context.Context, lease Lease, commit Commit) (version int64, err error)
+	// CommitAll makes the commits of several operations in ONE transaction: all, or none with the error of one.
+	CommitAll(ctx context.Context, commits []LeasedCommit) error
 }
 
 // Lease is the right to write to an operation: that of its epoch's owner.
@@ -113,6 +118,7 @@ type Quota struct {
 type Filter struct {
 	Model   string  // "" = of all models
 	Trigger Trigger // "" = of every kind
+	Chain   string  // the root's id; "" = whether in a chain or not
 	Top     int     // 0 = all that are kept
 }
 
@@ -136,6 +142,12 @@ type Commit struct {
 	Steps         []int          // become StepCommitted; must be StepFinished
 	Attempt       *Attempt       // ends with it, when To is final
 	Messages      []Message      // stored with it
+}
+
+// LeasedCommit is a commit with the lease of its operation.
+type LeasedCommit struct {
+	Lease  Lease
+	Commit Commit
 }
 
 // Empty tells whether a commit changes no rows and no states.

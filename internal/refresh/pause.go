@@ -99,7 +99,7 @@ func (e *Engine) rests(ctx context.Context, operation Operation) bool {
 // life when that was earlier. It is zero for one that waits for its first owner.
 func (o Operation) stillSince(status capacity.Status) time.Time {
 	since := o.Heartbeat
-	if o.State == Accepted {
+	if o.State == Accepted || o.State == Committing && o.Request.Chain != nil {
 		since = time.Time{}
 	}
 	if status.State == capacity.Paused && (since.IsZero() || status.Since.Before(since)) {

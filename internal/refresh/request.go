@@ -55,6 +55,7 @@ type Request struct {
 	Notify             string        // R16: NoNotification, MailOnFailure, MailOnCompletion; "" = not named
 	Force              bool          `json:",omitempty"` // commit also what guards refuse
 	Alone              bool          `json:",omitempty"` // of a dataflow: no refresh waits for it, and it waits for none
+	Chain              *Chain        `json:",omitempty"` // of a dataflow that is refreshed together with others
 	Rollback           *Rollback     `json:",omitempty"` // nothing is refreshed: an earlier version is committed again
 }
 

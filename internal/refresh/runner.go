@@ -30,7 +30,8 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.options.Logger.Error("cannot read the unfinished refreshes; trying again", "error", err)
 		}
 		for _, operation := range unfinished {
-			if (first || e.free(operation)) && !e.rests(ctx, operation) {
+			e.breakOff(ctx, operation)
+			if (first || e.free(operation)) && !e.rests(ctx, operation) && !e.waits(ctx, operation) {
 				if w, working := e.take(ctx, operation); w != nil {
 					group.Go(func() { e.follow(ctx, working, w) })
 				}

@@ -37,11 +37,17 @@ type inputs struct {
 	engine  *Engine
 	item    string                                                                         // that reads
 	own     func(ctx context.Context, m *model.Model) (store.Version, *model.Model, error) // of the item itself, with the columns that its model has then
-	version func(ctx context.Context, dataflow string) (store.Version, error)              // of another one, when it is read first
+	version func(ctx context.Context, dataflow string) (input, error)                      // of another one, when it is read first
 
 	mu    sync.Mutex
-	known map[string]store.Version
+	known map[string]input
 	held  []func() // what is to be let go of in the end
+}
+
+// input is a dataflow as it is read.
+type input struct {
+	version store.Version
+	model   *model.Model // that belongs to a version which is not committed yet; nil: the one that was deployed
 }
 
 // current are the inputs of an evaluation that is part of no refresh: what readers see, held until close.
@@ -50,28 +56,33 @@ func (e *Engine) current(item string) *inputs {
 		version, err := e.options.Models.Version(ctx, item, 0)
 		return version, m, err
 	}}
-	in.version = func(ctx context.Context, dataflow string) (store.Version, error) {
+	in.version = func(ctx context.Context, dataflow string) (input, error) {
 		version, release, err := e.options.Store.Pin(ctx, dataflow)
 		if err == nil {
 			in.held = append(in.held, release)
 		}
-		return version, err
+		return input{version: version}, err
 	}
 	return in
 }
 
-// inputs are those of the refresh: its own steps' results, and of other dataflows the versions that were current when this refresh first read them.
+// inputs are those of the refresh: its own steps' results, those of its chain's members, and of other dataflows the versions that were current when this
+// refresh first read them.
 func (w *work) inputs() *inputs {
-	return &inputs{engine: w.engine, item: w.operation.Model, own: w.staged, version: func(ctx context.Context, dataflow string) (version store.Version, err error) {
+	return &inputs{engine: w.engine, item: w.operation.Model, own: w.staged, version: func(ctx context.Context, dataflow string) (input, error) {
+		if chained, found, err := w.upstream(ctx, dataflow); found || err != nil {
+			return chained, err
+		}
 		var number int64
-		err = w.write(ctx, "a pinned version", func(ctx context.Context) (err error) {
+		var version store.Version
+		err := w.write(ctx, "a pinned version", func(ctx context.Context) (err error) {
 			number, err = w.engine.options.Log.Pin(ctx, w.lease, dataflow)
 			return err
 		}, nil)
 		if err == nil {
 			version, err = w.engine.options.Models.Version(ctx, dataflow, number)
 		}
-		return version, err
+		return input{version: version}, err
 	}}
 }
 
@@ -86,22 +97,22 @@ func (in *inputs) close() {
 }
 
 // pinned is the one version in which a dataflow is read.
-func (in *inputs) pinned(ctx context.Context, dataflow string) (store.Version, error) {
+func (in *inputs) pinned(ctx context.Context, dataflow string) (input, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	version, known := in.known[dataflow]
+	read, known := in.known[dataflow]
 	if known {
-		return version, nil
+		return read, nil
 	}
-	version, err := in.version(ctx, dataflow)
+	read, err := in.version(ctx, dataflow)
 	if err != nil {
-		return store.Version{}, err
+		return input{}, err
 	}
 	if in.known == nil {
-		in.known = map[string]store.Version{}
+		in.known = map[string]input{}
 	}
-	in.known[dataflow] = version
-	return version, nil
+	in.known[dataflow] = read
+	return read, nil
 }
 
 // tables binds the names of an item's own tables whose stored rows a table's expressions read.
@@ -150,12 +161,12 @@ func (in *inputs) tablesOf(ctx context.Context, flow Dataflow, readable []Datafl
 
 // read is a dataflow in the version in which it is read.
 func (in *inputs) read(ctx context.Context, flow Dataflow) (store.Version, *model.Model, error) {
-	version, err := in.pinned(ctx, flow.ID)
-	if err != nil {
-		return store.Version{}, nil, err
+	read, err := in.pinned(ctx, flow.ID)
+	if err != nil || read.model != nil {
+		return read.version, read.model, err
 	}
-	m, _, err := in.engine.options.Dataflows.ModelAt(ctx, flow.ID, version.ModelRevision)
-	return version, m, err
+	m, _, err := in.engine.options.Dataflows.ModelAt(ctx, flow.ID, read.version.ModelRevision)
+	return read.version, m, err
 }
 
 // mostLinks is how many links may lead from an entity to its rows.

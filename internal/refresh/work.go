@@ -25,6 +25,7 @@ type work struct {
 	reading    *reading
 	commits    sync.Mutex      // held by who commits
 	restored   *store.Version  // a rollback's: to commit again
+	rested     bool            // it had done its steps and waited for others of its chain
 	forced     map[string]bool // tables whose guard was overruled and told of; guarded by commits
 
 	mu       sync.Mutex      // guards the rest
@@ -70,6 +71,8 @@ func (w *work) run(base, ctx context.Context) error {
 		return w.end(base, Cancelled, nil, nil)
 	case errors.Is(context.Cause(ctx), errPaused):
 		return w.park(base)
+	case errors.Is(context.Cause(ctx), errChain):
+		return w.endWithChain(base)
 	case fault.CodeOf(err) == CodeStale:
 		return err
 	}
@@ -136,6 +139,11 @@ func (w *work) live(base, ctx context.Context) error {
 	if w.operation.Request.Rollback != nil {
 		return w.rollback(base, ctx)
 	}
+	if members, err := w.engine.chain(ctx, w.operation); err != nil {
+		return err
+	} else if members.broken(w.operation) != nil {
+		return w.endWithChain(base)
+	}
 	if w.operation.State == Paused && w.operation.StartedAt.IsZero() { // it waited for a place when the pause came
 		if err := w.move(base, Accepted); err != nil {
 			return err
@@ -146,6 +154,7 @@ func (w *work) live(base, ctx context.Context) error {
 		return err
 	}
 	defer release()
+	w.rested = w.operation.State == Committing && w.operation.Request.Chain != nil
 	if w.operation.State != Running {
 		if err := w.move(base, Running); err != nil {
 			return err
@@ -224,6 +233,9 @@ func (w *work) revive(base context.Context) error {
 			if w.keeps(base, step) {
 				continue
 			}
+			if w.rested { // others of its chain have read what it had
+				return fault.New(fault.Conflict, CodeChain, "cannot go on with the chain: what was loaded of table '%s' is lost", step.Table).WithHint("Refresh the dataflow again.")
+			}
 		default:
 			continue
 		}
@@ -236,7 +248,7 @@ func (w *work) revive(base context.Context) error {
 
 // keeps is F2: whether a finished step need not be done again.
 func (w *work) keeps(base context.Context, step Step) bool {
-	if step.Kind.reads() && w.now().Sub(step.EndedAt) > w.engine.options.KeepFinishedFor {
+	if step.Kind.reads() && !w.rested && w.now().Sub(step.EndedAt) > w.engine.options.KeepFinishedFor {
 		return false
 	}
 	if step.File.ID == "" || w.engine.options.Store == nil {

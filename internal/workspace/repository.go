@@ -19,6 +19,7 @@ type Repository interface {
 	// RenameWorkspace is a Conflict when the name is taken.
 	RenameWorkspace(ctx context.Context, id, name string) error
 	SetOverflow(ctx context.Context, id string, overflow Overflow) error
+	SetChains(ctx context.Context, id string, chains Chains) error
 	// DeleteWorkspace removes it with its items; an unfinished refresh in it is a Conflict.
 	DeleteWorkspace(ctx context.Context, id string) error
 

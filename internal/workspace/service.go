@@ -272,6 +272,16 @@ func (s *Service) SetOverflow(ctx context.Context, caller Caller, ref string, ov
 	return workspace, s.repository.SetOverflow(ctx, workspace.ID, overflow)
 }
 
+// SetChains says how the chains of dataflows are committed. It needs Admin. Chains that are refreshed now go on as they began.
+func (s *Service) SetChains(ctx context.Context, caller Caller, ref string, chains Chains) (Workspace, error) {
+	workspace, err := s.Get(ctx, caller, Admin, ref)
+	if err != nil {
+		return Workspace{}, err
+	}
+	workspace.Chains = chains
+	return workspace, s.repository.SetChains(ctx, workspace.ID, chains)
+}
+
 // Delete removes a workspace with all its items. It needs Admin; an unfinished refresh in it is a Conflict.
 func (s *Service) Delete(ctx context.Context, caller Caller, ref string) error {
 	workspace, err := s.Get(ctx, caller, Admin, ref)

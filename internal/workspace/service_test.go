@@ -153,6 +153,7 @@ func TestR3Roles(t *testing.T) {
 			return b.Grant(b.ctx, bob, sales.ID, workspace.Grant{PrincipalID: "eve", Role: workspace.NoRole})
 		}},
 		{"assign", workspace.Admin, func() error { _, err := b.Assign(b.ctx, bob, sales.ID, "big"); return err }},
+		{"chains", workspace.Admin, func() error { _, err := b.SetChains(b.ctx, bob, sales.ID, workspace.CommitEach); return err }},
 		{"overflow", workspace.Admin, func() error { _, err := b.SetOverflow(b.ctx, bob, sales.ID, workspace.Reject); return err }},
 	}
 	for role := workspace.NoRole; role <= workspace.Admin; role++ {

@@ -84,12 +84,40 @@ func ParseOverflow(text string) (Overflow, error) {
 		WithHint("It is drop (a standard refresh beyond the queued one is accepted and never run) or reject (it is refused).")
 }
 
+// Chains is how a dataflow is committed together with those of the workspace that read it (F14).
+type Chains uint8
+
+// The choices.
+const (
+	AllOrNothing Chains = iota // all in one commit, as in Power BI
+	CommitEach                 // each by itself, so that one that fails leaves those before it as they are
+)
+
+func (c Chains) String() string {
+	if c == CommitEach {
+		return "commitEach"
+	}
+	return "allOrNothing"
+}
+
+// ParseChains reads a choice in any letter case.
+func ParseChains(text string) (Chains, error) {
+	for _, choice := range []Chains{AllOrNothing, CommitEach} {
+		if strings.EqualFold(text, choice.String()) {
+			return choice, nil
+		}
+	}
+	return AllOrNothing, fault.New(fault.Invalid, codeInvalid, "cannot set dataflowChains to '%s'", text).
+		WithHint("It is allOrNothing (a dataflow and those that read it are committed together) or commitEach (each by itself).")
+}
+
 // Workspace is a place for items.
 type Workspace struct {
 	ID       string // a lower-case UUID
 	Name     string
 	Capacity string // the name of its capacity; "" is a shared workspace
 	Overflow Overflow
+	Chains   Chains
 	Personal string // the ID of the caller whose own workspace it is; "" for an ordinary one
 	Created  time.Time
 }

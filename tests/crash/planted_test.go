@@ -227,7 +227,7 @@ func (p greedy) FilesInUse(context.Context) ([]string, error) {
 // forgetful says that an operation is accepted, and does not store it.
 type forgetful struct{ refresh.Log }
 
-func (p forgetful) Submit(_ context.Context, op refresh.Operation, _ refresh.Quota, _ []refresh.Message) (refresh.Outcome, refresh.Operation, error) {
+func (p forgetful) Submit(_ context.Context, op refresh.Operation, _ refresh.Quota, _ []refresh.Message, _ ...refresh.Operation) (refresh.Outcome, refresh.Operation, error) {
 	return refresh.OutcomeAccepted, op, nil
 }
 

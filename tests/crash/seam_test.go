@@ -113,9 +113,9 @@ const (
 	lookedInVain = "found no operation"
 )
 
-func (s *seam) Submit(ctx context.Context, op refresh.Operation, quota refresh.Quota, warnings []refresh.Message) (outcome refresh.Outcome, stored refresh.Operation, err error) {
+func (s *seam) Submit(ctx context.Context, op refresh.Operation, quota refresh.Quota, warnings []refresh.Message, followers ...refresh.Operation) (outcome refresh.Outcome, stored refresh.Operation, err error) {
 	err = s.write(ctx, "submit", refresh.Lease{Operation: op.ID}, func() error {
-		outcome, stored, err = s.Log.Submit(ctx, op, quota, warnings)
+		outcome, stored, err = s.Log.Submit(ctx, op, quota, warnings, followers...)
 		return err
 	})
 	return outcome, stored, err

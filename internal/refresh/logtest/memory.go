@@ -2,7 +2,9 @@ package logtest
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -210,31 +212,32 @@ func (r *record) snapshot() refresh.Operation {
 }
 
 // Submit implements refresh.Log, as all that follows.
-func (m *Memory) Submit(ctx context.Context, operation refresh.Operation, quota refresh.Quota, warnings []refresh.Message) (refresh.Outcome, refresh.Operation, error) {
+func (m *Memory) Submit(ctx context.Context, operation refresh.Operation, quota refresh.Quota, warnings []refresh.Message, followers ...refresh.Operation) (refresh.Outcome, refresh.Operation, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	definition, known := m.models[operation.Model]
-	if !known {
-		return "", refresh.Operation{}, fault.New(fault.NotFound, refresh.CodeNotFound, "cannot find model %s", operation.Model)
-	}
-	if definition.Revision != operation.ModelRevision {
-		return "", refresh.Operation{}, fault.New(fault.Conflict, refresh.CodeRevision, "cannot refresh revision %d of model %s: it is at revision %d", operation.ModelRevision, operation.Model, definition.Revision)
+	for _, new := range append([]refresh.Operation{operation}, followers...) {
+		definition, known := m.models[new.Model]
+		if !known {
+			return "", refresh.Operation{}, fault.New(fault.NotFound, refresh.CodeNotFound, "cannot find model %s", new.Model)
+		}
+		if definition.Revision != new.ModelRevision {
+			return "", refresh.Operation{}, fault.New(fault.Conflict, refresh.CodeRevision, "cannot refresh revision %d of model %s: it is at revision %d", new.ModelRevision, new.Model, definition.Revision)
+		}
 	}
 	if rollback := operation.Request.Rollback; rollback != nil && !slices.ContainsFunc(m.versions[operation.Model], func(v store.Version) bool { return v.Number == rollback.Version }) {
 		return "", refresh.Operation{}, fault.New(fault.Invalid, refresh.CodeVersion, "cannot find version %d", rollback.Version)
 	}
 	accepted := 0
 	for _, r := range m.operations {
-		if r.operation.Model == operation.Model && !r.operation.AcceptedAt.Before(quota.Since) && r.operation.Trigger != refresh.OnDemand {
+		chain := r.operation.Request.Chain
+		if r.operation.Model == operation.Model && !r.operation.AcceptedAt.Before(quota.Since) && r.operation.Trigger != refresh.OnDemand && (chain == nil || chain.Root == r.operation.ID) {
 			accepted++
 		}
 	}
 	over := quota.Most > 0 && accepted >= quota.Most
 	outcome := refresh.OutcomeAccepted
 	if running := m.running(operation.Model); running != nil {
-		queued := m.find(func(r *record) bool {
-			return r.operation.Model == operation.Model && r.operation.State == refresh.Queued
-		})
+		queued := m.queued(operation.Model)
 		switch {
 		case !operation.Queues() || !running.operation.Queues() || queued != nil && !queued.operation.Queues():
 			return refresh.OutcomeConflict, running.snapshot(), nil
@@ -247,9 +250,25 @@ func (m *Memory) Submit(ctx context.Context, operation refresh.Operation, quota 
 	if over {
 		return refresh.OutcomeOverQuota, refresh.Operation{}, nil
 	}
+	for _, follower := range followers {
+		if queued := m.queued(follower.Model); queued != nil {
+			return refresh.OutcomeConflict, queued.snapshot(), nil
+		}
+	}
 	r := &record{operation: operation, messages: slices.Clone(warnings)}
 	m.operations = append(m.operations, r)
+	for _, follower := range followers {
+		follower.State = refresh.Accepted
+		if m.running(follower.Model) != nil {
+			follower.State = refresh.Queued
+		}
+		m.operations = append(m.operations, &record{operation: follower})
+	}
 	return outcome, r.snapshot(), nil
+}
+
+func (m *Memory) queued(model string) *record {
+	return m.find(func(r *record) bool { return r.operation.Model == model && r.operation.State == refresh.Queued })
 }
 
 func (m *Memory) Get(ctx context.Context, id string) (refresh.Operation, error) {
@@ -267,6 +286,9 @@ func (m *Memory) List(ctx context.Context, filter refresh.Filter) ([]refresh.Ope
 	defer m.mu.Unlock()
 	var list []refresh.Operation
 	for _, r := range slices.Backward(m.operations) {
+		if chain := r.operation.Request.Chain; filter.Chain != "" && (chain == nil || chain.Root != filter.Chain) {
+			continue
+		}
 		if (filter.Model == "" || r.operation.Model == filter.Model) && (filter.Trigger == "" || r.operation.Trigger == filter.Trigger) {
 			list = append(list, r.snapshot())
 		}
@@ -389,9 +411,7 @@ func (m *Memory) move(r *record, to refresh.State, at time.Time, failure *refres
 			r.steps[i].State, r.steps[i].EndedAt = refresh.StepCancelled, at
 		}
 	}
-	if queued := m.find(func(q *record) bool {
-		return q.operation.Model == r.operation.Model && q.operation.State == refresh.Queued
-	}); queued != nil && m.running(r.operation.Model) == nil {
+	if queued := m.queued(r.operation.Model); queued != nil && m.running(r.operation.Model) == nil {
 		queued.operation.State = refresh.Accepted
 	}
 }
@@ -526,6 +546,29 @@ func (m *Memory) AddMessages(ctx context.Context, lease refresh.Lease, messages 
 func (m *Memory) Commit(ctx context.Context, lease refresh.Lease, commit refresh.Commit) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.commit(lease, commit)
+}
+
+func (m *Memory) CommitAll(ctx context.Context, commits []refresh.LeasedCommit) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := Memory{models: maps.Clone(m.models), versions: maps.Clone(m.versions), revisions: map[string]map[int64]refresh.Definition{}}
+	for model, revisions := range m.revisions {
+		before.revisions[model] = maps.Clone(revisions)
+	}
+	for _, r := range m.operations {
+		before.operations = append(before.operations, &record{operation: r.snapshot(), steps: slices.Clone(r.steps), planned: r.planned, messages: slices.Clone(r.messages)})
+	}
+	for _, part := range commits {
+		if _, err := m.commit(part.Lease, part.Commit); err != nil {
+			m.models, m.versions, m.revisions, m.operations = before.models, before.versions, before.revisions, before.operations
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Memory) commit(lease refresh.Lease, commit refresh.Commit) (int64, error) {
 	r, err := m.owned(lease)
 	if err != nil {
 		return 0, err
@@ -566,6 +609,9 @@ func (m *Memory) Commit(ctx context.Context, lease refresh.Lease, commit refresh
 			definition.Model = definition.Model.WithColumns(commit.Columns)
 			m.deploy(definition)
 			next.ModelRevision = definition.Revision
+			if queued := m.queued(r.operation.Model); queued != nil {
+				queued.operation.ModelRevision = definition.Revision
+			}
 		}
 		next.CommittedAt, next.Operation = commit.At, lease.Operation
 		m.push(next)
@@ -574,4 +620,18 @@ func (m *Memory) Commit(ctx context.Context, lease refresh.Lease, commit refresh
 	r.messages = append(r.messages, commit.Messages...)
 	m.move(r, commit.To, commit.At, nil)
 	return m.current(r.operation.Model).Number, nil
+}
+
+// Siblings returns the dataflows of the workspace of one, by their names.
+func (m *Memory) Siblings(ctx context.Context, dataflow string) ([]refresh.Definition, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []refresh.Definition
+	for _, definition := range m.models {
+		if definition.Dataflow && definition.WorkspaceID == m.models[dataflow].WorkspaceID {
+			list = append(list, definition)
+		}
+	}
+	slices.SortFunc(list, func(a, b refresh.Definition) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
 }

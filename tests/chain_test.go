@@ -1,0 +1,109 @@
+package tests
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"freshet.dev/internal/server"
+	"freshet.dev/powerbi"
+)
+
+// deployEntities deploys a dataflow into the workspace Tests: entities by name with the M of their rows, each with a column id; or with the "WORKSPACE/DATAFLOW" that
+// they are links to.
+func (r running) deployEntities(t *testing.T, name string, entities map[string]string) powerbi.Ref {
+	t.Helper()
+	document := "section Section1;\r\n"
+	var list []object
+	for entity, rows := range entities {
+		if at, linked := strings.CutPrefix(rows, "link "); linked {
+			list = append(list, object{"$type": "ReferenceEntity", "name": entity, "source": entity, "modelId": at})
+			continue
+		}
+		document += "shared " + entity + " = " + rows + ";\r\n"
+		list = append(list, object{"$type": "LocalEntity", "name": entity, "attributes": []object{{"name": "id", "dataType": "int64"}}})
+	}
+	file, err := json.Marshal(object{"name": name, "pbi:mashup": object{"document": document}, "entities": list})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := r.Deploy(t.Context(), powerbi.Definition{Workspace: "Tests", CreateWorkspace: true, Files: map[string][]byte{"model.json": file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return powerbi.Ref{GroupID: done.Workspace.ID, DatasetID: done.Dataset.ID}
+}
+
+// refreshFlow refreshes a dataflow, and waits for the ends of its newest transaction and of those of others. It returns their statuses.
+func (r running) refreshFlow(t *testing.T, flow powerbi.Ref, others ...powerbi.Ref) string {
+	t.Helper()
+	if _, err := r.RefreshDataflow(t.Context(), flow.GroupID, flow.DatasetID, ""); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, one := range append([]powerbi.Ref{flow}, others...) {
+		eventually(t, "the transaction has ended", func() bool {
+			list, err := r.DataflowTransactions(t.Context(), one.GroupID, one.DatasetID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(list) == 0 || list[0].Status == "InProgress" {
+				return false
+			}
+			told = append(told, string(list[0].Status))
+			return true
+		})
+	}
+	return strings.Join(told, " ")
+}
+
+// TestF14Chain: those that read a dataflow, by a link and by navigation, are refreshed with it and read the rows that it is about to show; all or none.
+func TestF14Chain(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, server.DataSource{Kind: "File", Path: dir})
+	orders, prices := write(t, dir, "orders.csv", "id\n1\n2\n"), write(t, dir, "prices.csv", "id\n10\n")
+	landing := r.deployEntities(t, "Landing", map[string]string{"Orders": csvExpression(orders, `{"id", Int64.Type}`)})
+	at := landing.GroupID + "/" + landing.DatasetID
+	clean := r.deployEntities(t, "Clean", map[string]string{"Orders": "link " + at, "Doubled": `Table.TransformColumns(Orders, {{"id", each _ * 2, Int64.Type}})`,
+		"Prices": csvExpression(prices, `{"id", Int64.Type}`)})
+	mart := r.deployEntities(t, "Mart", map[string]string{"Sold": fmt.Sprintf(
+		`PowerPlatform.Dataflows(null){[Id = "Workspaces"]}[Data]{[workspaceId = %q]}[Data]{[dataflowName = "Clean"]}[Data]{[entity = "Doubled", version = ""]}[Data]`, landing.GroupID)})
+	sums := func() string {
+		return strings.Join([]string{r.values(t, landing, `SELECT sum(id) FROM Orders`), r.values(t, clean, `SELECT sum(id) FROM Doubled`), r.values(t, mart, `SELECT sum(id) FROM Sold`)}, " ")
+	}
+	if got := r.refreshFlow(t, landing, clean, mart); got != "Success Success Success" {
+		t.Fatalf("the chain: %s", got)
+	}
+	if got := sums(); got != "3 6 6" {
+		t.Fatalf("rows %s", got)
+	}
+
+	// One that cannot be loaded keeps all of them as they were.
+	write(t, dir, "orders.csv", "id\n1\n2\n3\n")
+	write(t, dir, "prices.csv", "id\nmany\n")
+	if got := r.refreshFlow(t, landing, clean, mart); got != "Failed Failed Failed" {
+		t.Fatalf("a chain of which one fails: %s", got)
+	}
+	if got := sums(); got != "3 6 6" {
+		t.Fatalf("rows after a failure %s", got)
+	}
+
+	// Each by itself, the first is shown.
+	if _, err := r.ChangeGroup(t.Context(), landing.GroupID, powerbi.GroupSettings{DataflowChains: "commitEach"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.refreshFlow(t, landing, clean, mart); got != "Success Failed Failed" {
+		t.Fatalf("each by itself: %s", got)
+	}
+	if got := sums(); got != "6 6 6" {
+		t.Fatalf("rows each by itself %s", got)
+	}
+	write(t, dir, "prices.csv", "id\n10\n")
+	if got := r.refreshFlow(t, clean, mart); got != "Success Success" {
+		t.Fatalf("from the middle: %s", got)
+	}
+	if got := sums(); got != "6 12 12" {
+		t.Fatalf("rows from the middle %s", got)
+	}
+}
