@@ -10,9 +10,9 @@ import (
 	"freshet.dev/powerbi"
 )
 
-// deployEntities deploys a dataflow into the workspace Tests: entities by name with the M of their rows, each with a column id; or with the "WORKSPACE/DATAFLOW" that
+// deployLinked deploys a dataflow into the workspace Tests: entities by name with the M of their rows, each with a column id; or with the "WORKSPACE/DATAFLOW" that
 // they are links to.
-func (r running) deployEntities(t *testing.T, name string, entities map[string]string) powerbi.Ref {
+func (r running) deployLinked(t *testing.T, name string, entities map[string]string) powerbi.Ref {
 	t.Helper()
 	document := "section Section1;\r\n"
 	var list []object
@@ -63,11 +63,11 @@ func TestF14Chain(t *testing.T) {
 	dir := t.TempDir()
 	r := start(t, server.DataSource{Kind: "File", Path: dir})
 	orders, prices := write(t, dir, "orders.csv", "id\n1\n2\n"), write(t, dir, "prices.csv", "id\n10\n")
-	landing := r.deployEntities(t, "Landing", map[string]string{"Orders": csvExpression(orders, `{"id", Int64.Type}`)})
+	landing := r.deployLinked(t, "Landing", map[string]string{"Orders": csvExpression(orders, `{"id", Int64.Type}`)})
 	at := landing.GroupID + "/" + landing.DatasetID
-	clean := r.deployEntities(t, "Clean", map[string]string{"Orders": "link " + at, "Doubled": `Table.TransformColumns(Orders, {{"id", each _ * 2, Int64.Type}})`,
+	clean := r.deployLinked(t, "Clean", map[string]string{"Orders": "link " + at, "Doubled": `Table.TransformColumns(Orders, {{"id", each _ * 2, Int64.Type}})`,
 		"Prices": csvExpression(prices, `{"id", Int64.Type}`)})
-	mart := r.deployEntities(t, "Mart", map[string]string{"Sold": fmt.Sprintf(
+	mart := r.deployLinked(t, "Mart", map[string]string{"Sold": fmt.Sprintf(
 		`PowerPlatform.Dataflows(null){[Id = "Workspaces"]}[Data]{[workspaceId = %q]}[Data]{[dataflowName = "Clean"]}[Data]{[entity = "Doubled", version = ""]}[Data]`, landing.GroupID)})
 	sums := func() string {
 		return strings.Join([]string{r.values(t, landing, `SELECT sum(id) FROM Orders`), r.values(t, clean, `SELECT sum(id) FROM Doubled`), r.values(t, mart, `SELECT sum(id) FROM Sold`)}, " ")
