@@ -129,3 +129,50 @@ func TestC1ModelReadsADataflow(t *testing.T) {
 		t.Errorf("links %+v, %v", links, err)
 	}
 }
+
+// C1: a linked entity has the rows of the entity that it names, for queries and for entities that are computed from it, and is not refreshed itself.
+func TestC1LinkedEntities(t *testing.T) {
+	h := startHost(t, configured(t))
+	upstream := h.deployEntities(t, "Shop", [2]string{"Orders", "#table(type table [id = Int64.Type, amount = Currency.Type], {{1, 10}, {2, 20}})"})
+	linked := func(modelID string) powerbi.Ref {
+		file, err := json.Marshal(object{"name": "Links", "pbi:mashup": object{"document": "section Section1; shared Big = Table.SelectRows(Linked, each [id] > 1);"}, "entities": []object{
+			{"$type": "ReferenceEntity", "name": "Linked", "source": "Orders", "modelId": modelID},
+			{"name": "Big", "attributes": []object{{"name": "id", "dataType": "int64"}, {"name": "amount", "dataType": "decimal"}}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done, err := h.Deploy(t.Context(), powerbi.Definition{Workspace: "Tests", Files: map[string][]byte{"model.json": file}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return powerbi.Ref{GroupID: done.Workspace.ID, DatasetID: done.Dataset.ID}
+	}
+	flow := linked(upstream.GroupID + "/" + upstream.DatasetID)
+	if got := h.values(t, flow, "SELECT count(*), (SELECT count(*) FROM Big) FROM Linked"); got != "0|0" {
+		t.Errorf("before any refresh: %s", got)
+	}
+	h.flows(t, flow)
+	h.flowed(t, flow, powerbi.TransactionFailed) // there is nothing stored to read
+	h.flows(t, upstream)
+	h.flowed(t, upstream, powerbi.TransactionSuccess)
+	if got := h.values(t, flow, "SELECT sum(amount) FROM Linked"); got != "30.0000" { // as the upstream dataflow has them, at once
+		t.Errorf("rows %s", got)
+	}
+	h.flows(t, flow)
+	h.flowed(t, flow, powerbi.TransactionSuccess)
+	if got := h.values(t, flow, "SELECT l.id, l.amount, b.amount FROM Linked l JOIN Big b USING (id)"); got != "2|20.0000|20.0000" {
+		t.Errorf("rows %s", got)
+	}
+	links, err := h.DependentDataflows(t.Context(), flow.GroupID, flow.DatasetID)
+	if err != nil || len(links) != 1 || links[0] != (powerbi.DependentDataflow{TargetDataflowID: upstream.DatasetID, GroupID: upstream.GroupID}) {
+		t.Errorf("links %+v, %v", links, err)
+	}
+
+	flow = linked(upstream.GroupID + "/" + flow.DatasetID) // to itself, which has no entity of that name
+	if _, err := h.Query(t.Context(), flow.DatasetID, "SELECT * FROM Linked"); err == nil || !strings.Contains(err.Error(), "has no entity 'Orders'") {
+		t.Errorf("a link to nothing: %v", err)
+	}
+	if got := h.values(t, flow, "SELECT count(*) FROM Big"); got != "0" { // its expression is another one now
+		t.Errorf("rows %s", got)
+	}
+}

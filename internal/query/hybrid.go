@@ -36,14 +36,48 @@ func openPartitions(m *model.Model) []openPartition {
 	return found
 }
 
+// linkedTables lists the linked entities of a dataflow.
+func linkedTables(m *model.Model) []*model.Table {
+	var found []*model.Table
+	for _, table := range m.Tables {
+		if slices.ContainsFunc(table.Partitions, func(p *model.Partition) bool { return p.Mode == model.LinkedMode }) {
+			found = append(found, table)
+		}
+	}
+	return found
+}
+
+// readLinked shows what linked entities lead to now. The files are held until the releases are called; what cannot be followed is refused.
+func (e *Engine) readLinked(ctx context.Context, in *instance, tables []duck.Table) (releases []func()) {
+	for _, table := range linkedTables(in.hybrid) {
+		at := slices.IndexFunc(tables, func(t duck.Table) bool { return t.Name == table.Name })
+		rows, release, err := e.options.Live.Linked(ctx, in.version.Model, table)
+		if err != nil {
+			tables[at].Refused = err
+			continue
+		}
+		releases = append(releases, release)
+		shown := duck.Table{Name: table.Name}
+		for _, column := range rows.Columns {
+			typ, _ := columnType(model.DataType(column.Type.String()))
+			shown.Columns = append(shown.Columns, duck.Column{Name: column.Name, Type: typ})
+		}
+		for _, file := range rows.Files {
+			shown.Files = append(shown.Files, file.Path)
+		}
+		tables[at] = shown
+	}
+	return releases
+}
+
 // liveMemory is what a query over sources needs at least, and rowShare the part of it that is for rows in Go while they are read.
 const (
 	liveMemory = 64 << 20
 	rowShare   = 4
 )
 
-// runLive runs a query over the version and what its hybrid tables have at their sources now, which is read into files first. They and the
-// instance that shows them are the query's own, and end with it.
+// runLive runs a query over the version, what its hybrid tables have at their sources now, which is read into files first, and what its linked
+// entities lead to. The files that are read and the instance that shows them are the query's own, and end with it.
 func (e *Engine) runLive(ctx context.Context, in *instance, open []openPartition, sql string) (result *Result, err error) {
 	memory := e.memory(in.capacity)
 	grant, err := in.capacity.Grant(ctx, min(liveMemory, memory), memory)
@@ -71,9 +105,12 @@ func (e *Engine) runLive(ctx context.Context, in *instance, open []openPartition
 	cleanup = append(cleanup, func() { _ = os.RemoveAll(dir) }) // what stays is removed at the next start
 	options := duck.Options{MemoryLimit: grant.Bytes(), TempDir: filepath.Join(dir, "spill"), TempLimit: e.options.Disk.Spill()}
 	tables := slices.Clone(in.shown)
-	if err := e.readLive(ctx, in.version.Model, in.hybrid, options, open, tables); err != nil {
-		return nil, err
+	if len(open) > 0 {
+		if err := e.readLive(ctx, in.version.Model, in.hybrid, options, open, tables); err != nil {
+			return nil, err
+		}
 	}
+	cleanup = append(cleanup, e.readLinked(ctx, in, tables)...)
 	door, err := duck.OpenSelect(ctx, options, tables)
 	if err != nil {
 		return nil, err

@@ -39,10 +39,11 @@ type models interface {
 	ModelAt(ctx context.Context, id string, revision int64) (m *model.Model, capacity string, err error)
 }
 
-// live reads the partitions of hybrid tables that are not imported. The engine of refreshes implements it.
+// live reads what is not in a version: the partitions of hybrid tables that are not imported, and linked entities. The engine of refreshes implements it.
 type live interface {
 	Live(ctx context.Context, id string, m *model.Model, table *model.Table, partition *model.Partition, rows int64, dir string) (
 		relation *mashup.Relation, targets []mashup.Target, release func(), err error)
+	Linked(ctx context.Context, id string, table *model.Table) (rows *mashup.Stored, release func(), err error)
 }
 
 // Options are what an Engine works with. What stands above the line is required.
@@ -75,7 +76,8 @@ type instance struct {
 	model    string        // its name
 	files    []held        // that the door reads
 	shown    []duck.Table  // that the door shows
-	hybrid   *model.Model  // as the version has it, when it has partitions that are read from their sources
+	hybrid   *model.Model  // as the version has it, when it has partitions that are read from their sources, or linked entities
+	linked   bool          // it has linked entities
 	capacity *capacity.Capacity
 	shared   bool // its workspace is on no capacity, and so heeds no pause
 	door     *duck.Select
@@ -141,8 +143,12 @@ func (e *Engine) query(ctx context.Context, version store.Version, sql string) (
 	return result, nil
 }
 
-// run runs a query over what the instance shows, and over what hybrid tables have at their sources, if it names such.
+// run runs a query over what the instance shows, and over what hybrid tables have at their sources, if it names such. Where there are linked
+// entities, each query has an instance of its own: their rows are of versions that come and go by themselves.
 func (e *Engine) run(ctx context.Context, in *instance, sql string) (*Result, error) {
+	if in.linked {
+		return e.runLive(ctx, in, nil, sql)
+	}
 	if in.hybrid != nil {
 		names, err := in.door.Reads(ctx, sql)
 		if err != nil {
@@ -300,8 +306,8 @@ func (e *Engine) open(ctx context.Context, in *instance, version store.Version) 
 	if err != nil {
 		return err
 	}
-	in.shown, in.hybrid = tables, nil
-	if len(openPartitions(definition)) > 0 {
+	in.shown, in.hybrid, in.linked = tables, nil, e.options.Live != nil && len(linkedTables(definition)) > 0
+	if in.linked || len(openPartitions(definition)) > 0 {
 		in.hybrid = definition
 	}
 	memory := e.memory(in.capacity)

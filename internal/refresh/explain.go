@@ -101,3 +101,18 @@ func (e *Engine) Live(ctx context.Context, id string, m *model.Model, table *mod
 	}
 	return relation, targets, inputs.close, nil
 }
+
+// Linked is what a linked entity of a dataflow leads to in the version that is current: no rows where it was not loaded yet. The files are held until
+// release is called.
+func (e *Engine) Linked(ctx context.Context, id string, table *model.Table) (rows *mashup.Stored, release func(), err error) {
+	definition, err := e.options.Models.RefreshDefinition(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	inputs := e.current(id)
+	if rows, err = inputs.linked(ctx, definition, table); err != nil {
+		inputs.close()
+		return nil, nil, err
+	}
+	return rows, inputs.close, nil
+}

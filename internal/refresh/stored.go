@@ -197,6 +197,19 @@ func (in *inputs) followed(ctx context.Context, flow Dataflow, m *model.Model, v
 	return nil, unlinked(table, flow, "its links lead in a circle")
 }
 
+// linked is what a linked entity of the item itself leads to.
+func (in *inputs) linked(ctx context.Context, definition Definition, table *model.Table) (*mashup.Stored, error) {
+	if in.engine.options.Dataflows == nil {
+		return nil, unlinked(table, Dataflow{WorkspaceName: definition.Workspace, Name: definition.Name}, "no dataflow can be read here")
+	}
+	readable, err := in.engine.options.Dataflows.Readable(ctx, in.item)
+	if err != nil {
+		return nil, err
+	}
+	own := Dataflow{WorkspaceName: definition.Workspace, ID: in.item, Name: definition.Name}
+	return in.followed(ctx, own, definition.Model, store.Version{}, table, readable)
+}
+
 func unlinked(table *model.Table, flow Dataflow, why string) error {
 	return fault.New(fault.NotFound, CodeLink, "cannot follow the linked entity '%s' of dataflow %s/%s: %s", table.Name, flow.WorkspaceName, flow.Name, why).
 		WithHint("A dataflow is there when the owner of what reads it has a role in its workspace.")
