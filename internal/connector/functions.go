@@ -199,6 +199,9 @@ func (b *binder) args(e call, f function, in *scope) ([]bound, error) {
 
 // coalesce is COALESCE, and ISNULL, whose type SQL Server takes from the first.
 func (b *binder) coalesce(e call, args []bound) (bound, error) {
+	if strings.EqualFold(e.function, "ISNULL") && args[0].typ.Kind == Bit && args[1].typ.isInteger() {
+		args[1] = bound{sql: "(" + args[1].sql + " <> 0)", typ: args[0].typ}
+	}
 	var typ Type
 	for i, arg := range args {
 		unified, ok := unify(typ, arg.typ)

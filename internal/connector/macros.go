@@ -33,7 +33,8 @@ func macros() map[string]macro {
 		"COL_NAME":          {2, 2, "(SELECT name FROM sys.all_columns WHERE object_id = @1 AND column_id = @2)"},
 		"COL_LENGTH":        {2, 2, "(SELECT max_length FROM sys.all_columns WHERE object_id = OBJECT_ID(@1) AND LOWER(name) = LOWER(@2))"},
 		"COLUMNPROPERTY": {3, 3, `(SELECT CASE LOWER(@3) WHEN 'allowsnull' THEN IIF(is_nullable = 1, 1, 0) WHEN 'columnid' THEN column_id WHEN 'ordinal' THEN column_id
-			WHEN 'precision' THEN precision WHEN 'scale' THEN scale ELSE 0 END FROM sys.all_columns WHERE object_id = @1 AND LOWER(name) = LOWER(@2))`},
+			WHEN 'precision' THEN precision WHEN 'scale' THEN scale WHEN 'octetmaxlen' THEN max_length
+			WHEN 'charmaxlen' THEN IIF(max_length > 0 AND system_type_id IN (231, 239), max_length / 2, max_length) ELSE 0 END FROM sys.all_columns WHERE object_id = @1 AND LOWER(name) = LOWER(@2))`},
 		"INDEXPROPERTY": {3, 3, "CAST(NULL AS INT)"},
 		"INDEX_COL":     {3, 3, "CAST(NULL AS NVARCHAR(128))"},
 		"TYPE_NAME":     {1, 1, "(SELECT name FROM sys.types WHERE user_type_id = @1)"},
@@ -50,7 +51,11 @@ func macros() map[string]macro {
 		"IS_MEMBER":             {1, 1, "0"},
 		"IS_ROLEMEMBER":         {1, 2, "0"},
 		"IS_SRVROLEMEMBER":      {1, 2, "0"},
-		"QUOTENAME":             {1, 1, "('[' + REPLACE(@1, ']', ']]') + ']')"},
+		"QUOTENAME": {1, 2, `(CASE @2 WHEN '''' THEN '''' + REPLACE(@1, '''', '''''') + '''' WHEN '"' THEN '"' + REPLACE(@1, '"', '""') + '"'
+			WHEN '(' THEN '(' + REPLACE(@1, ')', '))') + ')' ELSE '[' + REPLACE(@1, ']', ']]') + ']' END)`},
+		"ODBCSCALE":         {2, 2, "(@2)"},
+		"COLLATIONPROPERTY": {2, 2, "(CASE LOWER(@2) WHEN 'codepage' THEN 1252 WHEN 'lcid' THEN 1033 WHEN 'comparisonstyle' THEN 196609 WHEN 'version' THEN 0 ELSE NULL END)"},
+		"ASSEMBLYPROPERTY":  {2, 2, "CAST(NULL AS NVARCHAR(128))"},
 	}
 }
 

@@ -161,8 +161,13 @@ func (b *binder) asked(e call) (driver.Value, bool, error) {
 // place is a schema of a database, in small letters. The database is "" for the session's own.
 type place struct{ database, schema string }
 
+// placeOf tells where a name is looked up. The views of SQL Server's first versions, such as sysobjects, are those of dbo, too.
 func placeOf(n objectName) place {
-	return place{strings.ToLower(n.database), strings.ToLower(cmp.Or(n.schema, "dbo"))}
+	schema := strings.ToLower(cmp.Or(n.schema, "dbo"))
+	if schema == "dbo" && strings.HasPrefix(strings.ToLower(n.text), "sys") {
+		schema = "sys"
+	}
+	return place{strings.ToLower(n.database), schema}
 }
 
 // shown is a table of the session's in a statement that is being described: DuckDB is shown a table of its columns.
@@ -179,19 +184,23 @@ func (s *Statement) readTables(ctx context.Context) error {
 		if _, known := s.tables[at]; known || s.session == nil {
 			continue
 		}
-		if s.holdsEndpoints(n) {
+		if s.holdsEndpoints(at.schema) {
 			if own, _ := s.session.Value("DB_NAME", nil); n.database != "" && !strings.EqualFold(textOf(own), n.database) {
 				return fail(codeUnknown, s.parsed.text, n.at, "cannot call an endpoint of the database '%s' from '%s'", n.database, textOf(own)).
 					hint("USE [%s] comes first.", n.database).number(208)
 			}
 			continue
 		}
-		tables, err := s.session.Tables(ctx, n.database, n.schema)
+		schema := n.schema
+		if at.schema == "sys" {
+			schema = at.schema
+		}
+		tables, err := s.session.Tables(ctx, n.database, schema)
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				return cause
 			}
-			return refusedCall(fail(codeCall, s.parsed.text, n.at, "cannot read the tables of '%s': %w", n.schema, err), err)
+			return refusedCall(fail(codeCall, s.parsed.text, n.at, "cannot read the tables of '%s': %w", schema, err), err)
 		}
 		if tables != nil {
 			s.tables[at] = tables
@@ -200,13 +209,8 @@ func (s *Statement) readTables(ctx context.Context) error {
 	return nil
 }
 
-func (s *Statement) holdsEndpoints(n objectName) bool {
-	for _, e := range s.connector.endpoints {
-		if n.within(e.schema) {
-			return true
-		}
-	}
-	return false
+func (s *Statement) holdsEndpoints(schema string) bool {
+	return slices.ContainsFunc(s.connector.endpoints, func(e *endpoint) bool { return strings.EqualFold(cmp.Or(e.schema, "dbo"), schema) })
 }
 
 // owned binds a table of the session's.

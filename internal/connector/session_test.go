@@ -56,6 +56,7 @@ func views() []Table {
 		{"all_objects", []Column{{"name", name}, {"object_id", number}, {"schema_id", number}, {"type", Type{Varchar, 2}}, {"is_ms_shipped", bit}, {"create_date", Type{Kind: Datetime}}}, rows(
 			[]driver.Value{"one", int64(101), int64(1), "V ", false, time.Date(2026, 3, 1, 10, 0, 0, 3e6, time.UTC)},
 			[]driver.Value{"Orders", int64(102), int64(5), "U ", false, nil}, []driver.Value{"objects", int64(103), int64(4), "V ", true, nil})},
+		{"sysusers", []Column{{"name", name}, {"uid", number}}, rows([]driver.Value{"dbo", int64(1)})},
 		{"databases", []Column{{"name", name}, {"database_id", number}}, rows([]driver.Value{"master", int64(1)}, []driver.Value{"sales", int64(5)})},
 	}
 }
@@ -190,8 +191,9 @@ func TestC5Catalog(t *testing.T) {
 			"a | b | c | d | e | f\n101 | 101 | 101 | 102 | NULL | NULL"},
 		{"SELECT name FROM sys.all_objects WHERE OBJECTPROPERTY(object_id, 'IsMSShipped') = 0 AND OBJECTPROPERTY(object_id, N'IsView') = 1", "name\none"},
 		{"SELECT DB_ID() AS own, DB_ID('master') AS m, DB_NAME(5) AS n, HAS_DBACCESS(name) AS h, name FROM sys.databases ORDER BY name", "own | m | n | h | name\n5 | 1 | sales | 1 | master\n5 | 1 | sales | 1 | sales"},
-		{"SELECT QUOTENAME(name) AS q FROM sys.schemas WHERE schema_id = 5", "q\n[Retail]"},
-		{"SELECT ISNULL(is_ms_shipped, 0) AS m FROM sys.all_objects WHERE (name = @name OR @name IS NULL) AND (object_id = @id OR @id IS NULL)", "m\n0"},
+		{"SELECT QUOTENAME(name) AS q, 'S[@Name=' + QUOTENAME(name, '''') + ']' AS urn, QUOTENAME('a\"b', '\"') AS r FROM sys.schemas WHERE schema_id = 5", "q | urn | r\n[Retail] | S[@Name='Retail'] | \"a\"\"b\""},
+		{"SELECT name, sid = uid FROM sysusers WHERE (name = @id OR @id IS NULL) UNION SELECT name, uid FROM sales..sysusers UNION ALL SELECT name, uid FROM dbo.sysusers", "name | sid\ndbo | 1\ndbo | 1"},
+		{"SELECT ISNULL(is_ms_shipped, 0) AS m FROM sys.all_objects WHERE (name = @name OR @name IS NULL) AND (object_id = @id OR @id IS NULL)", "m\nfalse"},
 		{"IF OBJECT_ID('dbo.one') IS NOT NULL SELECT 1 AS there ELSE SELECT 0 AS there", "there\n1"},
 		{"SELECT OBJECT_ID('dbo.one') AS id WHERE EXISTS (SELECT * FROM Retail.Orders)", ""},
 	} {

@@ -29,6 +29,31 @@ func TestC5CatalogStatements(t *testing.T) {
 		{"DECLARE @Catalog nvarchar(128) = NULL, @Owner nvarchar(128) = NULL, @Name nvarchar(128) = 'endpoints', @TableType nvarchar(128) = NULL; " +
 			"select TABLE_CATALOG, TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE from INFORMATION_SCHEMA.TABLES where (TABLE_CATALOG=@Catalog or (@Catalog is null)) and (TABLE_SCHEMA=@Owner or (@Owner is null)) " +
 			"and (TABLE_NAME=@Name or (@Name is null)) and (TABLE_TYPE=@TableType or (@TableType is null))", "TABLE_CATALOG,TABLE_SCHEMA,TABLE_NAME,TABLE_TYPE\nShop,dbo,endpoints,VIEW"},
+		{"IF OBJECT_ID('master..sysdatabases') IS NULL EXEC sp_executesql N'select name as database_name, dbid from sysdatabases where (name = @Name or (@Name is null))',N'@Name NVARCHAR(128)',@Name=NULL " +
+			"ELSE EXEC sp_executesql N'select name as database_name, dbid from master..sysdatabases where (name = @Name or (@Name is null))',N'@Name NVARCHAR(128)',@Name=NULL", "database_name,dbid\nfreshet,5\nShop,6"},
+		{"DECLARE @Name nvarchar(128); select uid, name as user_name from sysusers where (name = @Name or (@Name is null))", "uid,user_name\n1,dbo"},
+		{"DECLARE @Catalog nvarchar(128), @Owner nvarchar(128), @Name nvarchar(128) = 'get_workspaces', @Parameter nvarchar(128); select SPECIFIC_NAME, ORDINAL_POSITION, PARAMETER_MODE, PARAMETER_NAME, " +
+			"CASE WHEN DATA_TYPE IS NULL THEN USER_DEFINED_TYPE_NAME WHEN DATA_TYPE = 'table type' THEN USER_DEFINED_TYPE_NAME ELSE DATA_TYPE END as DATA_TYPE from INFORMATION_SCHEMA.PARAMETERS " +
+			"where (SPECIFIC_CATALOG = @Catalog or (@Catalog is null)) and (SPECIFIC_SCHEMA = @Owner or (@Owner is null)) and (SPECIFIC_NAME = @Name or (@Name is null)) and " +
+			"(PARAMETER_NAME = @Parameter or (@Parameter is null)) order by SPECIFIC_CATALOG, SPECIFIC_SCHEMA, SPECIFIC_NAME, PARAMETER_NAME",
+			"SPECIFIC_NAME,ORDINAL_POSITION,PARAMETER_MODE,PARAMETER_NAME,DATA_TYPE\nget_workspaces,1,IN,@WorkspaceName,nvarchar"},
+		{"select name TypeName, 30 ProviderDbType, max_length ColumnSize, null CreateFormat, is_nullable IsNullable from sys.types  where is_table_type = 1", "TypeName,ProviderDbType,ColumnSize,CreateFormat,IsNullable"},
+		{"select types.assembly_class COLLATE database_default + ', ' + assemblies.name + ', Version=' + CONVERT(nvarchar(20), ASSEMBLYPROPERTY(assemblies.name, 'VersionMajor')) as TypeName, max_length ColumnSize " +
+			"from sys.assemblies as assemblies join sys.assembly_types as types on assemblies.assembly_id = types.assembly_id", "TypeName,ColumnSize"},
+		{"EXEC sys.sp_indexes_managed NULL, NULL, NULL, NULL", "constraint_catalog,constraint_schema,constraint_name,table_catalog,table_schema,table_name,index_name,type_desc"},
+		// Management Studio's tree
+		{"SELECT dtb.name AS [Name], 'Server[@Name=' + quotename(CAST(serverproperty(N'Servername') AS sysname),'''') + ']' + '/Database[@Name=' + quotename(dtb.name,'''') + ']' AS [Urn], " +
+			"CAST(has_dbaccess(dtb.name) AS bit) AS [IsAccessible], CAST(case when dtb.name in ('master','model','msdb','tempdb') then 1 else dtb.is_distributor end AS bit) AS [IsSystemObject] " +
+			"FROM master.sys.databases AS dtb WHERE (dtb.name=N'Shop') ORDER BY [Name] ASC", "Name,Urn,IsAccessible,IsSystemObject\nShop,Server[@Name='Freshet']/Database[@Name='Shop'],true,false"},
+		{"SELECT v.name AS [Name], SCHEMA_NAME(v.schema_id) AS [Schema] FROM sys.all_views AS v WHERE (v.type = 'V ') and (CAST(case when v.is_ms_shipped = 1 then 1 when (select major_id from sys.extended_properties " +
+			"where major_id = v.object_id and minor_id = 0 and class = 1 and name = N'microsoft_database_tools_support') is not null then 1 else 0 end AS bit)=0 and v.name LIKE N'endpoint[_]%') ORDER BY [Schema] ASC,[Name] ASC",
+			"Name,Schema\nendpoint_columns,dbo\nendpoint_parameters,dbo"},
+		{"SELECT clmns.name AS [Name], clmns.column_id AS [ID], ISNULL(ik.is_primary_key, 0) AS [InPrimaryKey], usrt.name AS [DataType], ISNULL(baset.name, N'') AS [SystemType], " +
+			"CAST(CASE WHEN baset.name IN (N'nchar', N'nvarchar') AND clmns.max_length <> -1 THEN clmns.max_length/2 ELSE clmns.max_length END AS int) AS [Length] FROM sys.all_views AS v " +
+			"INNER JOIN sys.all_columns AS clmns ON clmns.object_id=v.object_id LEFT OUTER JOIN sys.indexes AS ik ON ik.object_id = clmns.object_id and 1=ik.is_primary_key " +
+			"LEFT OUTER JOIN sys.types AS usrt ON usrt.user_type_id = clmns.user_type_id LEFT OUTER JOIN sys.types AS baset ON (baset.user_type_id = clmns.system_type_id and baset.user_type_id = baset.system_type_id) " +
+			"WHERE (v.type = 'V ')and(v.name=N'endpoints' and SCHEMA_NAME(v.schema_id)=N'dbo') ORDER BY [ID] ASC", "Name,ID,InPrimaryKey,DataType,SystemType,Length\nName,1,false,nvarchar,nvarchar,128\nIsAction,2,false,bit,bit,1\nDescription,3,false,nvarchar,nvarchar,-1"},
+		{"select case when cfg.configuration_id = 124 then (select lcid from sys.syslanguages as sl where sl.langid = cfg.value) else cfg.value_in_use end as v from sys.configurations as cfg where cfg.configuration_id = 124", "v\n1033"},
 		// what a linked server asks of SQLNCLI
 		{"exec [Shop].[sys].sp_schemata_rowset", "CATALOG_NAME,SCHEMA_NAME,SCHEMA_OWNER,DEFAULT_CHARACTER_SET_CATALOG,DEFAULT_CHARACTER_SET_SCHEMA,DEFAULT_CHARACTER_SET_NAME\nShop,dbo,dbo,<nil>,<nil>,<nil>"},
 		// DBeaver

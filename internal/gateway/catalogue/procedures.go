@@ -151,6 +151,14 @@ func odbcProcedures() []procedure {
 				DATETIME_PRECISION smallint, CHARACTER_SET_CATALOG sysname, CHARACTER_SET_SCHEMA sysname, CHARACTER_SET_NAME sysname, COLLATION_CATALOG sysname,
 				IS_SPARSE bit=0, IS_COLUMN_SET bit=0, IS_FILESTREAM bit=0`), managed},
 
+		// GetSchema("Indexes") and ("IndexColumns").
+		{"sp_indexes_managed", "catalog owner table name",
+			columns(`constraint_catalog sysname, constraint_schema sysname, constraint_name sysname, table_catalog sysname, table_schema sysname, table_name sysname, index_name sysname,
+				type_desc nvarchar(60)`), none},
+		{"sp_indexcolumns_managed", "catalog owner table constraintname column",
+			columns(`constraint_catalog sysname, constraint_schema sysname, constraint_name sysname, table_catalog sysname, table_schema sysname, table_name sysname, column_name sysname,
+				ordinal_position int, KeyType tinyint, index_name sysname`), none},
+
 		// sp_statistics (Transact-SQL).
 		{"sp_statistics sp_statistics_100", "table_name table_owner table_qualifier index_name is_unique accuracy",
 			columns(`TABLE_QUALIFIER sysname, TABLE_OWNER sysname, TABLE_NAME sysname, NON_UNIQUE smallint, INDEX_QUALIFIER sysname, INDEX_NAME sysname, TYPE smallint, SEQ_IN_INDEX smallint,

@@ -127,6 +127,24 @@ func catalogViews() []view {
 		sys("xml_schema_collections", "xml_collection_id int, schema_id int, principal_id int, name sysname, create_date datetime, modify_date datetime", nil),
 		sys("assemblies", `name sysname, principal_id int, assembly_id int, clr_name nvarchar(4000), permission_set tinyint, permission_set_desc nvarchar(60), is_visible bit,
 			create_date datetime, modify_date datetime, is_user_defined bit`, nil),
+		sys("assembly_types", `name sysname, assembly_id int, assembly_class sysname, assembly_qualified_name nvarchar(4000), is_fixed_length bit, max_length smallint, is_nullable bit`, nil),
+
+		// "System Compatibility Views": those of SQL Server 2000, which .NET and old tools ask for
+		sys("sysdatabases", `name sysname, dbid smallint, sid nvarchar(172), mode smallint=0, status int=0, status2 int=0, crdate datetime, reserved datetime, category int=0, cmptlevel tinyint=150,
+			filename nvarchar(260), version smallint`, (*Database).oldDatabases),
+		sys("sysusers", `uid smallint=1, status smallint=0, name sysname=dbo, sid nvarchar(172)=0x01, roles nvarchar(172), createdate datetime, updatedate datetime, altuid smallint, gid smallint=0,
+			environ nvarchar(255), hasdbaccess int=1, islogin int=1, isntname int=0, isntgroup int=0, isntuser int=0, issqluser int=1, isaliased int=0, issqlrole int=0, isapprole int=0`,
+			func(d *Database) []row { return []row{{"createdate": d.Since, "updatedate": d.Since}} }),
+		sys("sysobjects", `name sysname, id int, xtype char(2), uid smallint, info smallint=0, status int=0, base_schema_ver int=0, replinfo int=0, parent_obj int=0, crdate datetime,
+			ftcatid smallint=0, schema_ver int=0, stats_schema_ver int=0, type char(2), userstat smallint=1, sysstat smallint=0, indexdel smallint=0, refdate datetime, version int=0, deltrig int=0,
+			instrig int=0, updtrig int=0, seltrig int=0, category int=0, cache smallint=0`, (*Database).oldObjects),
+		sys("syscolumns", `name sysname, id int, xtype tinyint, typestat tinyint=0, xusertype smallint, length smallint, xprec tinyint, xscale tinyint, colid smallint, xoffset smallint=0,
+			bitpos tinyint=0, reserved tinyint=0, colstat smallint=0, cdefault int=0, domain int=0, number smallint=0, colorder smallint, autoval nvarchar(172), offset smallint=0, collationid int,
+			language int=0, status tinyint=0, type tinyint, usertype smallint, printfmt nvarchar(255), prec smallint, scale int, iscomputed int=0, isoutparam int=0, isnullable int,
+			collation sysname`, oldColumns),
+		sys("systypes", `name sysname, xtype tinyint, status tinyint=0, xusertype smallint, length smallint, xprec tinyint, xscale tinyint, tdefault int=0, domain int=0, uid smallint=4,
+			reserved smallint=0, collationid int, usertype smallint, variable bit=0, allownulls bit=1, type tinyint, printfmt nvarchar(255), prec smallint, scale int, collation sysname`, oldTypes),
+
 		sys("configurations", `configuration_id int, name nvarchar(35), value int, minimum int, maximum int, value_in_use int, description nvarchar(255), is_dynamic bit=1,
 			is_advanced bit=1`, configurations),
 		sys("server_principals", `name sysname, principal_id int, sid nvarchar(172), type char(1), type_desc nvarchar(60), is_disabled bit=0, create_date datetime,
@@ -376,6 +394,48 @@ func (d *Database) informationParameters() (rows []row) {
 func (d *Database) informationPrivileges() (rows []row) {
 	for _, e := range d.relations() {
 		rows = append(rows, d.ofTable(e).with(row{"GRANTEE": d.Login}))
+	}
+	return rows
+}
+
+func (d *Database) oldDatabases() (rows []row) {
+	for i, name := range d.Databases {
+		rows = append(rows, row{"name": name, "dbid": int64(FirstID + i), "crdate": d.Since})
+	}
+	return rows
+}
+
+func (d *Database) oldObjects() (rows []row) {
+	for _, e := range d.entries() {
+		code, _ := e.word()
+		rows = append(rows, row{"name": e.Name, "id": e.id, "xtype": code, "type": code, "uid": e.schema, "crdate": d.Since, "refdate": d.Since})
+	}
+	return rows
+}
+
+// oldType is a type as the views of SQL Server 2000 give it.
+func oldType(t gateway.Type) row {
+	f := factsOf(t, true)
+	r := row{"xtype": f.id, "xusertype": f.id, "usertype": f.id, "type": factsOf(t, false).legacy, "length": f.bytes, "xprec": f.digits, "xscale": f.places, "prec": f.precision, "scale": f.scale}
+	if f.isText() {
+		r["collation"] = Collation
+	}
+	return r
+}
+
+func oldColumns(d *Database) (rows []row) {
+	for _, e := range d.entries() {
+		for i, c := range e.columns() {
+			at := int64(i + 1)
+			rows = append(rows, oldType(c.Type).with(row{"name": c.Name, "id": e.id, "colid": at, "colorder": at, "isnullable": nullable(c.Column)}))
+		}
+	}
+	return rows
+}
+
+func oldTypes(*Database) (rows []row) {
+	for _, t := range offered() {
+		rows = append(rows, oldType(t).with(row{"name": factsOf(t, true).name}))
 	}
 	return rows
 }
