@@ -82,6 +82,21 @@ func (c *Client) CancelDataflowTransaction(ctx context.Context, groupID, transac
 	return status, err
 }
 
+// DataflowUpdate is what a dataflow is to be; what is left out stays.
+type DataflowUpdate struct {
+	Name                  *string `json:"name,omitempty"`
+	Description           *string `json:"description,omitempty"`
+	AllowNativeQueries    *bool   `json:"allowNativeQueries,omitempty"`
+	ComputeEngineBehavior string  `json:"computeEngineBehavior,omitempty"` // computeOptimized, computeOn, computeDisabled
+}
+
+// UpdateDataflow gives a dataflow another name, description or way of being evaluated.
+func (c *Client) UpdateDataflow(ctx context.Context, groupID, dataflowID string, update DataflowUpdate) (Dataflow, error) {
+	var dataflow Dataflow
+	_, err := c.call(ctx, http.MethodPatch, myorg("groups", groupID, "dataflows", dataflowID), nil, nil, update, &dataflow)
+	return dataflow, err
+}
+
 // DataflowDefinition is a dataflow of generation 2, as Fabric's API describes one.
 type DataflowDefinition struct {
 	Definition struct {

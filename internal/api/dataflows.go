@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"freshet.dev/internal/dataflow"
 	"freshet.dev/internal/fault"
@@ -88,6 +89,69 @@ func (c *call) listUpstream() (reply, error) {
 		list = append(list, powerbi.DependentDataflow{TargetDataflowID: link.DataflowID, GroupID: link.WorkspaceID})
 	}
 	return reply{http.StatusOK, powerbi.List[powerbi.DependentDataflow]{Context: c.context("upstreamDataflows"), Value: list}}, nil
+}
+
+// updateDataflow gives a dataflow another name or description. What it says of native queries and of the compute engine means nothing here, and is checked
+// alone.
+func (c *call) updateDataflow() (reply, error) {
+	var body powerbi.DataflowUpdate
+	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
+		return reply{}, err
+	}
+	if body == (powerbi.DataflowUpdate{}) {
+		return reply{}, fault.New(fault.Invalid, codeInvalid, "cannot change the dataflow: the body names nothing to change").
+			WithHint(`Send "name", "description", "allowNativeQueries" or "computeEngineBehavior".`)
+	}
+	switch behavior := body.ComputeEngineBehavior; {
+	case behavior == "", slices.ContainsFunc([]string{"computeOptimized", "computeOn", "computeDisabled"}, func(one string) bool { return strings.EqualFold(one, behavior) }):
+	default:
+		return reply{}, fault.New(fault.Invalid, codeInvalid, "cannot change the dataflow: there is no computeEngineBehavior %q", behavior).
+			WithHint("It is computeOptimized, computeOn or computeDisabled, and means nothing here.")
+	}
+	item, err := c.Workspaces.UpdateDataflow(c.r.Context(), c.item, workspace.DataflowUpdate{Name: body.Name, Description: body.Description})
+	if err != nil {
+		return reply{}, err
+	}
+	c.audit("dataflow.update", "dataflow", item.Name, "dataflowId", item.ID, "from", c.item.Name)
+	return reply{http.StatusOK, c.asDataflow(item)}, nil
+}
+
+// listAllDataflows lists the dataflows of all workspaces, or of one, for administrators.
+func (c *call) listAllDataflows() (reply, error) {
+	keep, top, skip, err := listQuery(c.r.URL.Query(), "objectId", "name", "configuredBy", "workspaceId")
+	if err != nil {
+		return reply{}, err
+	}
+	items, err := c.Workspaces.Items(c.r.Context(), c.caller(), workspace.DataflowKind, c.group.ID)
+	if err != nil {
+		return reply{}, err
+	}
+	list := []powerbi.AdminDataflow{}
+	for _, item := range items {
+		if keep(map[string]string{"objectId": item.ID, "name": item.Name, "configuredBy": item.ConfiguredBy, "workspaceId": item.WorkspaceID}) {
+			list = append(list, powerbi.AdminDataflow{Dataflow: c.asDataflow(item), WorkspaceID: item.WorkspaceID, ModifiedDateTime: powerbi.Time{Time: item.Modified}})
+		}
+	}
+	list = list[min(skip, len(list)):]
+	list = list[:min(top, len(list))]
+	return reply{http.StatusOK, powerbi.List[powerbi.AdminDataflow]{Context: c.context("dataflows"), Value: list}}, nil
+}
+
+// listDataflowUsers lists who has rights on a dataflow, for administrators.
+func (c *call) listDataflowUsers() (reply, error) {
+	grants, err := c.Workspaces.Users(c.r.Context(), c.caller(), c.item)
+	if err != nil {
+		return reply{}, err
+	}
+	users := make([]powerbi.DataflowUser, 0, len(grants))
+	for _, grant := range grants {
+		user := powerbi.DataflowUser{Identifier: grant.PrincipalID, DisplayName: grant.PrincipalName, PrincipalType: "User", AccessRight: (grant.Rights &^ workspace.ExploreRight).String()}
+		if grant.App {
+			user.PrincipalType = "App"
+		}
+		users = append(users, user)
+	}
+	return reply{http.StatusOK, powerbi.List[powerbi.DataflowUser]{Context: c.context("users"), Value: users}}, nil
 }
 
 func (c *call) deleteDataflow() (reply, error) {

@@ -328,8 +328,17 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 		"Datasets_UpdateDirectQueryRefreshSchedule": func() error {
 			return c.UpdateDirectQuerySchedule(ctx, ref, powerbi.DirectQueryScheduleChange{})
 		},
-		"Datasets_GetDatasetsAsAdmin":        func() error { return second(c.AdminDatasets(ctx, "", "")) },
-		"Datasets_GetDatasetsInGroupAsAdmin": func() error { return second(c.AdminDatasets(ctx, "g", "")) },
+		"Dataflows_UpdateDataflow": func() error {
+			return second(c.UpdateDataflow(ctx, "g", "f", powerbi.DataflowUpdate{ComputeEngineBehavior: "computeOn"}))
+		},
+		"Dataflows_GetDataflowsAsAdmin":                func() error { return second(c.AdminDataflows(ctx, "", "")) },
+		"Dataflows_GetDataflowsInGroupAsAdmin":         func() error { return second(c.AdminDataflows(ctx, "g", "")) },
+		"Dataflows_ExportDataflowAsAdmin":              func() error { return second(c.AdminDataflow(ctx, "f")) },
+		"Dataflows_GetDataflowDatasourcesAsAdmin":      func() error { return second(c.AdminDataflowDatasources(ctx, "f")) },
+		"Dataflows_GetDataflowUsersAsAdmin":            func() error { return second(c.AdminDataflowUsers(ctx, "f")) },
+		"Dataflows_GetUpstreamDataflowsInGroupAsAdmin": func() error { return second(c.AdminUpstreamOfDataflow(ctx, "g", "f")) },
+		"Datasets_GetDatasetsAsAdmin":                  func() error { return second(c.AdminDatasets(ctx, "", "")) },
+		"Datasets_GetDatasetsInGroupAsAdmin":           func() error { return second(c.AdminDatasets(ctx, "g", "")) },
 		"Datasets_GetDatasetToDataflowsLinksInGroupAsAdmin": func() error {
 			return second(c.AdminUpstreamDataflows(ctx, "g"))
 		},

@@ -125,7 +125,7 @@ func ask(handler http.Handler, caller, path string) *httptest.ResponseRecorder {
 
 // The answer of a limit is Power BI's: Retry-After in whole seconds, of which the message tells too, outside and inside.
 func TestThrottledAnswer(t *testing.T) {
-	const served = "/v1.0/myorg/admin/dataflows" // 501: it needs a sign-in and nothing else
+	const served = "/v1.0/myorg/admin/capacities" // 501: it needs a sign-in and nothing else
 	now := noon
 	handler := limited(Limits{RequestsPerMinute: 2, Burst: 1}, &now)
 	if answer := ask(handler, "ana", served); answer.Code != http.StatusNotImplemented {

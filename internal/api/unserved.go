@@ -29,7 +29,6 @@ func unservedRows() [][4]string {
 		{"GET", "/groups/{groupId}/datasets/{datasetId}/queryScaleOut/syncStatus", "Datasets_GetQueryScaleOutSyncStatusInGroup"},
 		{"POST", "/groups/{groupId}/datasets/{datasetId}/queryScaleOut/sync", "Datasets_TriggerQueryScaleOutSyncInGroup"},
 		{"POST", "/groups/{groupId}/datasets/{datasetId}/GenerateToken", "Datasets_GenerateTokenInGroup"},
-		{"PATCH", "/groups/{groupId}/dataflows/{dataflowId}", "Dataflows_UpdateDataflow"},
 		{"GET", "/gateways/{gatewayId}", "Gateways_GetGateway", noGateways},
 		{"GET", "/gateways/{gatewayId}/datasources", "Gateways_GetDatasources", noGateways},
 		{"POST", "/gateways/{gatewayId}/datasources", "Gateways_CreateDatasource", noGateways},
@@ -45,15 +44,9 @@ func unservedRows() [][4]string {
 		{"PATCH", "/capacities/{capacityId}/Workloads/{workloadName}", "Capacities_PatchWorkload"},
 		{"POST", "/admin/capacities/AssignWorkspaces", "Capacities_AssignWorkspacesToCapacity"},
 		{"POST", "/admin/capacities/UnassignWorkspaces", "Capacities_UnassignWorkspacesFromCapacity"},
-		{"GET", "/admin/groups/{groupId}/dataflows/{dataflowId}/upstreamDataflows", "Dataflows_GetUpstreamDataflowsInGroupAsAdmin"},
-		{"GET", "/admin/groups/{groupId}/dataflows", "Dataflows_GetDataflowsInGroupAsAdmin"},
 		{"GET", "/admin/capacities", "Admin_GetCapacitiesAsAdmin"},
 		{"PATCH", "/admin/capacities/{capacityId}", "Admin_PatchCapacityAsAdmin"},
 		{"GET", "/admin/capacities/{capacityId}/users", "Capacities_GetCapacityUsersAsAdmin"},
-		{"GET", "/admin/dataflows", "Dataflows_GetDataflowsAsAdmin"},
-		{"GET", "/admin/dataflows/{dataflowId}/export", "Dataflows_ExportDataflowAsAdmin"},
-		{"GET", "/admin/dataflows/{dataflowId}/datasources", "Dataflows_GetDataflowDatasourcesAsAdmin"},
-		{"GET", "/admin/dataflows/{dataflowId}/users", "Dataflows_GetDataflowUsersAsAdmin"},
 	}
 }
 

@@ -52,6 +52,18 @@ func (c *Catalog) Item(ctx context.Context, id string) (workspace.Item, error) {
 	return item, failed("read model "+id, err)
 }
 
+// DescribeItem stores an item's name and description.
+func (c *Catalog) DescribeItem(ctx context.Context, item workspace.Item) error {
+	return c.write(ctx, "describe "+string(item.Kind)+" "+item.ID, func(ctx context.Context, tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE items SET name = ?, name_key = ?, description = ? WHERE id = ?`, item.Name, itemKey(item), item.Description, item.ID)
+		if taken(err) {
+			return fault.New(fault.Conflict, workspace.CodeItemExists, "cannot give %s %s the name '%s': its workspace has one of that name", item.Kind, item.ID, item.Name).
+				WithHint("Choose another name.")
+		}
+		return changed(string(item.Kind), item.ID)(result, err)
+	})
+}
+
 // SetOwner makes a principal the owner of an item.
 func (c *Catalog) SetOwner(ctx context.Context, id, principal, name string) error {
 	return c.write(ctx, "take over model "+id, func(ctx context.Context, tx *sql.Tx) error {

@@ -192,6 +192,25 @@ func (s *Service) DeleteItem(ctx context.Context, caller Caller, id string) erro
 	return s.repository.DeleteItem(ctx, item.ID)
 }
 
+// DataflowUpdate is what is to be another of a dataflow; nil leaves it as it is.
+type DataflowUpdate struct{ Name, Description *string }
+
+// UpdateDataflow changes what a dataflow is called and described as. The definition that was deployed stays, and a deployment under the old name makes another
+// dataflow. A name that another dataflow of the workspace has is a Conflict with CodeItemExists.
+func (s *Service) UpdateDataflow(ctx context.Context, item Item, update DataflowUpdate) (Item, error) {
+	if update.Name != nil {
+		name, err := checkName(item.Kind.String(), *update.Name)
+		if err != nil {
+			return Item{}, err
+		}
+		item.Name = name
+	}
+	if update.Description != nil {
+		item.Description = *update.Description
+	}
+	return item, s.repository.DescribeItem(ctx, item)
+}
+
 // ExportDataflow returns the files of a dataflow as they were deployed last: model.json alone, or those of the folder of generation 2.
 func (s *Service) ExportDataflow(ctx context.Context, item Item) (map[string][]byte, error) {
 	definition, err := s.repository.Definition(ctx, item.ID, 0)

@@ -36,6 +36,8 @@ type Repository interface {
 	// Items lists the items of one workspace, or with "" of all, by workspace and name.
 	Items(ctx context.Context, workspaceID string) ([]Item, error)
 	Item(ctx context.Context, id string) (Item, error)
+	// DescribeItem stores an item's name and description. It is a Conflict with CodeItemExists where another one has the name.
+	DescribeItem(ctx context.Context, item Item) error
 	// SetOwner makes a principal the owner of an item.
 	SetOwner(ctx context.Context, id, principal, name string) error
 	// DeleteItem removes an item; an unfinished refresh of it is a Conflict.
