@@ -233,6 +233,20 @@ type QueryColumn struct {
 	Type string `json:"type"`
 }
 
+// QueryTable is a table that queries can name.
+type QueryTable struct {
+	Name    string        `json:"name"`
+	Columns []QueryColumn `json:"columns"`           // that they can read
+	Refused string        `json:"refused,omitempty"` // why they cannot read it
+}
+
+// QueryTables (Freshet) lists the tables of a model, or the entities of a dataflow, as queries see them.
+func (c *Client) QueryTables(ctx context.Context, datasetID string) ([]QueryTable, error) {
+	var list List[QueryTable]
+	_, err := c.call(ctx, http.MethodGet, own("datasets", datasetID, "tables"), nil, nil, nil, &list)
+	return list.Value, err
+}
+
 // QueryRequest is the body of a query.
 type QueryRequest struct {
 	SQL string `json:"sql"`

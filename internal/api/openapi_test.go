@@ -237,6 +237,9 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 		"Freshet_PlanRefresh": func() error {
 			return second(c.PlanRefresh(ctx, "d", powerbi.RefreshRequest{}))
 		},
+		"Freshet_GetTables": func() error {
+			return second(c.QueryTables(ctx, "d"))
+		},
 		"Freshet_Explain": func() error {
 			return second(c.Explain(ctx, "d", "t", ""))
 		},

@@ -45,6 +45,25 @@ func (c *call) query() (reply, error) {
 	return reply{}, nil
 }
 
+// listQueryTables tells what queries can name.
+func (c *call) listQueryTables() (reply, error) {
+	tables, err := c.Queries.Tables(c.r.Context(), c.item.ID)
+	if err != nil {
+		return reply{}, err
+	}
+	list := make([]powerbi.QueryTable, len(tables))
+	for i, table := range tables {
+		list[i] = powerbi.QueryTable{Name: table.Name, Columns: []powerbi.QueryColumn{}}
+		for _, column := range table.Columns {
+			list[i].Columns = append(list[i].Columns, powerbi.QueryColumn{Name: column.Name, Type: column.Type})
+		}
+		if table.Refused != nil {
+			list[i].Refused = table.Refused.Error()
+		}
+	}
+	return reply{http.StatusOK, powerbi.List[powerbi.QueryTable]{Value: list}}, nil
+}
+
 // stream writes the rows as they come. A reader that takes nothing for a while is cut off: it holds a version and memory.
 func (c *call) stream(result *query.Result) error {
 	out := bufio.NewWriterSize(&pieces{http.NewResponseController(c.w), c.w}, streamPiece)

@@ -25,6 +25,41 @@ func refuseRoles(m *model.Model) error {
 	return nil
 }
 
+// Table is a table that queries can name.
+type Table struct {
+	Name    string
+	Columns []Column // without those that cannot be read
+	Refused error    // why it cannot be read; nil: it can
+}
+
+// Tables lists the tables of the current version of a model, in the order of its definition. Its errors are those of Query.
+func (e *Engine) Tables(ctx context.Context, model string) ([]Table, error) {
+	version, unpin, err := e.options.Store.Pin(ctx, model)
+	if err != nil {
+		return nil, err
+	}
+	defer unpin()
+	definition, _, err := e.options.Models.ModelAt(ctx, version.Model, version.ModelRevision)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseRoles(definition); err != nil {
+		return nil, err
+	}
+	definition = version.Partitioned(definition)
+	tables := make([]Table, len(definition.Tables))
+	for i, table := range definition.Tables {
+		tables[i] = Table{Name: table.Name, Refused: e.unreadable(table, version)}
+		for _, column := range table.Columns {
+			shown := duck.Table{RefusedColumns: map[string]error{}}
+			if show(&shown, table, column); len(shown.Columns) > 0 {
+				tables[i].Columns = append(tables[i].Columns, Column{column.Name, string(column.DataType)})
+			}
+		}
+	}
+	return tables, nil
+}
+
 // verifyAtOnce is how many files are read for their checksums at a time, when a process first opens them.
 const verifyAtOnce = 4
 
