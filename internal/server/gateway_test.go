@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-sql/sqlexp"
 	mssql "github.com/microsoft/go-mssqldb"
 
 	"freshet.dev/internal/auth"
@@ -230,4 +231,311 @@ func TestC5SeedStatements(t *testing.T) {
 		}
 	}
 	group.Wait()
+}
+
+// shop deploys the model Retail, with a calculated column, and loads it.
+func (r *running) shop(t *testing.T) {
+	t.Helper()
+	r.write(t, "Orders.csv", "Id,Region,Amount,At,Paid\n1,North,10.5,2026-01-31T10:00:00,true\n2,South,7.25,2026-02-28T23:59:58,false\n3,North,,,\n")
+	r.write(t, "Regions.csv", "Name,Head\nNorth,Ana\nSouth,Bo ö 日\n")
+	orders := table("Orders", []column{col("Id", "int64"), col("Region", "string"), col("Amount", "decimal"), col("At", "dateTime"), col("Paid", "boolean")},
+		csvPart(r.files, "Orders", "Id", "Int64.Type", "Region", "type text", "Amount", "Currency.Type", "At", "type datetime", "Paid", "type logical"))
+	orders["columns"] = append([]any{map[string]any{"name": "Twice", "type": "calculated", "dataType": "decimal", "expression": "[Amount] * 2"}},
+		col("Id", "int64"), col("Region", "string"), col("Amount", "decimal"), col("At", "dateTime"), col("Paid", "boolean"))
+	_, ref := r.deploy(t, bim("Retail", orders, table("Regions", []column{col("Name", "string"), col("Head", "string")}, csvPart(r.files, "Regions", "Name", "type text", "Head", "type text"))))
+	if result := r.refreshed(t, ref, powerbi.RefreshRequest{}); result.Status != "Completed" {
+		t.Fatalf("%+v", result)
+	}
+}
+
+// C5: the refreshed tables of models and dataflows are schemas of their workspace's database.
+func TestC5ModelTables(t *testing.T) {
+	t.Parallel()
+	r := sqlServer(t, fakeService(), nil)
+	r.shop(t)
+	r.flow(t, "Landing")
+	db := r.sql(t, "etl", etlSecret, "Shop")
+	if _, err := ask(db, "EXEC refresh_dataflow @DataflowName = 'Landing', @InitialWaitMs = 0"); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ text, want string }{
+		{"SELECT * FROM [Retail].[Orders] ORDER BY Id", "Id,Region,Amount,At,Paid\n1,North,10.5000,2026-01-31T10:00:00,true\n2,South,7.2500,2026-02-28T23:59:58,false\n3,North,<nil>,<nil>,<nil>"},
+		{"SELECT r.Head, COUNT(*) AS n, SUM(o.Amount) AS s, AVG(o.Amount) AS a, MAX(o.At) AS m FROM retail.orders o JOIN Retail.Regions r ON r.Name = o.Region GROUP BY r.Head ORDER BY n DESC",
+			"Head,n,s,a,m\nAna,2,10.5000,10.5,2026-01-31T10:00:00\nBo ö 日,1,7.2500,7.25,2026-02-28T23:59:58"},
+		{"SELECT TOP 1 UPPER(Region) AS u, LEN(Region) AS l, LEFT(Region, 2) AS f, CHARINDEX('r', Region) AS i, CONCAT(Region, '/', Id) AS c, ISNULL(Amount, 0) AS z, " +
+			"DATEADD(day, 1, At) AS d, DATEDIFF(month, At, '2026-03-01') AS m, YEAR(At) AS y, CAST(At AS NVARCHAR(10)) AS t, CASE WHEN Paid = 1 THEN 'paid' ELSE 'open' END AS p, " +
+			"ROUND(CAST(Amount AS FLOAT), 0) AS r, Id % 2 AS o, REPLACE(Region, 'N', 'n') AS x FROM Retail.Orders WHERE Region LIKE 'N%' AND Id IN (1, 2) AND At BETWEEN '2026-01-01' AND '2026-12-31'",
+			"u,l,f,i,c,z,d,m,y,t,p,r,o,x\nNORTH,5,No,3,North/1,10.5000,2026-02-01T10:00:00,2,2026,2026-01-31,paid,11,1,north"},
+		{"WITH w AS (SELECT Region, STRING_AGG(CAST(Id AS NVARCHAR(9)), '+') AS ids FROM Retail.Orders GROUP BY Region) SELECT * FROM w WHERE EXISTS (SELECT 1 FROM Retail.Regions x WHERE x.Name = w.Region AND x.Head = 'Ana')",
+			"Region,ids\nNorth,1+3"},
+		{"SELECT N FROM Landing.N ORDER BY N DESC", "N\n2\n1"},
+		{"SELECT COUNT(*) AS n FROM Shop.Retail.Orders", "n\n3"},
+		{"USE freshet; SELECT COUNT(*) AS n FROM [shop].[Retail].[Orders]; USE Shop SELECT COUNT(*) AS m FROM Retail.Regions", "n\n3\n---\nm\n2"},
+		{"SET ROWCOUNT 2 SELECT Id FROM Retail.Orders ORDER BY Id SET ROWCOUNT 0 SELECT @@ROWCOUNT AS n", "Id\n1\n2\n---\nn\n2"},
+		{"SELECT TABLE_SCHEMA, TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_TYPE = 'BASE TABLE' ORDER BY 1, 2", "TABLE_SCHEMA,TABLE_NAME\nLanding,N\nRetail,Orders\nRetail,Regions"},
+		{"SELECT COUNT(*) AS n FROM sys.columns WHERE object_id = OBJECT_ID('Retail.Orders')", "n\n5"},
+	} {
+		if got, err := ask(db, tt.text); err != nil || got != tt.want {
+			t.Errorf("%s\ngot\n%s, %v\nwant\n%s", tt.text, got, err, tt.want)
+		}
+	}
+	if got, err := ask(db, "SELECT Id FROM Retail.Orders WHERE Region = @r AND Amount > @a AND At > @at", sql.Named("r", "North"), sql.Named("a", 5.5), sql.Named("at", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))); err != nil || got != "Id\n1" {
+		t.Errorf("with parameters %s, %v", got, err)
+	}
+	for _, tt := range []struct {
+		text   string
+		number int32
+		want   string
+	}{
+		{"SELECT Twice FROM Retail.Orders", 207, "cannot find the column 'Twice'"},
+		{"SELECT * FROM Retail.Order", 208, "Did you mean 'Orders'?"},
+		{"SELECT * FROM Retal.Orders", 208, "cannot find the schema 'Retal'"},
+		{"SELECT * FROM Retail.Orders o JOIN Landing.N n ON n.N = o.Id", 50000, "cannot read tables of 'Retail' and of 'Landing' in one statement"},
+		{"SELECT * FROM Retail.Orders o JOIN get_datasets d ON d.Name = o.Region", 50000, "cannot read the endpoint get_datasets and tables of 'Retail' in one statement"},
+		{"INSERT INTO Retail.Orders (Id) VALUES (1)", 208, "Retail"},
+		{"SELECT CAST(Region AS INT) AS n FROM Retail.Orders", 50000, "[HTTP 400]"},
+	} {
+		if got, err := ask(db, tt.text); number(err) != tt.number || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s\ngot %s, %d %v\nwant %d %s", tt.text, got, number(err), err, tt.number, tt.want)
+		}
+	}
+}
+
+// C5: who may come in, as whom, and to which databases.
+func TestC5Logins(t *testing.T) {
+	t.Parallel()
+	r := sqlServer(t, fakeService(), nil)
+	r.flow(t, "Landing")
+	for _, tt := range []struct{ user, password, database, want string }{
+		{"etl", etlSecret, "", "freshet,etl"},
+		{"ETL", etlSecret, "master", "freshet,etl"},
+		{etlID, etlSecret, "shop", "Shop,etl"},
+		{"agent", loginSecret, "", "powerbi,agent"},
+		{"both", loginSecret, "", "powerbi,both"},
+		{"both", loginSecret, "Freshet", "freshet,both"},
+		{"both", loginSecret, "Shop", "Shop,both"},
+	} {
+		if got, err := ask(r.sql(t, tt.user, tt.password, tt.database), "SELECT DB_NAME(), SUSER_SNAME()"); err != nil || got != ",\n"+tt.want {
+			t.Errorf("%s %s: %s, %v", tt.user, tt.database, got, err)
+		}
+	}
+	// Which of user and password is wrong is not told, neither in words nor by the time that it takes.
+	texts := map[string]bool{}
+	for _, tt := range [][2]string{{"etl", loginSecret}, {"nobody", etlSecret}, {"agent", etlSecret}, {"agent", ""}, {"etl", ""}, {"", ""}, {"00000000-0000-0000-0000-000000000001", "x"}} {
+		begun := time.Now()
+		_, err := ask(r.sql(t, tt[0], tt[1], ""), "SELECT 1")
+		var e mssql.Error
+		if !errors.As(err, &e) || e.Number != 18456 || e.Class != 14 || time.Since(begun) < time.Second {
+			t.Errorf("%q: %v after %s", tt, err, time.Since(begun))
+		}
+		texts[strings.ReplaceAll(e.Message, tt[0], "")] = true
+	}
+	if len(texts) != 1 {
+		t.Errorf("refused with %v", texts)
+	}
+	for _, tt := range [][3]string{{"agent", "Shop", "there are powerbi"}, {"etl", "powerbi", "there are freshet, Shop"}, {"both", "Other", "there are powerbi, freshet, Shop"}} {
+		secret := map[string]string{"etl": etlSecret}[tt[0]]
+		if secret == "" {
+			secret = loginSecret
+		}
+		if _, err := ask(r.sql(t, tt[0], secret, tt[1]), "SELECT 1"); number(err) != 4060 || !strings.Contains(err.Error(), tt[2]) {
+			t.Errorf("%s in %s: %v", tt[0], tt[1], err)
+		}
+	}
+	// A workspace in which the client has no role is no database of its.
+	if _, err := r.CreateGroup(t.Context(), "Secret"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(r.sql(t, "etl", etlSecret, "Secret"), "SELECT 1"); number(err) != 4060 || strings.Contains(err.Error(), "freshet, Shop, Secret") {
+		t.Errorf("in Secret: %v", err)
+	}
+	if _, err := ask(r.sql(t, "etl", etlSecret, "Shop"), "SELECT * FROM Secret.Model.T"); number(err) != 4060 && number(err) != 50000 {
+		t.Errorf("from Shop in Secret: %v", err)
+	}
+}
+
+// C5: databases are changed within a session, and a pool gives it back as it was.
+func TestC5Databases(t *testing.T) {
+	t.Parallel()
+	r := sqlServer(t, fakeService(), nil)
+	r.flow(t, "Landing")
+	db := r.sql(t, "both", loginSecret, "Shop")
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ text, want string }{
+		{"SELECT Name FROM get_dataflows", "Name\nLanding"},
+		{"USE [powerbi] SELECT DB_NAME(), Name FROM get_datasets", ",Name\npowerbi,Orders"},
+		{"USE Shop; SELECT DB_NAME(), COUNT(*) FROM get_dataflows", ",\nShop,1"},
+		{"SELECT name, DB_ID(name) AS id FROM sys.databases WHERE name = 'Shop'", "name,id\nShop,7"},
+		{"BEGIN TRAN SELECT @@TRANCOUNT AS n; COMMIT IF @@TRANCOUNT > 0 COMMIT TRAN SELECT @@TRANCOUNT AS m", "n\n1\n---\nm\n0"},
+		{"SET NOCOUNT, ANSI_NULLS ON; SET TEXTSIZE 2147483647 set transaction isolation level read committed SELECT @@OPTIONS AS o, @@MAX_PRECISION AS p, @@LANGUAGE AS l, @@SERVERNAME AS s", "o,p,l,s\n5496,38,us_english,Freshet"},
+		{"select SERVERPROPERTY('ProductVersion') as v, SERVERPROPERTY('EngineEdition') as e, HOST_NAME() as h, system_user as u", "v,e,h,u\n15.0.2000.5,2,here,both"},
+		{"EXEC sp_executesql N'SELECT @a AS a, @b AS b', N'@a int, @b nvarchar(10)', 5, @b = N'x'", "a,b\n5,x"},
+		{"EXEC ('SELECT 1 AS a; SELECT ''two'' AS b')", "a\n1\n---\nb\ntwo"},
+		{"exec sp_databases", "DATABASE_NAME,DATABASE_SIZE,REMARKS\nShop,<nil>,<nil>\nfreshet,<nil>,<nil>\npowerbi,<nil>,<nil>"},
+	} {
+		db := interface {
+			QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+		}(conn)
+		if strings.Contains(tt.text, "HOST_NAME") {
+			db = r.sql(t, "both", loginSecret, "Shop", "workstation id=here")
+		}
+		if got, err := ask(db, tt.text); err != nil || got != tt.want {
+			t.Errorf("%s\ngot\n%s, %v\nwant\n%s", tt.text, got, err, tt.want)
+		}
+	}
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		text   string
+		number int32
+	}{
+		{"USE Nowhere", 911}, {"SET NO_SUCH ON", 195}, {"SELECT * FROM nothing", 208}, {"SELEC 1", 102}, {"SELECT x FROM get_dataflows", 207}, {"EXEC refresh_dataflow", 201},
+		{"EXEC no_such_procedure 1", 2812}, {"SELECT @nobody", 137}, {"SELECT NO_SUCH(1)", 195}, {"EXEC refresh_dataflow @Id = 'x', @Nothing = 1", 8145}, {"SELECT 1 + 'x'", 50000},
+		{"SELECT * FROM powerbi.dbo.get_datasets", 208}, {"insert bulk refresh_dataflow ([Id] nvarchar(36))", 4806},
+	} {
+		_, err := ask(db, tt.text)
+		var e mssql.Error
+		if !errors.As(err, &e) || e.Number != tt.number || e.Class != 16 {
+			t.Errorf("%s: %d of class %d %v, want %d", tt.text, e.Number, e.Class, err, tt.number)
+		}
+	}
+	// go-mssqldb has every request of a pool begin with the state after the login.
+	if got, err := ask(db, "SELECT DB_NAME() AS d"); err != nil || got != "d\nShop" {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
+// C2, C4, C5: what is called, and how often.
+func TestC5Calls(t *testing.T) {
+	t.Parallel()
+	service := fakeService()
+	r := sqlServer(t, service, nil)
+	db := r.sql(t, "agent", loginSecret, "")
+	refreshes := 0
+	called := func(what string, n int) {
+		t.Helper()
+		if refreshes += n; len(service.Refreshes()) != refreshes {
+			t.Errorf("%s made %d calls, not %d", what, len(service.Refreshes())-refreshes+n, n)
+			refreshes = len(service.Refreshes())
+		}
+	}
+	for _, text := range []string{
+		"SET FMTONLY ON SELECT * FROM refresh_dataflow WHERE Id = '" + seedFlow + "' SET FMTONLY OFF",
+		"SET NOEXEC ON EXEC refresh_dataflow @Id = '" + seedFlow + "' SET NOEXEC OFF",
+		"EXEC sp_describe_undeclared_parameters N'SELECT * FROM refresh_dataflow WHERE Id = @P1 AND WorkspaceId = @P2'",
+		"SELECT TOP 0 * FROM refresh_dataflow WHERE Id = '" + seedFlow + "'",
+		"IF 1 = 2 EXEC refresh_dataflow @Id = '" + seedFlow + "'",
+	} {
+		if _, err := ask(db, text); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		called(text, 0)
+	}
+	rows, err := db.Query("sp_describe_first_result_set", sql.Named("tsql", "SELECT * FROM refresh_dataflow WHERE Id = @p"), sql.Named("params", "@p nvarchar(36)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	described := 0
+	for rows.Next() {
+		described++
+	}
+	if rows.Close(); described != 7 {
+		t.Errorf("described %d columns", described)
+	}
+	called("sp_describe_first_result_set", 0)
+
+	result, err := db.Exec("INSERT INTO refresh_dataflow (Id, WorkspaceName) VALUES (@a, 'Sales'), (@a, 'sales'), (@a, @b)", sql.Named("a", seedFlow), sql.Named("b", "Sales"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := result.RowsAffected(); n != 3 || err != nil {
+		t.Errorf("%d rows, %v", n, err)
+	}
+	called("an INSERT of three rows", 3)
+
+	// A procedure by RPC, and its parameters.
+	var id, status string
+	row := db.QueryRow("SELECT Id, Status FROM refresh_dataflow WHERE Id = @id WITH (InitialWaitMs = 0)", sql.Named("id", seedFlow))
+	if err := row.Scan(&id, &status); err != nil || id != seedFlow || status != "Success" {
+		t.Errorf("%s %s %v", id, status, err)
+	}
+	called("a statement with parameters", 1)
+	procedure, err := db.Query("refresh_dataset", sql.Named("DatasetName", "Orders"), sql.Named("InitialWaitMs", 0), sql.Named("Type", "Full"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !procedure.Next() {
+		t.Errorf("a procedure gave no row: %v", procedure.Err())
+	}
+	procedure.Close()
+	called("a procedure", 1)
+	if _, err := db.Query("no_such]procedure", sql.Named("x", 1)); number(err) != 2812 {
+		t.Errorf("%v", err)
+	}
+	called("a procedure that there is not", 0)
+}
+
+// C4: progress comes while the statement waits; errors and wait limits have numbers; the client's cancel ends the wait.
+func TestC5Waiting(t *testing.T) {
+	t.Parallel()
+	service := fakeService()
+	statuses := map[string]powerbitest.Course{seedFlow: {Running: time.Hour}, "cfafbeb1-8037-4d0c-896e-a46fb27ff229": {Status: "Failed"}}
+	service.Course = func(model, _ string) powerbitest.Course { return statuses[model] }
+	r := sqlServer(t, service, nil)
+	db := r.sql(t, "agent", loginSecret, "")
+
+	var e mssql.Error
+	_, err := ask(db, "EXEC refresh_dataset @DatasetName = 'Orders', @InitialWaitMs = 0, @Type = 'Full'")
+	if !errors.As(err, &e) || e.Number != 50000 || e.Class != 16 || !strings.Contains(e.Message, "Failed") || !strings.Contains(e.Message, "[HTTP 202]") {
+		t.Errorf("a refresh that fails: %d %d %v", e.Number, e.Class, err)
+	}
+	_, err = ask(db, "SELECT * FROM refresh_dataflow WHERE Id = '"+seedFlow+"' WITH (InitialWaitMs=0, MaxWaitSec=1, StatusCheckWaitSec=1)")
+	if !errors.As(err, &e) || e.Number != 50001 || e.Class != 16 || e.LineNo != 1 {
+		t.Errorf("a wait that is too long: %d %d %v", e.Number, e.Class, err)
+	}
+	_, err = ask(db, "SELECT * FROM get_dataflow_transactions WHERE DataflowId = '00000000-0000-0000-0000-000000000009'")
+	if !errors.As(err, &e) || e.Class != 16 || !strings.Contains(e.Message, "[HTTP 404]") {
+		t.Errorf("a refusal: %d %d %v", e.Number, e.Class, err)
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	messages := &sqlexp.ReturnMessage{}
+	rows, err := db.QueryContext(ctx, "PRINT 'begun' SELECT * FROM refresh_dataflow WHERE Id = '"+seedFlow+"' WITH (InitialWaitMs=0, StatusCheckWaitSec=1)", messages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var told []string
+	for len(told) < 3 {
+		if notice, ok := messages.Message(ctx).(sqlexp.MsgNotice); ok {
+			told = append(told, fmt.Sprint(notice.Message))
+		}
+	}
+	cancel() // the client's attention
+	if !strings.Contains(told[0], "begun") || !strings.Contains(told[1], "joining") || !strings.Contains(told[2], "InProgress") {
+		t.Errorf("told %q", told)
+	}
+	// The session is ready for the next statement, and the refresh goes on.
+	if got, err := ask(db, "SELECT Status FROM get_dataflow_transactions WHERE DataflowId = '"+seedFlow+"'"); err != nil || !strings.Contains(got, "InProgress") {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
+// C5: without sign-in, on loopback, any login is the owner's and may use every profile.
+func TestC5Owner(t *testing.T) {
+	t.Parallel()
+	r := sqlServer(t, fakeService(), func(c *Config) { c.Auth.Mode, c.Clients, c.SQLLogins = AuthNone, nil, nil })
+	r.flow(t, "Landing")
+	db := r.sql(t, "anybody", "", "Shop")
+	if got, err := ask(db, "SELECT SYSTEM_USER, Name FROM get_dataflows"); err != nil || got != ",Name\nanybody,Landing" {
+		t.Errorf("%s, %v", got, err)
+	}
+	if got, err := ask(db, "SELECT name FROM sys.databases ORDER BY database_id"); err != nil || !strings.Contains(got, "powerbi\nfreshet\nShop") {
+		t.Errorf("%s, %v", got, err)
+	}
 }

@@ -1,16 +1,24 @@
 package session
 
 import (
+	"cmp"
+	"context"
 	"database/sql/driver"
+	"errors"
 	"strings"
 
 	"freshet.dev/internal/connector"
 	"freshet.dev/internal/gateway"
 	"freshet.dev/internal/gateway/catalogue"
+	"freshet.dev/powerbi"
 )
 
-// catalogue is what the catalog of a database tells.
-func (s *Session) catalogue(db database) *catalogue.Database {
+// catalogue is what the catalog of a database tells, which is "" for the session's own.
+func (s *Session) catalogue(ctx context.Context, name string) (*catalogue.Database, error) {
+	db, err := s.other(ctx, cmp.Or(name, s.database.name))
+	if err != nil {
+		return nil, err
+	}
 	d := &catalogue.Database{Name: db.name, Databases: s.names, Server: serverName, Version: version, Login: s.identity.Name, Since: s.began,
 		Session: catalogue.Session{ID: int64(s.login.Number), Host: s.login.Host, Program: s.login.Application, Since: s.began}}
 	for _, e := range s.connector.Endpoints() {
@@ -24,12 +32,38 @@ func (s *Session) catalogue(db database) *catalogue.Database {
 		}
 		d.Objects = append(d.Objects, view, procedure)
 	}
-	return d
+	items, err := db.items(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range items {
+		tables, err := db.client.QueryTables(ctx, i.id)
+		if refused := (*powerbi.Error)(nil); errors.As(err, &refused) && refused.Status < 500 {
+			continue // such as a model with roles, which nobody reads
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range tables {
+			table := catalogue.Object{Schema: i.name, Name: t.Name, Kind: catalogue.Table}
+			for _, c := range columnsOf(columnsIn(t)) {
+				table.Columns = append(table.Columns, catalogue.Column{Column: c})
+			}
+			if t.Refused == "" && len(table.Columns) > 0 {
+				d.Objects = append(d.Objects, table)
+			}
+		}
+	}
+	return d, nil
 }
 
 // views are the catalog's views of a schema; nil: it has none.
-func (s *Session) views(db database, schema string) (tables []connector.Table) {
-	for _, relation := range s.catalogue(db).Relations(schema) {
+func (s *Session) views(ctx context.Context, name, schema string) (tables []connector.Table, err error) {
+	d, err := s.catalogue(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, relation := range d.Relations(schema) {
 		t := connector.Table{Name: relation.Name, Rows: func() [][]driver.Value {
 			rows := relation.Rows()
 			values := make([][]driver.Value, len(rows))
@@ -46,7 +80,7 @@ func (s *Session) views(db database, schema string) (tables []connector.Table) {
 		}
 		tables = append(tables, t)
 	}
-	return tables
+	return tables, nil
 }
 
 // nearest is the connector's type that holds the values of a column of the catalog.
@@ -66,26 +100,34 @@ func nearest(t gateway.Type) connector.Type {
 	return connector.Type{Kind: connector.Nvarchar, Length: t.Length}
 }
 
-// ask runs a procedure of the catalog; false: the name is none's.
-func (s *Session) ask(name string, params []gateway.Param, results gateway.Results) (bool, error) {
+// listed answers a procedure of the catalog; false: the name is none's.
+func (s *Session) listed(ctx context.Context, name string, params []gateway.Param) (catalogue.Rows, bool, error) {
 	if !strings.HasPrefix(strings.ToLower(name), "sp_") {
-		return false, nil
+		return catalogue.Rows{}, false, nil
 	}
-	answer, known, err := s.catalogue(s.database).Procedure(name, params)
-	if err != nil || !known {
-		return known, err
+	d, err := s.catalogue(ctx, "")
+	if err != nil {
+		return catalogue.Rows{}, false, err
 	}
+	return d.Procedure(name, params)
+}
+
+// give sends the answer of a procedure.
+func (s *Session) give(answer catalogue.Rows, results gateway.Results) error {
 	if len(answer.Columns) == 0 {
-		return true, results.Done(-1)
+		return results.Done(-1)
 	}
 	if err := results.Columns(answer.Columns); err != nil {
-		return true, err
+		return err
+	}
+	if s.columnsOnly {
+		return results.Done(-1)
 	}
 	for _, row := range answer.Rows {
 		if err := results.Row(row); err != nil {
-			return true, err
+			return err
 		}
 	}
 	s.rows = int64(len(answer.Rows))
-	return true, results.Done(s.rows)
+	return results.Done(s.rows)
 }

@@ -13,7 +13,8 @@ import (
 const (
 	numberLogin     = 18456
 	numberDatabase  = 4060
-	numberNoSuch    = 911  // a database, to USE
+	numberNoSuch    = 911 // a database, to USE
+	numberObject    = 208
 	numberOption    = 195  // of SET
 	numberProcedure = 2812 // unknown
 	numberParameter = 201  // missing

@@ -15,6 +15,7 @@ import (
 
 	"freshet.dev/internal/connector"
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/gateway"
 	"freshet.dev/powerbi"
 )
 
@@ -162,6 +163,16 @@ func (s *Session) find(ctx context.Context, name string) (database, error) {
 		return database{}, failed(numberDatabase, classLogin, "cannot open the database '%s': there is no such for this login; there are %s", name, strings.Join(s.names, ", "))
 	}
 	return all[i], nil
+}
+
+// other is find for statements, to which an unknown database is another error than to a login.
+func (s *Session) other(ctx context.Context, name string) (database, error) {
+	db, err := s.find(ctx, name)
+	var known *gateway.Error
+	if errors.As(err, &known) {
+		err = failed(numberNoSuch, classStatement, "%s", known.Text)
+	}
+	return db, err
 }
 
 // enter makes a database the session's.

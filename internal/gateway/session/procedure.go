@@ -24,8 +24,12 @@ func (s *Session) procedure(ctx context.Context, name string, params []gateway.P
 	case "sp_describe_undeclared_parameters":
 		return s.undeclared(ctx, params, results)
 	}
-	if known, err := s.ask(name, params, results); known || err != nil {
+	answer, known, err := s.listed(ctx, name, params)
+	if err != nil {
 		return err
+	}
+	if known {
+		return s.give(answer, results)
 	}
 	text, arguments := called(name, params)
 	statements, err := s.connector.PrepareIn(ctx, surroundings{s}, text)

@@ -105,27 +105,30 @@ func (s *Session) one(ctx context.Context, statement *connector.Statement, argum
 		}
 		return results.Done(-1)
 	}
-	s.rows, s.worked = 0, true
-	var columns []gateway.Column
+	s.worked = true
+	var (
+		columns []gateway.Column
+		rows    int64
+	)
 	err := statement.Stream(ctx, arguments, notice(results), func(found []connector.Column) error {
 		if columns = columnsOf(found); statement.Inserts() {
 			return nil
 		}
 		return results.Columns(columns)
 	}, func(row []driver.Value) error {
-		if s.rows++; statement.Inserts() {
-			return nil
-		}
-		if s.most > 0 && s.rows > s.most {
-			s.rows--
+		if s.most > 0 && rows == s.most && !statement.Inserts() {
 			return errEnough
+		}
+		if rows++; statement.Inserts() {
+			return nil
 		}
 		return results.Row(valuesOf(row, columns))
 	})
+	s.rows = rows
 	if err != nil && !errors.Is(err, errEnough) {
 		return err
 	}
-	return results.Done(s.rows)
+	return results.Done(rows)
 }
 
 // control does what concerns the session alone.
@@ -158,13 +161,21 @@ func (s *Session) control(ctx context.Context, c *connector.Control, arguments [
 	case "PRINT":
 		return results.Info(gateway.Message{State: 1, Text: c.Name})
 	case "EXEC":
-		params := make([]gateway.Param, len(c.Arguments))
-		for i, a := range c.Arguments {
-			params[i] = gateway.Param{Name: a.Name, Value: a.Value}
-		}
-		return s.procedure(ctx, c.Name, params, results)
+		return s.procedure(ctx, c.Name, params(c), results)
 	}
 	return nil // SAVE
+}
+
+// params are the values of a call.
+func params(c *connector.Control) []gateway.Param {
+	params := make([]gateway.Param, len(c.Arguments))
+	for i, a := range c.Arguments {
+		params[i] = gateway.Param{Name: a.Name, Value: a.Value}
+		if a.Name != "" {
+			params[i].Name = "@" + a.Name
+		}
+	}
+	return params
 }
 
 // use makes another database the session's.
@@ -219,19 +230,29 @@ func (s *Session) Describe(ctx context.Context, request gateway.Request) ([]gate
 	if err != nil {
 		return nil, meaning(ctx, err)
 	}
-	return first(statements), nil
+	return s.describe(ctx, statements)
 }
 
-// first are the columns of the first of some statements that has a result.
-func first(statements []*connector.Statement) []gateway.Column {
+// describe tells the columns of the first of some statements that has a result.
+func (s *Session) describe(ctx context.Context, statements []*connector.Statement) ([]gateway.Column, error) {
 	for _, statement := range statements {
 		if branch := statement.Branch(); branch != nil {
-			if columns := first(slices.Concat(branch.Then, branch.Otherwise)); columns != nil {
-				return columns
+			if columns, err := s.describe(ctx, slices.Concat(branch.Then, branch.Otherwise)); columns != nil || err != nil {
+				return columns, err
 			}
-		} else if columns := statement.Columns(); len(columns) > 0 && !statement.Inserts() {
-			return columnsOf(columns)
+			continue
+		}
+		control, err := statement.Control(nil)
+		if err != nil {
+			return nil, meaning(ctx, err)
+		}
+		if control != nil && control.Verb == "EXEC" {
+			answer, _, err := s.listed(ctx, control.Name, params(control))
+			return answer.Columns, err
+		}
+		if columns := statement.Columns(); len(columns) > 0 && !statement.Inserts() {
+			return columnsOf(columns), nil
 		}
 	}
-	return nil
+	return nil, nil
 }

@@ -1,13 +1,11 @@
 package session
 
 import (
-	"context"
 	"database/sql/driver"
 	"fmt"
-	"slices"
 	"strings"
 
-	"freshet.dev/internal/connector"
+	"freshet.dev/internal/gateway/catalogue"
 )
 
 // version is SQL Server's that the gateway stands for: from 15 on clients ask for what the gateway has.
@@ -29,32 +27,16 @@ func (s surroundings) Value(name string, arguments []driver.Value) (driver.Value
 	}
 	switch name {
 	case "DB_NAME":
-		if len(arguments) == 0 {
+		if len(arguments) == 0 { // others are found in the catalog
 			return s.database.name, true
 		}
-		for i, db := range s.names {
-			if argument(0) == fmt.Sprint(databaseID(i)) {
-				return db, true
-			}
-		}
-		return nil, true
-	case "DB_ID":
-		wanted := s.database.name
-		if len(arguments) > 0 {
-			wanted = argument(0)
-		}
-		if i := slices.IndexFunc(s.names, func(db string) bool { return strings.EqualFold(db, wanted) }); i >= 0 {
-			return databaseID(i), true
-		}
-		return nil, true
+		return nil, false
 	case "SUSER_SNAME", "SUSER_NAME", "SYSTEM_USER", "ORIGINAL_LOGIN":
 		return s.identity.Name, true
 	case "USER_NAME", "SESSION_USER", "CURRENT_USER", "USER", "SCHEMA_NAME":
-		return "dbo", len(arguments) == 0 // that of an id is looked up
-	case "SUSER_ID", "USER_ID", "DATABASE_PRINCIPAL_ID", "HAS_PERMS_BY_NAME":
-		return int64(1), true
-	case "IS_SRVROLEMEMBER", "IS_MEMBER", "IS_ROLEMEMBER":
-		return int64(0), true
+		return "dbo", len(arguments) == 0
+	case "SUSER_ID", "USER_ID", "SCHEMA_ID":
+		return int64(1), len(arguments) == 0
 	case "HOST_NAME":
 		return s.login.Host, true
 	case "APP_NAME", "PROGRAM_NAME":
@@ -63,8 +45,6 @@ func (s surroundings) Value(name string, arguments []driver.Value) (driver.Value
 		return min(s.open, 1), true
 	case "SERVERPROPERTY":
 		return serverProperty(strings.ToLower(argument(0))), true
-	case "DATABASEPROPERTYEX":
-		return databaseProperty(strings.ToLower(argument(1))), true
 	case "CONNECTIONPROPERTY":
 		switch strings.ToLower(argument(0)) {
 		case "net_transport":
@@ -82,9 +62,6 @@ func (s surroundings) Value(name string, arguments []driver.Value) (driver.Value
 	}
 	return nil, false
 }
-
-// databaseID is the number of the database at a place of the list; SQL Server's own are the first four.
-func databaseID(at int) int64 { return int64(at + 5) }
 
 func (s surroundings) variable(name string) (driver.Value, bool) {
 	switch name {
@@ -122,10 +99,7 @@ func (s surroundings) variable(name string) (driver.Value, bool) {
 	return nil, false
 }
 
-const (
-	serverName = "Freshet"
-	collation  = "SQL_Latin1_General_CP1_CI_AS"
-)
+const serverName = "Freshet"
 
 func serverProperty(name string) driver.Value {
 	switch name {
@@ -148,44 +122,9 @@ func serverProperty(name string) driver.Value {
 	case "servername", "machinename", "computernamephysicalnetbios":
 		return serverName
 	case "collation":
-		return collation
+		return catalogue.Collation
 	case "isclustered", "isintegratedsecurityonly", "ishadrenabled", "issingleuser", "isfulltextinstalled", "isxtpsupported", "ispolybaseinstalled", "islocaldb", "isadvancedanalyticsinstalled":
 		return int64(0)
 	}
-	return nil
-}
-
-func databaseProperty(name string) driver.Value {
-	switch name {
-	case "collation":
-		return collation
-	case "status":
-		return "ONLINE"
-	case "updateability":
-		return "READ_ONLY"
-	case "useraccess":
-		return "MULTI_USER"
-	case "recovery":
-		return "SIMPLE"
-	case "isautoclose", "isautoshrink", "isfulltextenabled", "isinstandby":
-		return int64(0)
-	}
-	return nil
-}
-
-// Tables are the tables of a schema.
-func (s surroundings) Tables(ctx context.Context, name, schema string) ([]connector.Table, error) {
-	db := s.database
-	if name != "" {
-		var err error
-		if db, err = s.find(ctx, name); err != nil {
-			return nil, err
-		}
-	}
-	return s.views(db, schema), nil
-}
-
-// Query runs a SELECT over the tables of a schema.
-func (s surroundings) Query(ctx context.Context, name, schema, sql string, columns []connector.Column, row func([]driver.Value) error) error {
 	return nil
 }

@@ -14,9 +14,13 @@ import (
 func columnsOf(columns []connector.Column) []gateway.Column {
 	result := make([]gateway.Column, len(columns))
 	for i, c := range columns {
-		result[i] = gateway.Column{Name: c.Name, Type: typeOf(c.Type)}
+		result[i] = columnOf(c)
 	}
 	return result
+}
+
+func columnOf(c connector.Column) gateway.Column {
+	return gateway.Column{Name: c.Name, Type: typeOf(c.Type)}
 }
 
 func typeOf(t connector.Type) gateway.Type {
