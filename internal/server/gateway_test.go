@@ -349,7 +349,7 @@ func TestC5Logins(t *testing.T) {
 	if _, err := ask(r.sql(t, "etl", etlSecret, "Secret"), "SELECT 1"); number(err) != 4060 || strings.Contains(err.Error(), "freshet, Shop, Secret") {
 		t.Errorf("in Secret: %v", err)
 	}
-	if _, err := ask(r.sql(t, "etl", etlSecret, "Shop"), "SELECT * FROM Secret.Model.T"); number(err) != 4060 && number(err) != 50000 {
+	if _, err := ask(r.sql(t, "etl", etlSecret, "Shop"), "SELECT * FROM Secret.Model.T"); number(err) != 911 {
 		t.Errorf("from Shop in Secret: %v", err)
 	}
 }

@@ -39,7 +39,10 @@ func meaning(ctx context.Context, err error) error {
 		return err
 	}
 	m := gateway.Message{Number: numberOther, State: 1, Class: classStatement, Text: err.Error(), Line: e.Line}
+	var known *gateway.Error // of the session's own, within
 	switch {
+	case errors.As(e.Fault, &known):
+		m.Number = known.Number
 	case e.Fault.Code == connector.CodeWaitLimit:
 		m.Number = numberWaitLimit
 	case e.Number != 0:

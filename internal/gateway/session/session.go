@@ -180,11 +180,7 @@ func params(c *connector.Control) []gateway.Param {
 
 // use makes another database the session's.
 func (s *Session) use(ctx context.Context, name string, results gateway.Results) error {
-	db, err := s.find(ctx, name)
-	var known *gateway.Error
-	if errors.As(err, &known) {
-		return failed(numberNoSuch, classStatement, "%s", known.Text)
-	}
+	db, err := s.other(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (s surroundings) schema(ctx context.Context, name, schema string) (database
 	db := s.database
 	if name != "" && !strings.EqualFold(name, db.name) {
 		var err error
-		if db, err = s.find(ctx, name); err != nil {
+		if db, err = s.other(ctx, name); err != nil {
 			return db, nil, err
 		}
 	}
