@@ -55,7 +55,7 @@ func TestC5CatalogStatements(t *testing.T) {
 			"WHERE (v.type = 'V ')and(v.name=N'endpoints' and SCHEMA_NAME(v.schema_id)=N'dbo') ORDER BY [ID] ASC", "Name,ID,InPrimaryKey,DataType,SystemType,Length\nName,1,false,nvarchar,nvarchar,128\nIsAction,2,false,bit,bit,1\nDescription,3,false,nvarchar,nvarchar,-1"},
 		{"select case when cfg.configuration_id = 124 then (select lcid from sys.syslanguages as sl where sl.langid = cfg.value) else cfg.value_in_use end as v from sys.configurations as cfg where cfg.configuration_id = 124", "v\n1033"},
 		// what a linked server asks of SQLNCLI
-		{"exec [Shop].[sys].sp_schemata_rowset", "CATALOG_NAME,SCHEMA_NAME,SCHEMA_OWNER,DEFAULT_CHARACTER_SET_CATALOG,DEFAULT_CHARACTER_SET_SCHEMA,DEFAULT_CHARACTER_SET_NAME\nShop,dbo,dbo,<nil>,<nil>,<nil>"},
+		{"exec [Shop].[sys].sp_schemata_rowset", "CATALOG_NAME,SCHEMA_NAME,SCHEMA_OWNER,DEFAULT_CHARACTER_SET_CATALOG,DEFAULT_CHARACTER_SET_SCHEMA,DEFAULT_CHARACTER_SET_NAME\nShop,Landing,dbo,<nil>,<nil>,<nil>\nShop,dbo,dbo,<nil>,<nil>,<nil>"},
 		// DBeaver
 		{"SELECT db.* FROM sys.databases db WHERE db.name = 'nothing'", ""},
 		{"SELECT s.name,ep.value as description FROM [Shop].sys.schemas s LEFT OUTER JOIN [Shop].sys.extended_properties ep ON ep.class=3 AND ep.major_id=s.schema_id AND ep.minor_id=0 AND ep.name='MS_Description' WHERE s.schema_id = 1 ORDER BY s.name", "name,description\ndbo,<nil>"},
