@@ -56,6 +56,9 @@ func TestC5CatalogStatements(t *testing.T) {
 		{"select case when cfg.configuration_id = 124 then (select lcid from sys.syslanguages as sl where sl.langid = cfg.value) else cfg.value_in_use end as v from sys.configurations as cfg where cfg.configuration_id = 124", "v\n1033"},
 		// what a linked server asks of SQLNCLI
 		{"exec [Shop].[sys].sp_schemata_rowset", "CATALOG_NAME,SCHEMA_NAME,SCHEMA_OWNER,DEFAULT_CHARACTER_SET_CATALOG,DEFAULT_CHARACTER_SET_SCHEMA,DEFAULT_CHARACTER_SET_NAME\nShop,Landing,dbo,<nil>,<nil>,<nil>\nShop,dbo,dbo,<nil>,<nil>,<nil>"},
+		{"exec [Shop].[sys].sp_tables_info_90_rowset_64 N'endpoints', N'dbo', NULL", "TABLE_CATALOG,TABLE_SCHEMA,TABLE_NAME,TABLE_TYPE,TABLE_GUID,BOOKMARKS,BOOKMARK_TYPE,BOOKMARK_DATATYPE,BOOKMARK_MAXIMUM_LENGTH," +
+			"BOOKMARK_INFORMATION,TABLE_VERSION,CARDINALITY,DESCRIPTION,TABLE_PROPID,TABLE_FLAGS\nShop,dbo,endpoints,VIEW,<nil>,false,<nil>,<nil>,<nil>,<nil>,<nil>,<nil>,All endpoints.,<nil>,0"},
+		{`SELECT "Tbl1002"."Name" "Col1004","Tbl1002"."IsAction" "Col1005" FROM "Shop"."dbo"."endpoints" "Tbl1002" WHERE "Tbl1002"."Name"=N'refresh_dataflow' COLLATE SQL_Latin1_General_CP1_CI_AS`, "Col1004,Col1005\nrefresh_dataflow,true"},
 		// DBeaver
 		{"SELECT db.* FROM sys.databases db WHERE db.name = 'nothing'", ""},
 		{"SELECT s.name,ep.value as description FROM [Shop].sys.schemas s LEFT OUTER JOIN [Shop].sys.extended_properties ep ON ep.class=3 AND ep.major_id=s.schema_id AND ep.minor_id=0 AND ep.name='MS_Description' WHERE s.schema_id = 1 ORDER BY s.name", "name,description\ndbo,<nil>"},
