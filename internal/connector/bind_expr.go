@@ -290,7 +290,15 @@ func (b *binder) comparable(at int, left, right bound) (string, string, error) {
 		return as(left, r), right.sql, nil
 	case r.Kind == 0 && l.Kind != 0:
 		return left.sql, as(right, l), nil
-	case l.Kind == r.Kind || l.isText() && r.isText() || l.isNumber() && r.isNumber():
+	case l.isText() && r.isText():
+		if trimmed, blanks := withoutBlanks(right.sql); blanks {
+			return "rtrim(" + left.sql + ", ' ')", trimmed, nil
+		}
+		if trimmed, blanks := withoutBlanks(left.sql); blanks {
+			return trimmed, "rtrim(" + right.sql + ", ' ')", nil
+		}
+		return left.sql, right.sql, nil
+	case l.Kind == r.Kind || l.isNumber() && r.isNumber():
 		return left.sql, right.sql, nil
 	case l.isText():
 		return as(left, r), right.sql, nil
@@ -302,6 +310,14 @@ func (b *binder) comparable(at int, left, right bound) (string, string, error) {
 		return left.sql, as(right, l), nil
 	}
 	return "", "", b.fail(codeMeaning, at, "cannot compare the types %s and %s", l, r)
+}
+
+// withoutBlanks takes the blanks off the end of a literal text, where T-SQL compares none: tools write type = 'V ' of a char(2).
+func withoutBlanks(sql string) (string, bool) {
+	if !strings.HasPrefix(sql, "'") || !strings.HasSuffix(sql, " '") {
+		return sql, false
+	}
+	return strings.TrimRight(strings.TrimSuffix(sql, "'"), " ") + "'", true
 }
 
 func (b *binder) arithmetic(e binary, left, right bound) (bound, error) {

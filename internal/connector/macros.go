@@ -14,8 +14,8 @@ type macro struct {
 // macros are by name, in capitals. What is asked of permissions is granted, and what of roles denied: who may do what is the service's business.
 func macros() map[string]macro {
 	const object = "(SELECT %s FROM sys.all_objects WHERE object_id = @1)"
-	property := macro{2, 2, `(SELECT CASE LOWER(@2) WHEN 'ismsshipped' THEN IIF(o.is_ms_shipped = 1, 1, 0) WHEN 'isusertable' THEN IIF(o.type = 'U ', 1, 0)
-		WHEN 'istable' THEN IIF(o.type = 'U ', 1, 0) WHEN 'isview' THEN IIF(o.type = 'V ', 1, 0) WHEN 'isprocedure' THEN IIF(o.type = 'P ', 1, 0)
+	property := macro{2, 2, `(SELECT CASE LOWER(@2) WHEN 'ismsshipped' THEN IIF(o.is_ms_shipped = 1, 1, 0) WHEN 'isusertable' THEN IIF(o.type = 'U', 1, 0)
+		WHEN 'istable' THEN IIF(o.type = 'U', 1, 0) WHEN 'isview' THEN IIF(o.type = 'V', 1, 0) WHEN 'isprocedure' THEN IIF(o.type = 'P', 1, 0)
 		WHEN 'ownerid' THEN 1 WHEN 'schemaid' THEN o.schema_id WHEN 'execisquotedidenton' THEN 1 WHEN 'execisansinullson' THEN 1 ELSE 0 END
 		FROM sys.all_objects o WHERE o.object_id = @1)`}
 	name := func(of string) string { return strings.Replace(object, "%s", of, 1) }
@@ -25,7 +25,7 @@ func macros() map[string]macro {
 		"OBJECT_NAME":        {1, 2, name("name")},
 		"OBJECT_SCHEMA_NAME": {1, 2, name("SCHEMA_NAME(schema_id)")},
 		"OBJECT_ID": {1, 2, `(SELECT MIN(o.object_id) FROM sys.all_objects o JOIN sys.schemas s ON s.schema_id = o.schema_id
-			WHERE (@2 IS NULL OR RTRIM(o.type) = RTRIM(@2)) AND LOWER(REPLACE(REPLACE(REPLACE(@1, '[', ''), ']', ''), '"', ''))
+			WHERE (@2 IS NULL OR o.type = RTRIM(@2)) AND LOWER(REPLACE(REPLACE(REPLACE(@1, '[', ''), ']', ''), '"', ''))
 			IN (LOWER(s.name + '.' + o.name), LOWER(DB_NAME() + '.' + s.name + '.' + o.name), IIF(s.name = 'dbo', LOWER(o.name), NULL), IIF(s.name = 'dbo', LOWER(DB_NAME() + '..' + o.name), NULL)))`},
 		"OBJECTPROPERTY":    property,
 		"OBJECTPROPERTYEX":  property,

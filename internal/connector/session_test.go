@@ -54,8 +54,8 @@ func views() []Table {
 	return []Table{
 		{"schemas", []Column{{"name", name}, {"schema_id", number}}, rows([]driver.Value{"dbo", int64(1)}, []driver.Value{"sys", int64(4)}, []driver.Value{"Retail", int64(5)})},
 		{"all_objects", []Column{{"name", name}, {"object_id", number}, {"schema_id", number}, {"type", Type{Varchar, 2}}, {"is_ms_shipped", bit}, {"create_date", Type{Kind: Datetime}}}, rows(
-			[]driver.Value{"one", int64(101), int64(1), "V ", false, time.Date(2026, 3, 1, 10, 0, 0, 3e6, time.UTC)},
-			[]driver.Value{"Orders", int64(102), int64(5), "U ", false, nil}, []driver.Value{"objects", int64(103), int64(4), "V ", true, nil})},
+			[]driver.Value{"one", int64(101), int64(1), "V", false, time.Date(2026, 3, 1, 10, 0, 0, 3e6, time.UTC)},
+			[]driver.Value{"Orders", int64(102), int64(5), "U", false, nil}, []driver.Value{"objects", int64(103), int64(4), "V", true, nil})},
 		{"sysusers", []Column{{"name", name}, {"uid", number}}, rows([]driver.Value{"dbo", int64(1)})},
 		{"databases", []Column{{"name", name}, {"database_id", number}}, rows([]driver.Value{"master", int64(1)}, []driver.Value{"sales", int64(5)})},
 	}
@@ -194,6 +194,7 @@ func TestC5Catalog(t *testing.T) {
 		{"SELECT QUOTENAME(name) AS q, 'S[@Name=' + QUOTENAME(name, '''') + ']' AS urn, QUOTENAME('a\"b', '\"') AS r FROM sys.schemas WHERE schema_id = 5", "q | urn | r\n[Retail] | S[@Name='Retail'] | \"a\"\"b\""},
 		{"SELECT name, sid = uid FROM sysusers WHERE (name = @id OR @id IS NULL) UNION SELECT name, uid FROM sales..sysusers UNION ALL SELECT name, uid FROM dbo.sysusers", "name | sid\ndbo | 1\ndbo | 1"},
 		{"SELECT ISNULL(is_ms_shipped, 0) AS m FROM sys.all_objects WHERE (name = @name OR @name IS NULL) AND (object_id = @id OR @id IS NULL)", "m\nfalse"},
+		{"SELECT name FROM sys.all_objects WHERE type IN (N'V ', 'TT') AND 'V ' = type AND type <> 'U  ' AND NOT type = 'U ' ORDER BY name", "name\nobjects\none"},
 		{"IF OBJECT_ID('dbo.one') IS NOT NULL SELECT 1 AS there ELSE SELECT 0 AS there", "there\n1"},
 		{"SELECT OBJECT_ID('dbo.one') AS id WHERE EXISTS (SELECT * FROM Retail.Orders)", ""},
 	} {

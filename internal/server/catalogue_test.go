@@ -63,7 +63,7 @@ func TestC5CatalogStatements(t *testing.T) {
 		{"SELECT db.* FROM sys.databases db WHERE db.name = 'nothing'", ""},
 		{"SELECT s.name,ep.value as description FROM [Shop].sys.schemas s LEFT OUTER JOIN [Shop].sys.extended_properties ep ON ep.class=3 AND ep.major_id=s.schema_id AND ep.minor_id=0 AND ep.name='MS_Description' WHERE s.schema_id = 1 ORDER BY s.name", "name,description\ndbo,<nil>"},
 		{"SELECT o.name,ep.value as description FROM [Shop].sys.all_objects o LEFT OUTER JOIN [Shop].sys.extended_properties ep ON ep.class=1 AND ep.major_id=o.object_id AND ep.minor_id=0 AND ep.name='MS_Description' " +
-			"WHERE o.type IN ('U ','S ','V ','TT') AND o.schema_id = 1 AND o.name = 'endpoints' ORDER BY o.name", "name,description\nendpoints,All endpoints."},
+			"WHERE o.type IN ('U','S','V','TT') AND o.schema_id = 1 AND o.name = 'endpoints' ORDER BY o.name", "name,description\nendpoints,All endpoints."},
 	} {
 		got, err := ask(db, tt.text)
 		if tt.want == "" {

@@ -125,15 +125,15 @@ type entry struct {
 	own        bool // of the catalog itself
 }
 
-// word is the kind in the catalog's one-letter code, padded as char(2) is.
+// word is the kind in the catalog's code.
 func (e entry) word() (code, long string) {
 	switch e.Kind {
 	case View:
-		return "V ", "VIEW"
+		return "V", "VIEW"
 	case Procedure:
-		return "P ", "SQL_STORED_PROCEDURE"
+		return "P", "SQL_STORED_PROCEDURE"
 	}
-	return "U ", "USER_TABLE"
+	return "U", "USER_TABLE"
 }
 
 func (e entry) columns() []Column {

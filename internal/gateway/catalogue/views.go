@@ -127,6 +127,12 @@ func catalogViews() []view {
 		sys("xml_schema_collections", "xml_collection_id int, schema_id int, principal_id int, name sysname, create_date datetime, modify_date datetime", nil),
 		sys("assemblies", `name sysname, principal_id int, assembly_id int, clr_name nvarchar(4000), permission_set tinyint, permission_set_desc nvarchar(60), is_visible bit,
 			create_date datetime, modify_date datetime, is_user_defined bit`, nil),
+		sys("partitions", `partition_id bigint, object_id int, index_id int, partition_number int, hobt_id bigint, rows bigint, filestream_filegroup_id smallint, data_compression tinyint,
+			data_compression_desc nvarchar(60)`, nil),
+		sys("dm_db_partition_stats", `partition_id bigint, object_id int, index_id int, partition_number int, in_row_data_page_count bigint, in_row_used_page_count bigint,
+			in_row_reserved_page_count bigint, lob_used_page_count bigint, lob_reserved_page_count bigint, row_overflow_used_page_count bigint, row_overflow_reserved_page_count bigint,
+			used_page_count bigint, reserved_page_count bigint, row_count bigint`, nil),
+		sys("data_spaces", "name sysname, data_space_id int, type char(2), type_desc nvarchar(60), is_default bit, is_system bit", nil),
 		sys("assembly_types", `name sysname, assembly_id int, assembly_class sysname, assembly_qualified_name nvarchar(4000), is_fixed_length bit, max_length smallint, is_nullable bit`, nil),
 
 		// "System Compatibility Views": those of SQL Server 2000, which .NET and old tools ask for
