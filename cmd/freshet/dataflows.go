@@ -59,15 +59,29 @@ for its end: freshet sql "EXEC refresh_dataflow @DataflowName = 'NAME'" --worksp
 }
 
 func (a *app) refreshFlow() *cobra.Command {
-	return &cobra.Command{
-		Use:     "refresh DATAFLOW",
-		Short:   "Start a refresh of all entities",
-		Example: `  freshet dataflows refresh Sales/Orders`,
-		Args:    usage(cobra.ExactArgs(1)),
+	var plan bool
+	cmd := a.formatted(&cobra.Command{
+		Use:   "refresh DATAFLOW [--plan [--format FORMAT]]",
+		Short: "Start a refresh of all entities",
+		Long: `Start a refresh of all entities: each is loaded after those that it reads. --plan starts nothing: it tells what the refresh would do to each entity, and what each would
+ask of its source, or which stored entities it would read.`,
+		Example: `  freshet dataflows refresh Sales/Orders
+  freshet dataflows refresh Sales/Orders --plan`,
+		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("format") && !plan {
+				return usageError{errors.New("--format is for --plan")}
+			}
 			client, f, err := a.openFlow(cmd.Context(), args[0])
 			if err != nil {
 				return err
+			}
+			if plan {
+				planned, err := client.PlanRefresh(cmd.Context(), f.ObjectID, powerbi.RefreshRequest{})
+				if err != nil {
+					return err
+				}
+				return a.printPlan(planned)
 			}
 			if _, err := client.RefreshDataflow(cmd.Context(), f.WorkspaceID, f.ObjectID, ""); err != nil {
 				return err
@@ -75,7 +89,10 @@ func (a *app) refreshFlow() *cobra.Command {
 			fmt.Fprintf(a.out, "Started a refresh of %s; 'freshet dataflows transactions' tells how it goes\n", f)
 			return nil
 		},
-	}
+	})
+	cmd.Flags().BoolVar(&plan, "plan", false, "only tell what would be done, and what would be asked of the sources (Freshet only)")
+	freshetFlags(cmd, "plan")
+	return cmd
 }
 
 func (a *app) transactions() *cobra.Command {
