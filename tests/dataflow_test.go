@@ -1,11 +1,14 @@
 package tests
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 
+	"freshet.dev/internal/auth"
+	"freshet.dev/internal/server"
 	"freshet.dev/powerbi"
 )
 
@@ -31,8 +34,8 @@ func (r running) deployEntities(t *testing.T, name string, queries ...[2]string)
 // flows starts a refresh of a dataflow.
 func (r running) flows(t *testing.T, flow powerbi.Ref) {
 	t.Helper()
-	if got := r.raw(t, "POST", "/v1.0/myorg/groups/"+flow.GroupID+"/dataflows/"+flow.DatasetID+"/refreshes", `{"notifyOption":"NoNotification"}`); got.status != 200 {
-		t.Fatalf("the refresh was answered %d %s", got.status, got.body)
+	if _, err := r.RefreshDataflow(t.Context(), flow.GroupID, flow.DatasetID, "NoNotification"); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -171,4 +174,47 @@ func TestC1LinkedEntities(t *testing.T) {
 	if got := h.values(t, flow, "SELECT count(*) FROM Big"); got != "0" { // its expression is another one now
 		t.Errorf("rows %s", got)
 	}
+}
+
+// C1: a model reads the dataflows of the workspaces in which its owner has a role. To it others are not there, by whatever name.
+func TestC1OwnersRights(t *testing.T) {
+	config := configured(t)
+	config.Auth.Mode = server.AuthLocal
+	h := startHost(t, config)
+	issuer, err := auth.NewLocal(config.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := func(claims auth.Claims) running {
+		claims.Scopes = auth.AllScopes()
+		return running{Client: &powerbi.Client{Host: h.Host, Token: func(context.Context) (string, error) { return issuer.Issue(claims) }}}
+	}
+	machine, ana := as(auth.Claims{Owner: true}), as(auth.Claims{Subject: "ana", Name: "ana"})
+	flow := machine.deployEntities(t, "Shop", [2]string{"Orders", "#table(type table [id = Int64.Type, amount = Currency.Type], {{1, 10}})"})
+	machine.flows(t, flow)
+	machine.flowed(t, flow, powerbi.TransactionSuccess)
+	deployed, err := ana.Deploy(t.Context(), powerbi.Definition{Workspace: "Ana's", CreateWorkspace: true, Name: "Reader", Files: modelOf(t, "Reader",
+		tableOf("ByName", "id int64", reads("P", `PowerBI.Dataflows(null){[workspaceName="Tests"]}[Data]{[dataflowName="Shop"]}[Data]{[entity="Orders"]}[Data]`)),
+		tableOf("ByID", "id int64", reads("P", fmt.Sprintf(`PowerBI.Dataflows(null){[workspaceId=%q]}[Data]{[dataflowId=%q]}[Data]{[entity="Orders"]}[Data]`, flow.GroupID, flow.DatasetID))))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := powerbi.Ref{GroupID: deployed.Workspace.ID, DatasetID: deployed.Dataset.ID}
+	for table, key := range map[string]string{"ByName": `workspaceName = "Tests"`, "ByID": `workspaceId = "` + flow.GroupID + `"`} {
+		// The machine's owner starts it, who may read everything; the model reads as its own owner.
+		if text := machine.failed(t, m, `{"type":"full","objects":[{"table":"`+table+`"}]}`); !strings.Contains(text, "No row has "+key) {
+			t.Errorf("%s: %s", table, text)
+		}
+	}
+	if err := machine.AddGroupUser(t.Context(), flow.GroupID, powerbi.GroupUser{Identifier: "ana", PrincipalType: "User", AccessRight: "Viewer"}); err != nil {
+		t.Fatal(err)
+	}
+	ana.completed(t, m, `{"type":"full"}`)
+	if got := ana.values(t, m, "SELECT (SELECT count(*) FROM ByName), (SELECT count(*) FROM ByID)"); got != "1|1" {
+		t.Errorf("rows %s", got)
+	}
+	if err := machine.DeleteGroupUser(t.Context(), flow.GroupID, "ana"); err != nil {
+		t.Fatal(err)
+	}
+	ana.failed(t, m, `{"type":"full"}`)
 }

@@ -124,6 +124,13 @@ func (r running) raw(t *testing.T, method, path, body string) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if r.Token != nil {
+		token, err := r.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
