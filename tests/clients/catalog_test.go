@@ -59,12 +59,12 @@ func TestC5Catalog(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := run(t, []string{"ODBCINI=" + ini}, "help\nhelp refresh_dataflow\n", "isql", "-b", "-d,", "freshet", "etl", clientSecret)
-		holds(t, out, "Sales,dbo,endpoints,VIEW,All endpoints.\nSales,dbo,refresh_dataflow,HttpStatusCode,4,int,10,4,0,10,1,"+
+		holds(t, out, "Sales,Orders,Orders,TABLE,\nSales,dbo,endpoints,VIEW,All endpoints.\nSales,dbo,refresh_dataflow,HttpStatusCode,4,int,10,4,0,10,1,"+
 			"of the answer to the POST; where another refresh was joined, of the refusal; null where the answer was lost and the refresh found,,4,,,7,YES,38")
 	})
 	t.Run("tsql", func(t *testing.T) {
 		out := run(t, []string{"TDSVER=7.4"}, "sp_tables 'endpoints'\ngo\nSELECT name FROM sys.schemas WHERE schema_id > 4\ngo\nEXEC sp_who\ngo\n", "tsql", "-H", address, "-p", port, "-D", "Sales", "-U", "etl", "-P", clientSecret, "-o", "q")
-		holds(t, out, "Sales dbo endpoints VIEW All endpoints.\nMsg 2812 (severity 16, state 1) from Freshet:")
+		holds(t, out, "Sales dbo endpoints VIEW All endpoints.\nOrders\nMsg 2812 (severity 16, state 1) from Freshet:")
 	})
 	t.Run("pyodbc", func(t *testing.T) {
 		if err := exec.Command("/usr/bin/python3", "-c", "import pyodbc").Run(); err != nil || len(driver) == 0 {
@@ -75,8 +75,10 @@ func TestC5Catalog(t *testing.T) {
 catalogs: Sales; freshet
 kinds: TABLE; VIEW
 views: Sales dbo refresh_dataflow VIEW; Sales dbo refresh_dataset VIEW
+tables: Endless Orders; Orders Orders
 columns: Id 12 varchar 200 200 1; RequestId 12 varchar 100 100 2; RefreshType -9 nvarchar 50 100 3; StartTime 93 datetime 23 16 4; EndTime 93 datetime 23 16 5; Status -9 nvarchar 50 100 6; HttpStatusCode 4 int 10 4 7
 times: StartTime 93 3; EndTime 93 3
+model: OrderKey bigint YES
 procedures: cancel_dataflow_transaction;1 2; cancel_dataset_refresh;1 2
 parameters: @RETURN_VALUE 5 int; @WorkspaceId 1 nvarchar; @WorkspaceName 1 nvarchar
 keys:
@@ -91,7 +93,7 @@ call: Name; IsAction; Description`)
 			missing(t, "pymssql")
 		}
 		holds(t, run(t, nil, "", "/usr/bin/python3", filepath.Join(folder, "dblib.py"), address, port, "etl", clientSecret), `
-tables: dbo endpoint_columns VIEW; dbo endpoint_parameters VIEW; dbo endpoints VIEW
+tables: Endless Orders BASE TABLE; Orders Orders BASE TABLE; dbo endpoint_columns VIEW; dbo endpoint_parameters VIEW; dbo endpoints VIEW
 columns: Name nvarchar; IsAction bit; Description nvarchar
 procedure: Sales dbo endpoints VIEW All endpoints.`)
 	})
@@ -105,6 +107,7 @@ procedure: Sales dbo endpoints VIEW All endpoints.`)
 product: Microsoft SQL Server 15
 catalogs: Sales; freshet
 views: Sales dbo refresh_dataflow VIEW; Sales dbo refresh_dataset VIEW
+tables: Endless Orders; Orders Orders
 columns: Id 12 varchar 200 1; RequestId 12 varchar 100 2; RefreshType 12 nvarchar 50 3; StartTime 93 datetime 23 4; EndTime 93 datetime 23 5; Status 12 nvarchar 50 6; HttpStatusCode 4 int 10 7
 procedures: cancel_dataflow_transaction; cancel_dataset_refresh
 parameters: @RETURN_VALUE 5 int; @WorkspaceId 1 nvarchar; @WorkspaceName 1 nvarchar
@@ -122,8 +125,9 @@ prepared: cancel_dataflow_transaction; cancel_dataset_refresh`)
 			missing(t, "npm's mssql")
 		}
 		holds(t, run(t, []string{"NODE_PATH=" + modules}, "", "node", filepath.Join(folder, "catalog.js"), address, port, "etl", clientSecret), `
+tables: Endless Orders; Orders Orders
 views: dbo refresh_dataflow; dbo refresh_dataset
 columns: Name -9 nvarchar; IsAction -7 bit; Description -10 ntext
-id: 1`)
+id: 1 Orders`)
 	})
 }

@@ -11,7 +11,7 @@ def show(what):
     print(what + ":", "; ".join(" ".join(str(value) for value in row) for row in cursor))
 
 
-cursor.execute("SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME LIKE %s OR TABLE_TYPE = 'BASE TABLE' ORDER BY TABLE_NAME", ("endpoint%",))
+cursor.execute("SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME LIKE %s OR TABLE_TYPE = 'BASE TABLE' ORDER BY TABLE_SCHEMA, TABLE_NAME", ("endpoint%",))
 show("tables")
 cursor.execute("SELECT c.name, t.name FROM sys.columns c JOIN sys.views v ON v.object_id = c.object_id JOIN sys.types t ON t.user_type_id = c.user_type_id WHERE v.name = %s ORDER BY c.column_id", ("endpoints",))
 show("columns")
