@@ -26,6 +26,7 @@ type binder struct {
 	text        string
 	arguments   []Argument
 	describing  bool // the arguments are not known yet: each is NULL
+	lenient     bool // parameters that endpoints require may be missing, since nothing will be called
 	now         time.Time
 	invocations []*invocation
 	selected    []Column // of the SELECT of an INSERT

@@ -414,7 +414,7 @@ func (b *binder) shape(in *scope, rest []expression) error {
 		if r.call == nil {
 			continue
 		}
-		if !r.call.skip {
+		if !r.call.skip && !b.lenient {
 			if err := r.call.complete(rest); err != nil {
 				return err
 			}

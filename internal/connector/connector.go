@@ -84,6 +84,8 @@ type Statement struct {
 	parsed    statement
 	columns   []Column
 	branch    *Branch
+
+	incomplete error // why it cannot be run as it stands: a parameter that an endpoint requires is missing
 }
 
 // Result is what a statement gave.
@@ -124,6 +126,11 @@ func (c *Connector) prepareOne(ctx context.Context, in session, p statement) (_ 
 		return nil, err
 	}
 	work, err := s.bind(nil, true)
+	var e *Error
+	if in != nil && errors.As(err, &e) && e.Number == missingParameter {
+		s.incomplete = err
+		work, err = s.bind(nil, true)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +209,8 @@ type work struct {
 }
 
 func (s *Statement) bind(arguments []Argument, describing bool) (*work, error) {
-	b := &binder{endpoints: s.connector.endpoints, session: s.session, tables: s.tables, text: s.parsed.text, arguments: arguments, describing: describing, now: s.connector.now()}
+	b := &binder{endpoints: s.connector.endpoints, session: s.session, tables: s.tables, text: s.parsed.text, arguments: arguments, describing: describing,
+		lenient: describing && s.incomplete != nil, now: s.connector.now()}
 	w := &work{binder: b}
 	var err error
 	if s.parsed.insert != nil {

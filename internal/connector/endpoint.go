@@ -177,7 +177,7 @@ func (in *invocation) complete(rest []expression) error {
 		if a.instead != "" {
 			or = " (or " + a.instead + ")"
 		}
-		return e.number(201).hint("Write WHERE %s = '…'%s, or WITH (%s='…'); its parameters: %s.", a.name, or, a.name, strings.Join(in.endpoint.parameterNames(), ", "))
+		return e.number(missingParameter).hint("Write WHERE %s = '…'%s, or WITH (%s='…'); its parameters: %s.", a.name, or, a.name, strings.Join(in.endpoint.parameterNames(), ", "))
 	}
 	return nil
 }

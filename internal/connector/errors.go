@@ -37,6 +37,9 @@ const (
 	codeAnswer = "AnswerUnreadable"
 )
 
+// missingParameter is SQL Server's number of the error of a call without a parameter that it needs.
+const missingParameter = 201
+
 // Error is why a statement failed.
 type Error struct {
 	Fault        *fault.Error // its kind, code, text and hint

@@ -74,6 +74,10 @@ func (s *Statement) Branch() *Branch { return s.branch }
 // Parameters are the names of the parameters that the statement takes, without @, once for each time that it names them.
 func (s *Statement) Parameters() []string { return s.parsed.given }
 
+// Incomplete is why the statement has columns and cannot be run as it stands: an endpoint requires a parameter that it does not give. In a session tools may
+// ask for the columns of an endpoint without one.
+func (s *Statement) Incomplete() error { return s.incomplete }
+
 // Inserts tells whether the statement is an INSERT, whose rows tell of its calls.
 func (s *Statement) Inserts() bool { return s.parsed.insert != nil }
 

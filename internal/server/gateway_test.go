@@ -427,6 +427,7 @@ func TestC5Calls(t *testing.T) {
 		"SET FMTONLY ON SELECT * FROM refresh_dataflow WHERE Id = '" + seedFlow + "' SET FMTONLY OFF",
 		"SET NOEXEC ON EXEC refresh_dataflow @Id = '" + seedFlow + "' SET NOEXEC OFF",
 		"EXEC sp_describe_undeclared_parameters N'SELECT * FROM refresh_dataflow WHERE Id = @P1 AND WorkspaceId = @P2'",
+		"SET FMTONLY ON SELECT * FROM refresh_dataflow EXEC refresh_dataset SET FMTONLY OFF",
 		"SELECT TOP 0 * FROM refresh_dataflow WHERE Id = '" + seedFlow + "'",
 		"IF 1 = 2 EXEC refresh_dataflow @Id = '" + seedFlow + "'",
 	} {
@@ -447,6 +448,14 @@ func TestC5Calls(t *testing.T) {
 		t.Errorf("described %d columns", described)
 	}
 	called("sp_describe_first_result_set", 0)
+	// A designer's look at a destination, and a batch whose last statement cannot be run: nothing is called for the first.
+	if rows, err := db.Query("sp_describe_first_result_set", sql.Named("tsql", "SELECT * FROM [dbo].[refresh_dataflow]")); err != nil || !rows.Next() || rows.Close() != nil {
+		t.Errorf("%v", err)
+	}
+	if _, err := ask(db, "EXEC refresh_dataflow @Id = '"+seedFlow+"', @WaitForCompletion = False; IF 1 = 1 SELECT * FROM refresh_dataflow"); number(err) != 201 {
+		t.Errorf("%v", err)
+	}
+	called("a batch that lacks a parameter", 0)
 
 	result, err := db.Exec("INSERT INTO refresh_dataflow (Id, WorkspaceName) VALUES (@a, 'Sales'), (@a, 'sales'), (@a, @b)", sql.Named("a", seedFlow), sql.Named("b", "Sales"))
 	if err != nil {

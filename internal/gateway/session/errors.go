@@ -7,6 +7,7 @@ import (
 
 	"freshet.dev/internal/connector"
 	"freshet.dev/internal/gateway"
+	"freshet.dev/powerbi"
 )
 
 // The numbers of errors: SQL Server's where it has the error, too.
@@ -34,8 +35,15 @@ func failed(number int32, class uint8, format string, args ...any) *gateway.Erro
 
 // meaning gives the error of a statement the number that clients read. Every one has the class by which steps fail.
 func meaning(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	var refusal *powerbi.Error
 	var e *connector.Error
-	if err == nil || ctx.Err() != nil || !errors.As(err, &e) {
+	if !errors.As(err, &e) {
+		if errors.As(err, &refusal) { // of a look-up for the session
+			return failed(numberOther, classStatement, "%s [HTTP %d]", err, refusal.Status)
+		}
 		return err
 	}
 	m := gateway.Message{Number: numberOther, State: 1, Class: classStatement, Text: err.Error(), Line: e.Line}

@@ -34,10 +34,13 @@ func (s *Session) procedure(ctx context.Context, name string, params []gateway.P
 	text, arguments := called(name, params)
 	statements, err := s.connector.PrepareIn(ctx, surroundings{s}, text)
 	if err != nil {
-		return meaning(ctx, err)
+		return err
 	}
 	if control, err := statements[0].Control(arguments); err != nil || control != nil {
 		return failed(numberProcedure, classStatement, "cannot find the procedure '%s': SELECT * FROM endpoints lists those that there are", name)
+	}
+	if err := s.incomplete(statements); err != nil {
+		return err
 	}
 	return s.run(ctx, statements, arguments, results)
 }
@@ -101,7 +104,7 @@ func (s *Session) undeclared(ctx context.Context, params []gateway.Param, result
 	}
 	statements, err := s.connector.PrepareIn(ctx, surroundings{s}, text)
 	if err != nil {
-		return meaning(ctx, err)
+		return err
 	}
 	number, tiny, bit := gateway.Type{Kind: gateway.Int}, gateway.Type{Kind: gateway.TinyInt}, gateway.Type{Kind: gateway.Bit}
 	name := gateway.Type{Kind: gateway.NVarchar, Length: 128}

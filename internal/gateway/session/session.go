@@ -40,18 +40,40 @@ type settings struct {
 // Run runs a request. The end of ctx ends its wait, and what it has started goes on.
 func (s *Session) Run(ctx context.Context, request gateway.Request, results gateway.Results) error {
 	if request.Procedure != "" {
-		return s.procedure(ctx, request.Procedure, request.Params, results)
+		return meaning(ctx, s.procedure(ctx, request.Procedure, request.Params, results))
 	}
-	return s.batch(ctx, request.Text, argumentsOf(request.Params), results)
+	return meaning(ctx, s.batch(ctx, request.Text, argumentsOf(request.Params), results))
 }
 
 // batch runs a text. It is read whole before its first statement runs.
 func (s *Session) batch(ctx context.Context, text string, arguments []connector.Argument, results gateway.Results) error {
 	statements, err := s.connector.PrepareIn(ctx, surroundings{s}, text)
+	if err == nil {
+		err = s.incomplete(statements)
+	}
 	if err != nil {
-		return meaning(ctx, err)
+		return err
 	}
 	return s.run(ctx, statements, arguments, results)
+}
+
+// incomplete is the error of the first of some statements that cannot be run. Where columns are asked for, the statements behind may be such.
+func (s *Session) incomplete(statements []*connector.Statement) error {
+	for _, statement := range statements {
+		if branch := statement.Branch(); branch != nil {
+			if err := s.incomplete(slices.Concat([]*connector.Statement{branch.Condition}, branch.Then, branch.Otherwise)); err != nil {
+				return err
+			}
+			continue
+		}
+		if control, err := statement.Control(nil); err == nil && control != nil && control.Verb == "SET" && (control.Name == "FMTONLY" || control.Name == "NOEXEC") {
+			return nil
+		}
+		if err := statement.Incomplete(); err != nil && !s.columnsOnly && !s.silent {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Session) run(ctx context.Context, statements []*connector.Statement, arguments []connector.Argument, results gateway.Results) error {
@@ -68,7 +90,7 @@ func (s *Session) run(ctx context.Context, statements []*connector.Statement, ar
 			}
 		}
 		if err != nil {
-			return meaning(ctx, err)
+			return err
 		}
 	}
 	return nil
@@ -218,15 +240,15 @@ func (s *Session) set(name, value string) error {
 }
 
 // Describe tells the columns of the first result that a request has. It calls nothing.
-func (s *Session) Describe(ctx context.Context, request gateway.Request) ([]gateway.Column, error) {
+func (s *Session) Describe(ctx context.Context, request gateway.Request) (columns []gateway.Column, err error) {
 	if request.Procedure != "" {
 		return nil, nil
 	}
 	statements, err := s.connector.PrepareIn(ctx, surroundings{s}, request.Text)
-	if err != nil {
-		return nil, meaning(ctx, err)
+	if err == nil {
+		columns, err = s.describe(ctx, statements)
 	}
-	return s.describe(ctx, statements)
+	return columns, meaning(ctx, err)
 }
 
 // describe tells the columns of the first of some statements that has a result.
@@ -240,7 +262,7 @@ func (s *Session) describe(ctx context.Context, statements []*connector.Statemen
 		}
 		control, err := statement.Control(nil)
 		if err != nil {
-			return nil, meaning(ctx, err)
+			return nil, err
 		}
 		if control != nil && control.Verb == "EXEC" {
 			answer, _, err := s.listed(ctx, control.Name, params(control))

@@ -365,10 +365,12 @@ func (c *conn) run(r *response, request gateway.Request, results gateway.Results
 	return c.session.Run(r.ctx, request, results)
 }
 
+// instead is what clients do who would load in bulk or through a cursor.
+const instead = "Send INSERT statements. SSIS: take an ODBC destination, an ADO NET destination with UseBulkInsertWhenPossible set to False, " +
+	"or an OLE DB Command with INSERT INTO … VALUES (?, …), in the place of an OLE DB destination"
+
 func bulkRefused() error {
-	return &gateway.Error{Message: gateway.Message{Number: numberBulk, State: 1, Class: 16, Text: "cannot take a bulk load: send INSERT statements. " +
-		"SSIS: take an ODBC destination, an ADO NET destination with UseBulkInsertWhenPossible set to False, " +
-		"or an OLE DB Command with INSERT INTO … VALUES (?, …), in the place of an OLE DB destination"}}
+	return &gateway.Error{Message: gateway.Message{Number: numberBulk, State: 1, Class: 16, Text: "cannot take a bulk load. " + instead}}
 }
 
 // The requests of a transaction manager ([MS-TDS] 2.2.6.9).

@@ -103,7 +103,7 @@ func (c *conn) cursorCall(r *response, one call) ([]output, error) {
 			return nil, err
 		}
 		return nil, &gateway.Error{Message: gateway.Message{Number: numberCursorReading, State: 1, Class: 16,
-			Text: "cannot change rows through a cursor: it is read only. Send INSERT statements"}}
+			Text: "cannot change rows through a cursor: it is read only. " + instead}}
 	}
 	return nil, wrong(one.procedure, "is no procedure about cursors")
 }

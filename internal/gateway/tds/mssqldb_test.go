@@ -316,7 +316,7 @@ func TestC5Errors(t *testing.T) {
 		"run late fail":   {Number: 50000, State: 1, Class: 16, Message: "cannot reach the service. Try again"},
 		"run defect":      {Number: 50000, State: 1, Class: 16, Message: "cannot run the statement: an internal error, which the server's log has"},
 		"select too long": {Number: 8152, State: 1, Class: 16, Message: `cannot send abcd as column "short", which is nvarchar(3)`},
-		"insert bulk t (a int)": {Number: 4806, State: 1, Class: 16, Message: "cannot take a bulk load: send INSERT statements. SSIS: take an ODBC destination, " +
+		"insert bulk t (a int)": {Number: 4806, State: 1, Class: 16, Message: "cannot take a bulk load. Send INSERT statements. SSIS: take an ODBC destination, " +
 			"an ADO NET destination with UseBulkInsertWhenPossible set to False, or an OLE DB Command with INSERT INTO … VALUES (?, …), in the place of an OLE DB destination"},
 	} {
 		for _, arguments := range [][]any{nil, {1}} { // a batch, and a procedure
@@ -425,6 +425,31 @@ func TestC5Shutdown(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	<-b.ended
+}
+
+// A server that stops lets what runs end, for a while, and takes nothing more.
+func TestC5Drain(t *testing.T) {
+	b := serve(t, EncryptLogin, func(s *Server) { s.Drain = time.Minute })
+	db := b.open(t, "encrypt=disable")
+	idle, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idle.Close()
+	ended := make(chan error, 1)
+	go func() {
+		n := 0
+		ended <- db.QueryRowContext(t.Context(), "run wait").Scan(&n)
+	}()
+	<-b.started
+	b.shutdown()
+	for idle.PingContext(t.Context()) == nil {
+	}
+	b.released <- struct{}{}
+	if err := <-ended; err != nil {
+		t.Errorf("what ran was ended: %v", err)
+	}
+	<-b.stopped
 }
 
 func TestC5Transactions(t *testing.T) {
