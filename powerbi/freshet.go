@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 )
 
 // serverName is the Server header of Freshet, by which Wait knows that Freshet's own routes exist.
@@ -83,6 +84,24 @@ func (c *Client) Models(ctx context.Context) ([]Model, error) {
 // RefreshOnDemand (Freshet) starts a standard refresh as a person at a page does: its kind is OnDemand.
 func (c *Client) RefreshOnDemand(ctx context.Context, datasetID string, options RefreshOptions) (Accepted, error) {
 	return c.startKeyed(ctx, own("datasets", datasetID, "refreshes"), nil, options)
+}
+
+// AnyRefreshes (Freshet) lists the refreshes of a model or dataflow as Refreshes does.
+func (c *Client) AnyRefreshes(ctx context.Context, id string, top int) ([]Refresh, error) {
+	query := url.Values{}
+	if top != 0 {
+		query.Set("$top", strconv.Itoa(top))
+	}
+	var list List[Refresh]
+	_, err := c.call(ctx, http.MethodGet, own("datasets", id, "refreshes"), query, nil, nil, &list)
+	return list.Value, err
+}
+
+// AnyRefreshSchedule (Freshet) returns the schedule of a model or dataflow.
+func (c *Client) AnyRefreshSchedule(ctx context.Context, id string) (RefreshSchedule, error) {
+	var schedule RefreshSchedule
+	_, err := c.call(ctx, http.MethodGet, own("datasets", id, "refreshSchedule"), nil, nil, nil, &schedule)
+	return schedule, err
 }
 
 // AnyRefreshDetail (Freshet) returns the detail of a refresh of any kind.

@@ -229,7 +229,11 @@ func (name noModel) Error() string {
 
 // openData is open for what Freshet's own routes tell of: a model or, where none has that name, a dataflow.
 func (a *app) openData(ctx context.Context, name string) (*powerbi.Client, model, error) {
-	client, m, err := a.open(ctx, name)
+	client, err := a.connect()
+	if err != nil {
+		return nil, model{}, err
+	}
+	m, err := findModel(ctx, client, name)
 	var none noModel
 	var refusal *powerbi.Error
 	if !errors.As(err, &none) && !(errors.As(err, &refusal) && refusal.Status == http.StatusNotFound) {
@@ -247,14 +251,15 @@ func (a *app) openData(ctx context.Context, name string) (*powerbi.Client, model
 	case finding != nil:
 		return nil, model{}, err
 	}
-	return client, model{Dataset: powerbi.Dataset{ID: f.ObjectID, Name: f.Name}, Workspace: f.Workspace, WorkspaceID: f.WorkspaceID}, nil
+	return client, f.data(), nil
 }
 
-// model is a model with the workspace that it is in.
+// model is a model, or what stands for a dataflow where a verb is for both, with the workspace that it is in.
 type model struct {
 	powerbi.Dataset
 	Workspace   string // its name; "" is My workspace
 	WorkspaceID string
+	Dataflow    bool // it is one, which Power BI tells of by other routes
 }
 
 func (m model) ref() powerbi.Ref { return powerbi.Ref{GroupID: m.WorkspaceID, DatasetID: m.ID} }
@@ -366,12 +371,20 @@ func candidates(ctx context.Context, client *powerbi.Client, text string) ([]mod
 	return listModels(ctx, client, "")
 }
 
-// open connects and finds the model that a verb's first argument names.
+// open connects and finds the model that a verb's first argument names. A dataflow of that name is an error that says so.
 func (a *app) open(ctx context.Context, name string) (*powerbi.Client, model, error) {
 	client, err := a.connect()
 	if err != nil {
 		return nil, model{}, err
 	}
 	m, err := findModel(ctx, client, name)
+	var none noModel
+	if errors.As(err, &none) {
+		if flows, listing := listFlows(ctx, client, ""); listing == nil {
+			if f, finding := findFlow(flows, name); finding == nil {
+				err = fmt.Errorf("cannot find a model %q: %s is a dataflow, and this verb is for models; 'freshet dataflows --help' lists those for dataflows", name, f)
+			}
+		}
+	}
 	return client, m, err
 }

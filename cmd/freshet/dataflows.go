@@ -25,6 +25,11 @@ type flow struct {
 
 func (f flow) String() string { return f.Workspace + "/" + f.Name }
 
+// data is the dataflow where a verb is for models, too.
+func (f flow) data() model {
+	return model{Dataset: powerbi.Dataset{ID: f.ObjectID, Name: f.Name}, Workspace: f.Workspace, WorkspaceID: f.WorkspaceID, Dataflow: true}
+}
+
 func (a *app) dataflows() *cobra.Command {
 	var workspace string
 	cmd := &cobra.Command{

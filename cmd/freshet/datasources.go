@@ -11,17 +11,22 @@ import (
 func (a *app) datasources() *cobra.Command {
 	return a.formatted(&cobra.Command{
 		Use:   "datasources MODEL",
-		Short: "List the data sources that a model reads from",
+		Short: "List the data sources that a model or dataflow reads from",
 		Long: `List the data sources that a model's expressions name, with the parameters as they are set, and those that it defines by themselves.
 
 They are found by reading the expressions: a source whose address only the running expression knows is not listed.`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, m, err := a.open(cmd.Context(), args[0])
+			client, m, err := a.openData(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			sources, err := client.Datasources(cmd.Context(), m.ref())
+			var sources []powerbi.Datasource
+			if m.Dataflow {
+				sources, err = client.DataflowDatasources(cmd.Context(), m.WorkspaceID, m.ID)
+			} else {
+				sources, err = client.Datasources(cmd.Context(), m.ref())
+			}
 			if err != nil {
 				return err
 			}

@@ -25,9 +25,12 @@ set. Names are compared with their letter case. Dates and numbers are written as
 			if err != nil {
 				return err
 			}
-			client, m, err := a.open(cmd.Context(), args[0])
+			client, m, err := a.openData(cmd.Context(), args[0])
 			if err != nil {
 				return err
+			}
+			if m.Dataflow {
+				return fmt.Errorf("cannot show or set the parameters of %s: it is a dataflow, whose parameters Power BI does not serve; they are queries of its definition, which 'freshet dataflows export' gives and 'freshet deploy' changes", m)
 			}
 			if len(updates) > 0 {
 				if err := client.UpdateParameters(cmd.Context(), m.ref(), updates); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,18 +19,18 @@ func (a *app) refreshes() *cobra.Command {
 	var top int
 	cmd := &cobra.Command{
 		Use:     "refreshes MODEL [--top N]",
-		Short:   "List a model's refreshes, newest first",
+		Short:   "List the refreshes of a model or dataflow, newest first",
 		Example: `  freshet refreshes Sales --top 5`,
 		Args:    usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("top") && top < 1 {
 				return usageError{errors.New("--top must be 1 or more")}
 			}
-			client, m, err := a.open(cmd.Context(), args[0])
+			client, m, err := a.openData(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			refreshes, err := client.Refreshes(cmd.Context(), m.ref(), top)
+			refreshes, err := history(cmd.Context(), client, m, top)
 			if err != nil {
 				return err
 			}
@@ -46,6 +47,14 @@ func (a *app) refreshes() *cobra.Command {
 	return a.formatted(cmd)
 }
 
+// history lists the refreshes of a model or dataflow. A dataflow's have Freshet's ids, where 'freshet dataflows transactions' has Power BI's.
+func history(ctx context.Context, client *powerbi.Client, m model, top int) ([]powerbi.Refresh, error) {
+	if m.Dataflow {
+		return client.AnyRefreshes(ctx, m.ID, top)
+	}
+	return client.Refreshes(ctx, m.ref(), top)
+}
+
 // failure is the readable part of a serviceExceptionJson.
 func failure(text string) string {
 	var exception powerbi.ServiceException
@@ -58,12 +67,17 @@ func failure(text string) string {
 	return exception.ErrorDescription
 }
 
-// pick returns the request id of a verb's arguments: the second one, else the newest refresh that fits.
+// pick returns the request id of a verb's arguments: the second one, which may be that of a dataflow's transaction, else the newest refresh that fits.
 func pick(ctx context.Context, client *powerbi.Client, m model, args []string, what string, fits func(powerbi.Refresh) bool) (string, error) {
 	if len(args) > 1 {
-		return args[1], nil
+		start, _, transaction := strings.Cut(args[1], "@")
+		if !transaction || !m.Dataflow {
+			return args[1], nil
+		}
+		what = "transaction " + args[1]
+		fits = func(r powerbi.Refresh) bool { return r.StartTime.UTC().Format("2006-01-02T15:04:05.0000000Z") == start }
 	}
-	refreshes, err := client.Refreshes(ctx, m.ref(), 0)
+	refreshes, err := history(ctx, client, m, 0)
 	if err != nil {
 		return "", err
 	}
@@ -79,12 +93,12 @@ func (a *app) show() *cobra.Command {
 	return a.formatted(&cobra.Command{
 		Use:   "show MODEL [ID]",
 		Short: "Show one refresh: its state, its partitions, its messages",
-		Long:  "Show one refresh, the newest when no ID is given.",
+		Long:  "Show one refresh of a model or dataflow, the newest when no ID is given. A dataflow's may be named by the id of its transaction.",
 		Example: `  freshet show Sales
   freshet show Sales 87f31ef7-1e3a-4006-9b0b-191693e79e9e --format json`,
 		Args: usage(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, m, err := a.open(cmd.Context(), args[0])
+			client, m, err := a.openData(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -92,7 +106,7 @@ func (a *app) show() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			observed, err := client.Observe(cmd.Context(), m.ref(), id)
+			observed, err := observe(cmd.Context(), client, m, id)
 			if err != nil {
 				return err
 			}
@@ -114,6 +128,15 @@ func (a *app) show() *cobra.Command {
 			})
 		},
 	})
+}
+
+// observe reads how far a refresh is.
+func observe(ctx context.Context, client *powerbi.Client, m model, id string) (powerbi.Observed, error) {
+	if !m.Dataflow {
+		return client.Observe(ctx, m.ref(), id)
+	}
+	detail, err := client.AnyRefreshDetail(ctx, m.ID, id)
+	return powerbi.Observed{Status: cmp.Or(detail.ExtendedStatus, detail.Status), Detail: detail}, err
 }
 
 func (a *app) printDetail(id string, observed powerbi.Observed) {
@@ -177,10 +200,10 @@ func (a *app) cancel() *cobra.Command {
 	return &cobra.Command{
 		Use:   "cancel MODEL [ID]",
 		Short: "Cancel a refresh of any kind",
-		Long:  "Cancel a refresh; without an ID the one that runs or waits. The model keeps the rows that it had.",
+		Long:  "Cancel a refresh of a model or dataflow; without an ID the one that runs or waits. It keeps the rows that it had.",
 		Args:  usage(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, m, err := a.open(cmd.Context(), args[0])
+			client, m, err := a.openData(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -188,9 +211,11 @@ func (a *app) cancel() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			err = client.CancelRefresh(cmd.Context(), m.ref(), id)
 			var refusal *powerbi.Error
-			if errors.As(err, &refusal) && refusal.Status == http.StatusBadRequest && refusal.FromFreshet() {
+			if !m.Dataflow {
+				err = client.CancelRefresh(cmd.Context(), m.ref(), id)
+			}
+			if m.Dataflow || errors.As(err, &refusal) && refusal.Status == http.StatusBadRequest && refusal.FromFreshet() {
 				err = client.CancelAnyRefresh(cmd.Context(), m.ID, id) // not an enhanced one, which Power BI cannot cancel
 			}
 			if err != nil {

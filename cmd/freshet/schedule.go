@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -19,8 +20,8 @@ func (a *app) schedule() *cobra.Command {
 	var flags scheduleFlags
 	cmd := &cobra.Command{
 		Use:   "schedule MODEL",
-		Short: "Show or change when a model is refreshed by itself",
-		Long: `Show or change when a model is refreshed by itself.
+		Short: "Show or change when a model or dataflow is refreshed by itself",
+		Long: `Show or change when a model or dataflow is refreshed by itself.
 
 Without flags it shows the schedule. Times are full or half hours by the clock of the time zone, which is named as Windows does
 ("Romance Standard Time") or as the IANA database does (Europe/Paris). A time that the clocks skip is run when they do; one that they
@@ -33,16 +34,35 @@ A refresh that cannot begin at its moment begins up to an hour later. Four failu
   freshet schedule Sales --disable`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, m, err := a.open(cmd.Context(), args[0])
+			client, m, err := a.openData(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			for _, change := range flags.changes(cmd.Flags().Changed) {
-				if err := client.UpdateRefreshSchedule(cmd.Context(), m.ref(), change); err != nil {
+			update := func(change powerbi.ScheduleChange) error {
+				return client.UpdateRefreshSchedule(cmd.Context(), m.ref(), change)
+			}
+			read := func() (powerbi.RefreshSchedule, error) { return client.RefreshSchedule(cmd.Context(), m.ref()) }
+			if m.Dataflow {
+				update = func(change powerbi.ScheduleChange) error {
+					return client.UpdateDataflowSchedule(cmd.Context(), m.WorkspaceID, m.ID, change)
+				}
+				read = func() (powerbi.RefreshSchedule, error) { return client.AnyRefreshSchedule(cmd.Context(), m.ID) }
+			}
+			changes := flags.changes(cmd.Flags().Changed)
+			for _, change := range changes {
+				if err := update(change); err != nil {
 					return err
 				}
 			}
-			schedule, err := client.RefreshSchedule(cmd.Context(), m.ref())
+			schedule, err := read()
+			var refusal *powerbi.Error
+			if m.Dataflow && errors.As(err, &refusal) && !refusal.FromFreshet() {
+				if len(changes) > 0 {
+					fmt.Fprintf(a.out, "Changed the schedule of %s\n", m)
+					return nil
+				}
+				return fmt.Errorf("cannot show the schedule of %s: Power BI tells it of models, and not of dataflows", m)
+			}
 			if err != nil {
 				return err
 			}

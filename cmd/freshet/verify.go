@@ -20,8 +20,8 @@ type damagedFile struct {
 func (a *app) verify() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify [MODEL…]",
-		Short: "Read every data file of models and compare it with its checksum (Freshet only)",
-		Long: `Read every data file of the versions of models that are kept, of all models when none is named, and compare it with the checksum that it was written
+		Short: "Read every data file of models and dataflows and compare it with its checksum (Freshet only)",
+		Long: `Read every data file of the versions of models and dataflows that are kept, of all of them when none is named, and compare it with the checksum that it was written
 with. What is damaged or missing is listed, with what to do about it, and the exit code is 1.
 
 A server checks a file by itself when it first opens it, and again when its size, its times or its place on the disk have changed. What a disk does to
@@ -35,7 +35,7 @@ a file without telling the system (a flipped bit) is found by this verb, or at t
 			}
 			var models []model
 			for _, name := range args {
-				found, err := findModel(cmd.Context(), client, name)
+				_, found, err := a.openData(cmd.Context(), name)
 				if err != nil {
 					return err
 				}
@@ -44,6 +44,13 @@ a file without telling the system (a flipped bit) is found by this verb, or at t
 			if len(args) == 0 {
 				if models, err = listModels(cmd.Context(), client, ""); err != nil {
 					return err
+				}
+				flows, err := listFlows(cmd.Context(), client, "")
+				if err != nil {
+					return err
+				}
+				for _, f := range flows {
+					models = append(models, f.data())
 				}
 			}
 			damaged := []damagedFile{}

@@ -340,6 +340,8 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 		"Dataflows_GetDataflowDatasourcesAsAdmin":      func() error { return second(c.AdminDataflowDatasources(ctx, "f")) },
 		"Dataflows_GetDataflowUsersAsAdmin":            func() error { return second(c.AdminDataflowUsers(ctx, "f")) },
 		"Dataflows_GetUpstreamDataflowsInGroupAsAdmin": func() error { return second(c.AdminUpstreamOfDataflow(ctx, "g", "f")) },
+		"Freshet_GetRefreshes":                         func() error { return second(c.AnyRefreshes(ctx, "f", 1)) },
+		"Freshet_GetRefreshSchedule":                   func() error { return second(c.AnyRefreshSchedule(ctx, "f")) },
 		"Datasets_GetDatasetsAsAdmin":                  func() error { return second(c.AdminDatasets(ctx, "", "")) },
 		"Datasets_GetDatasetsInGroupAsAdmin":           func() error { return second(c.AdminDatasets(ctx, "g", "")) },
 		"Datasets_GetDatasetToDataflowsLinksInGroupAsAdmin": func() error {

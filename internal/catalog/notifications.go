@@ -10,6 +10,7 @@ import (
 	"freshet.dev/internal/notify"
 	"freshet.dev/internal/refresh"
 	"freshet.dev/internal/schedule"
+	"freshet.dev/internal/workspace"
 )
 
 // Notify makes the catalog keep, with each end of an operation, the notifications of it that the service wants. It is called before the first
@@ -80,16 +81,21 @@ func (c *Catalog) keep(ctx context.Context, tx *sql.Tx, op stored, event notify.
 // ended is what is told of an operation that has ended.
 func ended(ctx context.Context, tx *sql.Tx, op stored, to refresh.State, at time.Time, failure *refresh.Failure) (notify.Refresh, error) {
 	told := notify.Refresh{
-		RequestID: op.ID, Dataset: notify.Named{ID: op.Model}, RefreshType: string(op.Trigger), StartTime: op.AcceptedAt.UTC(), EndTime: at.UTC(),
+		RequestID: op.ID, RefreshType: string(op.Trigger), StartTime: op.AcceptedAt.UTC(), EndTime: at.UTC(),
 	}
 	told.Status, told.ExtendedStatus = to.Status()
 	if failure != nil {
 		told.Error = &notify.Error{Code: failure.Code, Message: failure.Message, Where: failure.Where}
 	}
+	what := notify.Named{ID: op.Model}
+	var kind workspace.Kind
 	err := tx.QueryRowContext(ctx, `
-		SELECT i.name, w.id, w.name, (SELECT ifnull(sum(rows), 0) FROM steps WHERE operation = ?2 AND state = 'Committed')
+		SELECT i.kind, i.name, w.id, w.name, (SELECT ifnull(sum(rows), 0) FROM steps WHERE operation = ?2 AND state = 'Committed')
 		FROM items i JOIN workspaces w ON w.id = i.workspace WHERE i.id = ?1`, op.Model, op.seq).
-		Scan(&told.Dataset.Name, &told.Workspace.ID, &told.Workspace.Name, &told.Rows)
+		Scan(&kind, &what.Name, &told.Workspace.ID, &told.Workspace.Name, &told.Rows)
+	if told.Dataset = what; kind == workspace.DataflowKind {
+		told.Dataset, told.Dataflow = notify.Named{}, what
+	}
 	return told, err
 }
 

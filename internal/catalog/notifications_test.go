@@ -10,8 +10,10 @@ import (
 
 	"freshet.dev/internal/catalog"
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
 	"freshet.dev/internal/notify"
 	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/refresh/logtest"
 	"freshet.dev/internal/schedule"
 	"freshet.dev/internal/store"
 )
@@ -282,5 +284,22 @@ func TestF12Outbox(t *testing.T) {
 	}
 	if err := c.Settle(ctx, late[0].ID, noon, "too late"); err != nil {
 		t.Error(err)
+	}
+}
+
+// C1: the end of a dataflow's refresh is told of as one of a dataflow.
+func TestC1EndsOfDataflowsAreAnnounced(t *testing.T) {
+	c := openWithWorkspace(t)
+	announced(t, c)
+	rows := &model.Table{Name: "T", Partitions: []*model.Partition{{Source: model.PartitionSource{Expression: "#table({}, {})"}}}}
+	definition := refresh.Definition{ID: logtest.Found, Name: "Flow", Revision: 1, Dataflow: true, Model: &model.Model{Tables: []*model.Table{rows}}}
+	if err := (subject{c}).Deploy(definition, store.Change{}); err != nil {
+		t.Fatal(err)
+	}
+	fail(t, c, refresh.Operation{ID: "0e000000-0000-4000-8000-000000000001", Model: definition.ID, ModelRevision: 1, Trigger: refresh.ViaAPI, AcceptedAt: noon, State: refresh.Accepted})
+	for _, told := range drain(t, c) {
+		if data := told.Event.Data; data.Dataflow != (notify.Named{ID: definition.ID, Name: "Flow"}) || data.Dataset != (notify.Named{}) {
+			t.Errorf("%s is told of %+v", told.Channel, data)
+		}
 	}
 }

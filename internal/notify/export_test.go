@@ -19,3 +19,6 @@ var ErrFinal = errFinal
 
 // RetryAfter is retryAfter.
 type RetryAfter = retryAfter
+
+// Body is body.
+func (e Event) Body() string { return e.body() }

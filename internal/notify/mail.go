@@ -193,25 +193,30 @@ func letter(from *mail.Address, n Notification, now time.Time) ([]byte, error) {
 
 // headline says in a few words what has happened.
 func (e Event) headline() string {
+	subject := e.model()
+	if _, kind := e.refreshed(); kind == "dataflow" {
+		subject = "dataflow " + subject
+	}
 	if e.Type == scheduleDisabled {
-		return "schedule of " + e.model() + " was disabled: its refreshes failed too often in a row"
+		return "schedule of " + subject + " was disabled: its refreshes failed too often in a row"
 	}
 	how := map[string]string{completed: "completed", timedOut: "timed out", cancelled: "was cancelled"}[e.Data.ExtendedStatus]
 	if how == "" {
 		how = "failed"
 	}
-	return "refresh of " + e.model() + " " + how
+	return "refresh of " + subject + " " + how
 }
 
 // body says it to somebody who wants to do something about it.
 func (e Event) body() string {
 	var text strings.Builder
 	line := func(format string, args ...any) { text.WriteString(oneLine(fmt.Sprintf(format, args...)) + "\r\n") }
+	what, kind := e.refreshed()
 	line("The %s.", e.headline())
 	if e.Type == scheduleDisabled {
-		line("The model is not refreshed by itself any more. Once what the last of them met is mended, enable the schedule again:")
+		line("The %s is not refreshed by itself any more. Once what the last of them met is mended, enable the schedule again:", kind)
 		line("")
-		line("  freshet schedule %s --enable", e.Data.Dataset.ID)
+		line("  freshet schedule %s --enable", what.ID)
 	}
 	if cause := e.Data.Error; cause != nil {
 		line("")
@@ -230,7 +235,7 @@ func (e Event) body() string {
 	line("")
 	line("To look further:")
 	line("")
-	line("  freshet show %s %s", e.Data.Dataset.ID, e.Data.RequestID) // ids: names could mean something to a shell
+	line("  freshet show %s %s", what.ID, e.Data.RequestID) // ids: names could mean something to a shell
 	return text.String()
 }
 

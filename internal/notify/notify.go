@@ -21,9 +21,10 @@ type Event struct {
 type Refresh struct {
 	RequestID      string    `json:"requestId"`
 	Workspace      Named     `json:"workspace"`
-	Dataset        Named     `json:"dataset"`
-	RefreshType    string    `json:"refreshType"` // ViaApi, ViaEnhancedApi, OnDemand, Scheduled
-	Status         string    `json:"status"`      // Completed, Failed, Cancelled
+	Dataset        Named     `json:"dataset,omitzero"`  // the model that was refreshed, or
+	Dataflow       Named     `json:"dataflow,omitzero"` // the dataflow
+	RefreshType    string    `json:"refreshType"`       // ViaApi, ViaEnhancedApi, OnDemand, Scheduled
+	Status         string    `json:"status"`            // Completed, Failed, Cancelled
 	ExtendedStatus string    `json:"extendedStatus"`
 	StartTime      time.Time `json:"startTime"` // when it was accepted
 	EndTime        time.Time `json:"endTime"`
@@ -89,8 +90,19 @@ func (e Event) id() string {
 	return "end_" + e.Data.RequestID
 }
 
-// model is how people name the event's model.
-func (e Event) model() string { return e.Data.Workspace.Name + "/" + e.Data.Dataset.Name }
+// refreshed is what the event's refresh was of, and what kind of thing that is.
+func (e Event) refreshed() (what Named, kind string) {
+	if e.Data.Dataflow != (Named{}) {
+		return e.Data.Dataflow, "dataflow"
+	}
+	return e.Data.Dataset, "model"
+}
+
+// model is how people name the event's model or dataflow.
+func (e Event) model() string {
+	what, _ := e.refreshed()
+	return e.Data.Workspace.Name + "/" + what.Name
+}
 
 // Channel is a way to tell.
 type Channel string

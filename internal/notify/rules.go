@@ -116,8 +116,9 @@ func (s *Service) Recipients(event Event, option string) []Recipient {
 }
 
 func (s *Service) audience(event Event) Audience {
+	what, _ := event.refreshed()
 	for _, own := range s.options.Config.Models {
-		if strings.EqualFold(own.Model, event.Data.Dataset.ID) || strings.EqualFold(own.Model, event.model()) {
+		if strings.EqualFold(own.Model, what.ID) || strings.EqualFold(own.Model, event.model()) {
 			return own.Audience
 		}
 	}
