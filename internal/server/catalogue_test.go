@@ -41,6 +41,16 @@ func TestC5CatalogStatements(t *testing.T) {
 		{"select types.assembly_class COLLATE database_default + ', ' + assemblies.name + ', Version=' + CONVERT(nvarchar(20), ASSEMBLYPROPERTY(assemblies.name, 'VersionMajor')) as TypeName, max_length ColumnSize " +
 			"from sys.assemblies as assemblies join sys.assembly_types as types on assemblies.assembly_id = types.assembly_id", "TypeName,ColumnSize"},
 		{"EXEC sys.sp_indexes_managed NULL, NULL, NULL, NULL", "constraint_catalog,constraint_schema,constraint_name,table_catalog,table_schema,table_name,index_name,type_desc"},
+		// Power Query's navigator
+		{"select t.[TABLE_CATALOG], t.[TABLE_SCHEMA], t.[TABLE_NAME], t.[TABLE_TYPE], cast(e.value as nvarchar(max)) [DESCRIPTION] from [INFORMATION_SCHEMA].[TABLES] t join sys.schemas s on s.name = t.[TABLE_SCHEMA] " +
+			"join sys.objects tv on tv.name = t.[TABLE_NAME] and tv.schema_id = s.schema_id and tv.parent_object_id = 0 left outer join sys.extended_properties e on tv.object_id = e.major_id and e.minor_id = 0 " +
+			"and e.class = 1 and e.name = 'MS_Description' where 1=1 and 1=1 and t.TABLE_NAME = 'endpoints'", "TABLE_CATALOG,TABLE_SCHEMA,TABLE_NAME,TABLE_TYPE,DESCRIPTION\nShop,dbo,endpoints,VIEW,All endpoints."},
+		{"select convert(nvarchar, fk.object_id) [FK_NAME], cast(fkc.constraint_column_id as bigint) [ORDINAL], s1.name [TABLE_SCHEMA_1], o1.name [TABLE_NAME_1], c1.name [PK_COLUMN_NAME_1] from sys.foreign_keys fk " +
+			"join sys.foreign_key_columns fkc on fk.object_id = fkc.constraint_object_id join sys.objects o1 on o1.object_id = fkc.referenced_object_id join sys.schemas s1 on s1.schema_id = o1.schema_id " +
+			"join sys.columns c1 on c1.object_id = o1.object_id and c1.column_id = fkc.referenced_column_id order by fk.object_id, fkc.constraint_column_id", "FK_NAME,ORDINAL,TABLE_SCHEMA_1,TABLE_NAME_1,PK_COLUMN_NAME_1"},
+		{"select i.name [INDEX_NAME], cast(ic.[key_ordinal] as bigint) [ORDINAL_POSITION], i.is_primary_key [PRIMARY_KEY] from sys.objects o join sys.schemas s on s.schema_id = o.schema_id join sys.indexes as i " +
+			"on i.object_id = o.object_id join sys.index_columns as ic on ic.object_id = i.object_id and ic.index_id = i.index_id where (i.is_primary_key = 1 or i.is_unique_constraint = 1 or i.is_unique = 1) " +
+			"and o.type in ('U', 'V') and ic.key_ordinal <> 0 and s.name = 'dbo' order by i.name", "INDEX_NAME,ORDINAL_POSITION,PRIMARY_KEY"},
 		// Management Studio's tree
 		{"SELECT dtb.name AS [Name], 'Server[@Name=' + quotename(CAST(serverproperty(N'Servername') AS sysname),'''') + ']' + '/Database[@Name=' + quotename(dtb.name,'''') + ']' AS [Urn], " +
 			"CAST(has_dbaccess(dtb.name) AS bit) AS [IsAccessible], CAST(case when dtb.name in ('master','model','msdb','tempdb') then 1 else dtb.is_distributor end AS bit) AS [IsSystemObject] " +

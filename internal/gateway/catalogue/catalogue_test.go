@@ -298,7 +298,8 @@ func TestC5Views(t *testing.T) {
 		{"sys", "schemas", "name schema_id", "\nname | schema_id\ndbo | 1\nguest | 2\nINFORMATION_SCHEMA | 3\nsys | 4\nRetail | 5\n"},
 		{"sys", "databases", "name database_id is_read_only state_desc", "\nname | database_id | is_read_only | state_desc\nSales | 5 | true | ONLINE\nfreshet | 6 | true | ONLINE\n"},
 		{"sys", "objects", "name schema_id type type_desc is_ms_shipped", "\nname | schema_id | type | type_desc | is_ms_shipped\nSalesX2026 | 5 | U | USER_TABLE | false\nSales_2026 | 5 | U | USER_TABLE | false\n" +
-			"refresh_dataflow | 1 | V | VIEW | false\nrefresh_dataflow | 1 | P | SQL_STORED_PROCEDURE | false\n"},
+			"refresh_dataflow | 1 | V | VIEW | false\n"},
+		{"sys", "procedures", "name type", "\nname | type\nrefresh_dataflow | P\n"},
 		{"sys", "tables", "name max_column_id_used", "\nname | max_column_id_used\nSalesX2026 | 0\nSales_2026 | 6\n"},
 		{"sys", "columns", "name column_id system_type_id max_length precision scale is_nullable", "\nname | column_id | system_type_id | max_length | precision | scale | is_nullable\n" +
 			"Day | 1 | 42 | 8 | 23 | 3 | false\nAmount | 2 | 106 | 9 | 19 | 4 | true\nNote | 3 | 231 | -1 | 0 | 0 | true\nRate | 4 | 62 | 8 | 53 | 0 | true\nItems | 5 | 127 | 8 | 19 | 0 | true\nOpen | 6 | 104 | 1 | 1 | 0 | true\n" +

@@ -86,7 +86,7 @@ func catalogViews() []view {
 			is_broker_enabled bit=0, is_date_correlation_on bit=0, is_cdc_enabled bit=0, is_encrypted bit=0, replica_id nvarchar(36), containment tinyint=0,
 			containment_desc nvarchar(60)=NONE, default_language_name nvarchar(128), default_language_lcid smallint`, (*Database).sysDatabases),
 		sys("schemas", "name sysname, schema_id int, principal_id int=1", (*Database).sysSchemas),
-		sys("objects", object, func(d *Database) []row { return d.sysObjects(own(d)) }),
+		sys("objects", object, func(d *Database) []row { return d.sysObjects(distinct(own(d))) }),
 		sys("all_objects", object, func(d *Database) []row { return d.sysObjects(d.all()) }),
 		sys("tables", table, func(d *Database) []row { return d.sysTables() }),
 		sys("views", viewObject, func(d *Database) []row { return d.sysObjects(ofKind(own(d), View)) }),
@@ -200,6 +200,12 @@ func catalogViews() []view {
 		info("VIEW_COLUMN_USAGE", "VIEW_CATALOG nvarchar(128), VIEW_SCHEMA nvarchar(128), VIEW_NAME sysname, "+ofTable+", COLUMN_NAME sysname", nil),
 		info("TABLE_PRIVILEGES", "GRANTOR nvarchar(128)=dbo, GRANTEE nvarchar(128), "+ofTable+`, PRIVILEGE_TYPE varchar(10)=SELECT, IS_GRANTABLE varchar(3)=NO`, (*Database).informationPrivileges),
 	}
+}
+
+// distinct leaves out procedures that have the name of a view: tools join by the names of a schema, of which SQL Server has each once. They are among
+// all_objects and procedures.
+func distinct(entries []entry) []entry {
+	return slices.CompactFunc(entries, func(a, b entry) bool { return a.Schema == b.Schema && a.Name == b.Name })
 }
 
 func ofKind(entries []entry, kind Kind) []entry {
