@@ -2,7 +2,6 @@ package connector
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"freshet.dev/internal/powerbitest"
 	"freshet.dev/powerbi"
 )
 
@@ -21,60 +21,72 @@ const (
 	modelID = "cfafbeb1-8037-4d0c-896e-a46fb27ff229"
 )
 
-// fake is a Power BI with the shapes of its reference: one workspace with a dataflow and two semantic models. Its clock is the bubble's.
+// fake is a Power BI with one workspace, Sales, a dataflow and two semantic models. It keeps what it is asked. Its clock is the bubble's.
 type fake struct {
-	mu           sync.Mutex
-	requests     []string // METHOD path, without those that only read the status
-	transactions []*transaction
-	refreshes    []*modelRefresh
-	takes        time.Duration // how long a refresh runs
-	lag          time.Duration // how late a transaction is to be seen
-	ends         string        // status at the end; "" is Success
-	answer       string        // to the POST of a dataflow's refresh
-	fault        func(r *http.Request) (status int, body string)
-	count        int
+	takes  time.Duration // how long a refresh runs
+	lag    time.Duration // how late a transaction is to be seen
+	ends   string        // status at the end; "" is success
+	answer string        // to the POST of a dataflow's refresh
+	fault  func(r *http.Request) (status int, body string)
+
+	start    sync.Once
+	inner    *powerbitest.Service
+	mu       sync.Mutex
+	requests []string // METHOD path
+	bodies   []string // of those that have one
 }
 
-type transaction struct {
-	id        string
-	from      time.Time
-	takes     time.Duration
-	seen      time.Time
-	ends      string
-	cancelled time.Time
-}
-
-func (t *transaction) status(now time.Time) (status string, end time.Time) {
-	switch end := t.from.Add(t.takes); {
-	case !t.cancelled.IsZero():
-		return "Cancelled", t.cancelled
-	case now.Before(end):
-		return "InProgress", time.Time{}
-	default:
-		return t.ends, end
-	}
-}
-
-type modelRefresh struct {
-	id, kind string
-	from     time.Time
-	takes    time.Duration
-	ends     string
-	body     string
+func (f *fake) service() *powerbitest.Service {
+	f.start.Do(func() {
+		f.inner = &powerbitest.Service{
+			Groups: []*powerbitest.Group{{ID: groupID, Name: "Sales",
+				Models:    []powerbitest.Model{{ID: modelID, Name: "Retail", Tables: []string{"Orders"}}, {ID: "b", Name: "Live", Live: true}},
+				Dataflows: []powerbitest.Model{{ID: flowID, Name: "Orders"}}}},
+			Course: func(string, string) powerbitest.Course {
+				return powerbitest.Course{Hidden: f.lag, Running: f.takes, Status: f.ends}
+			},
+			Answer: f.answer,
+		}
+	})
+	return f.inner
 }
 
 func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	w := httptest.NewRecorder()
-	w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	f.ServeHTTP(w, r)
-	response := w.Result()
-	response.Request = r
-	return response, nil
+	f.mu.Lock()
+	f.requests = append(f.requests, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/v1.0/myorg"))
+	if r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(err)
+		}
+		f.bodies = append(f.bodies, string(body))
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(strings.NewReader(string(body)))
+	}
+	f.mu.Unlock()
+	if f.fault != nil {
+		if status, body := f.fault(r); status != 0 {
+			w := httptest.NewRecorder()
+			switch status {
+			case http.StatusFound:
+				w.Header().Set("Location", body)
+			case http.StatusTooManyRequests:
+				w.Header().Set("Retry-After", body)
+			}
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+			response := w.Result()
+			response.Request = r
+			return response, nil
+		}
+	}
+	return powerbitest.Transport(f.service()).RoundTrip(r)
 }
 
+// started are the requests that are no GET.
 func (f *fake) started() (posts []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -86,163 +98,12 @@ func (f *fake) started() (posts []string) {
 	return posts
 }
 
-func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	path := strings.TrimPrefix(r.URL.Path, "/v1.0/myorg")
-	f.requests = append(f.requests, r.Method+" "+path)
-	if f.fault != nil {
-		if status, body := f.fault(r); status != 0 {
-			switch status {
-			case http.StatusFound:
-				w.Header().Set("Location", body)
-			case http.StatusTooManyRequests:
-				w.Header().Set("Retry-After", body)
-			}
-			w.WriteHeader(status)
-			_, _ = io.WriteString(w, body)
-			return
-		}
+// named writes the ids of refreshes as #1, #2, … in the order of their starts.
+func (f *fake) named(text string) string {
+	for i, r := range f.service().Refreshes() {
+		text = strings.ReplaceAll(strings.ReplaceAll(text, r.TransactionID(), fmt.Sprintf("#%d", i+1)), r.ID, fmt.Sprintf("#%d", i+1))
 	}
-	flow := "/groups/" + groupID + "/dataflows/" + flowID
-	model := "/groups/" + groupID + "/datasets/" + modelID
-	switch request := r.Method + " " + path; {
-	case request == "GET /groups":
-		_, _ = io.WriteString(w, `{"value":[{"id":"`+groupID+`","isReadOnly":false,"isOnDedicatedCapacity":true,"type":"Workspace","name":"Sales"}]}`)
-	case request == "GET /groups/"+groupID+"/dataflows":
-		_, _ = io.WriteString(w, `{"value":[{"objectId":"`+flowID+`","name":"Orders","description":"it's all","modelUrl":"https://x/model.json","configuredBy":"ann@example.com","users":[],"generation":1}]}`)
-	case request == "GET /groups/"+groupID+"/datasets":
-		_, _ = io.WriteString(w, `{"value":[{"id":"`+modelID+`","name":"Retail","isRefreshable":true,"createdDate":"2026-01-02T03:04:05.123Z"},{"id":"b","name":"Live","isRefreshable":false}]}`)
-	case request == "POST "+flow+"/refreshes":
-		f.refreshDataflow(w)
-	case request == "GET "+flow+"/transactions":
-		f.listTransactions(w)
-	case r.Method == http.MethodPost && strings.HasSuffix(path, "/cancel"):
-		f.cancelTransaction(w, strings.Split(path, "/")[5])
-	case request == "POST "+model+"/refreshes":
-		f.refreshModel(w, r)
-	case request == "GET "+model+"/refreshes":
-		f.listRefreshes(w)
-	case r.Method == http.MethodGet && strings.HasPrefix(path, model+"/refreshes/"):
-		f.refreshDetail(w, path[strings.LastIndex(path, "/")+1:])
-	case request == "GET "+model+"/refreshSchedule":
-		_, _ = io.WriteString(w, `{"days":["Sunday","Friday"],"times":["07:00"],"enabled":true,"localTimeZoneId":"UTC","notifyOption":"NoNotification"}`)
-	case request == "POST "+model+"/executeQueries":
-		_, _ = io.WriteString(w, `{"results":[{"tables":[{"rows":[{"[ID]":13,"[Name]":"Orders","[Description]":null,"[IsHidden]":false,"[ModifiedTime]":"2026-02-03T04:05:06"}]}]}]}`)
-	default:
-		w.WriteHeader(http.StatusNotFound)
-		_, _ = io.WriteString(w, `{"error":{"code":"PowerBIEntityNotFound"}}`)
-	}
-}
-
-func (f *fake) begin(from time.Time, takes time.Duration) *transaction {
-	f.count++
-	ends := f.ends
-	if ends == "" {
-		ends = "Success"
-	}
-	t := &transaction{id: from.UTC().Format("2006-01-02T15:04:05.0000000Z") + fmt.Sprintf("@%s$%d", flowID, f.count), from: from, takes: takes, seen: time.Now().Add(f.lag), ends: ends}
-	f.transactions = append(f.transactions, t)
-	return t
-}
-
-func (f *fake) refreshDataflow(w http.ResponseWriter) {
-	for _, t := range f.transactions {
-		if status, _ := t.status(time.Now()); status == "InProgress" {
-			w.WriteHeader(http.StatusBadRequest)
-			_, _ = io.WriteString(w, `{"error":{"code":"DataflowRefreshInProgress","message":"Dataflow refresh is currently in progress"}}`)
-			return
-		}
-	}
-	f.begin(time.Now(), f.takes)
-	_, _ = io.WriteString(w, f.answer)
-}
-
-func (f *fake) listTransactions(w http.ResponseWriter) {
-	list := []string{}
-	for _, t := range f.transactions {
-		if time.Now().Before(t.seen) {
-			continue
-		}
-		status, end := t.status(time.Now())
-		text := fmt.Sprintf(`{"id":%q,"refreshType":"OnDemand","startTime":%q,"status":%q`, t.id, t.from.UTC().Format(time.RFC3339), status)
-		if !end.IsZero() {
-			text += fmt.Sprintf(`,"endTime":%q`, end.UTC().Format(time.RFC3339))
-		}
-		list = append(list, text+"}")
-	}
-	_, _ = io.WriteString(w, `{"@odata.context":"http://x/$metadata#transactions","value":[`+strings.Join(list, ",")+`]}`)
-}
-
-func (f *fake) cancelTransaction(w http.ResponseWriter, id string) {
-	for _, t := range f.transactions {
-		if status, _ := t.status(time.Now()); t.id == id && status == "InProgress" {
-			t.cancelled = time.Now()
-			_, _ = fmt.Fprintf(w, `{"transactionId":%q,"status":"SuccessfullyMarked"}`, id)
-			return
-		}
-	}
-	_, _ = fmt.Fprintf(w, `{"transactionId":%q,"status":"NotFound"}`, id)
-}
-
-func (f *fake) refreshModel(w http.ResponseWriter, r *http.Request) {
-	var body []byte
-	if r.Body != nil {
-		body, _ = io.ReadAll(r.Body)
-	}
-	for _, m := range f.refreshes {
-		if time.Now().Before(m.from.Add(m.takes)) {
-			w.WriteHeader(http.StatusBadRequest)
-			_, _ = io.WriteString(w, `{"error":{"code":"InvalidRequest","message":"Invalid refresh request. Another refresh request is already executing, please cancel it before trying again."}}`)
-			return
-		}
-	}
-	f.count++
-	m := &modelRefresh{id: fmt.Sprintf("%08d-0000-0000-0000-000000000000", f.count), kind: "ViaApi", from: time.Now(), takes: f.takes, ends: "Completed", body: string(body)}
-	if f.ends != "" {
-		m.ends = f.ends
-	}
-	if len(body) > 0 && !json.Valid(body) {
-		panic("the body is no JSON")
-	}
-	if strings.Contains(string(body), `"type"`) {
-		m.kind = "ViaEnhancedApi"
-	}
-	f.refreshes = append(f.refreshes, m)
-	w.Header().Set("x-ms-request-id", m.id)
-	w.Header().Set("RequestId", m.id)
-	w.WriteHeader(http.StatusAccepted)
-}
-
-func (m *modelRefresh) text() string {
-	if end := m.from.Add(m.takes); !time.Now().Before(end) {
-		more := ""
-		if m.ends == "Failed" {
-			more = `,"serviceExceptionJson":"{\"errorCode\":\"ModelRefreshFailed_CredentialsNotSpecified\"}"`
-		}
-		return fmt.Sprintf(`"startTime":%q,"endTime":%q,"status":%q%s`, m.from.UTC().Format(time.RFC3339), end.UTC().Format(time.RFC3339), m.ends, more)
-	}
-	return fmt.Sprintf(`"startTime":%q,"status":"Unknown"`, m.from.UTC().Format(time.RFC3339))
-}
-
-func (f *fake) listRefreshes(w http.ResponseWriter) {
-	var list []string
-	for i := len(f.refreshes) - 1; i >= 0; i-- {
-		m := f.refreshes[i]
-		list = append(list, fmt.Sprintf(`{"requestId":%q,"refreshType":%q,%s}`, m.id, m.kind, m.text()))
-	}
-	_, _ = io.WriteString(w, `{"value":[`+strings.Join(list, ",")+`]}`)
-}
-
-func (f *fake) refreshDetail(w http.ResponseWriter, id string) {
-	for _, m := range f.refreshes {
-		if m.id == id && m.kind == "ViaEnhancedApi" {
-			_, _ = io.WriteString(w, `{"type":"Full",`+m.text()+`,"numberOfAttempts":1,"objects":[{"table":"Orders","partition":"2024","status":"Completed"},{"table":"Orders","partition":"2025","status":"Completed"}]}`)
-			return
-		}
-	}
-	w.WriteHeader(http.StatusBadRequest)
-	_, _ = io.WriteString(w, `{"error":{"code":"InvalidRequest","message":"not an enhanced refresh"}}`)
+	return text
 }
 
 // open returns a Connector of a fake service with the default workspace Sales.

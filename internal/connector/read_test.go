@@ -16,25 +16,25 @@ func TestC2Reads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{takes: 10 * time.Second}
 		c := open(t, f)
-		for _, text := range []string{"EXEC refresh_dataflow '" + flowID + "'", "EXEC refresh_dataset '" + modelID + "', @Type = Full"} {
+		for _, text := range []string{"EXEC refresh_dataflow '" + flowID + "'", "EXEC refresh_dataset '" + modelID + "', @Type = Full, @Objects = 'Orders/2024, Orders/2025'"} {
 			mustQuery(t, c, text)
 		}
 		for _, tt := range []struct{ text, want string }{
-			{"SELECT * FROM get_workspaces", "Id | Name | IsReadOnly | IsOnDedicatedCapacity | CapacityId | Type\n" + groupID + " | Sales | false | true | NULL | Workspace"},
-			{"SELECT Name, WorkspaceId, IsRefreshable, CreatedDate FROM get_datasets WHERE IsRefreshable = 'True'", "Name | WorkspaceId | IsRefreshable | CreatedDate\nRetail | " + groupID + " | true | 2026-01-02 03:04:05.123"},
-			{"SELECT * FROM get_dataflows", "Id | Name | WorkspaceId | Description | ConfiguredBy | ModelUrl | Generation\n" + flowID + " | Orders | " + groupID + " | it's all | ann@example.com | https://x/model.json | 1"},
-			{"SELECT * FROM get_dataflow_transactions WHERE DataflowName = 'Orders'", "DataflowId | TransactionId | RefreshType | StartTime | EndTime | Status\n" + flowID + " | 2000-01-01T00:00:00.0000000Z@" + flowID + "$1 | OnDemand | 2000-01-01 00:00:00 | 2000-01-01 00:00:10 | Success"},
+			{"SELECT * FROM get_workspaces", "Id | Name | IsReadOnly | IsOnDedicatedCapacity | CapacityId | Type\n" + groupID + " | Sales | false | true | 0F084DF7-C13D-451B-AF5F-ED0C466403B2 | Workspace"},
+			{"SELECT Name, WorkspaceId, IsRefreshable, CreatedDate FROM get_datasets WHERE IsRefreshable = 'True'", "Name | WorkspaceId | IsRefreshable | CreatedDate\nRetail | " + groupID + " | true | 2020-12-07 01:05:54.157"},
+			{"SELECT * FROM get_dataflows", "Id | Name | WorkspaceId | Description | ConfiguredBy | ModelUrl | Generation\n" + flowID + " | Orders | " + groupID + " | NULL | john@contoso.com | https://MyDataflowStorageAccount.dfs.core.windows.net/powerbi/Sales/Orders/model.json | 1"},
+			{"SELECT * FROM get_dataflow_transactions WHERE DataflowName = 'Orders'", "DataflowId | TransactionId | RefreshType | StartTime | EndTime | Status\n" + flowID + " | #1 | OnDemand | 2000-01-01 00:00:00 | 2000-01-01 00:00:10 | Success"},
 			{"SELECT COUNT(*) AS n FROM get_dataflow_transactions", "n\n1"},
 			{"SELECT d.Name, r.RefreshType, r.Status FROM get_datasets d JOIN get_dataset_refreshes r ON r.DatasetId = d.Id WITH (WorkspaceName='Sales', Top=5)", "Name | RefreshType | Status\nRetail | ViaEnhancedApi | Completed"},
-			{"SELECT Type, TableName, PartitionName, ObjectStatus, NumberOfAttempts FROM get_dataset_refresh_details WHERE DatasetName = 'Retail' AND RequestId = '00000002-0000-0000-0000-000000000000'",
-				"Type | TableName | PartitionName | ObjectStatus | NumberOfAttempts\nFull | Orders | 2024 | Completed | 1\nFull | Orders | 2025 | Completed | 1"},
-			{"SELECT Enabled, Days, Times, LocalTimeZoneId FROM get_refresh_schedule WHERE DatasetName = 'Retail'", "Enabled | Days | Times | LocalTimeZoneId\ntrue | [\"Sunday\",\"Friday\"] | [\"07:00\"] | UTC"},
+			{"SELECT Type, TableName, PartitionName, ObjectStatus, NumberOfAttempts FROM get_dataset_refresh_details WHERE DatasetName = 'Retail' AND RequestId = '" + f.service().Refreshes()[1].ID + "'",
+				"Type | TableName | PartitionName | ObjectStatus | NumberOfAttempts\nFull | Orders | 2024 | Completed | 0\nFull | Orders | 2025 | Completed | 0"},
+			{"SELECT Enabled, Days, Times, LocalTimeZoneId FROM get_refresh_schedule WHERE DatasetName = 'Retail'", "Enabled | Days | Times | LocalTimeZoneId\ntrue | [\"Sunday\",\"Friday\",\"Saturday\"] | [\"05:00\",\"11:30\"] | UTC"},
 			{"SELECT Name, IsHidden, ModifiedTime FROM get_dataset_tables WHERE DatasetName = 'Retail'", "Name | IsHidden | ModifiedTime\nOrders | false | 2026-02-03 04:05:06"},
 			{"SELECT Name FROM endpoints WHERE IsAction = 1 ORDER BY Name", "Name\ncancel_dataflow_transaction\ncancel_dataset_refresh\ngeneric_request\nrefresh_dataflow\nrefresh_dataset"},
 			{"SELECT Ordinal, Name, Type, IsRequired FROM endpoint_parameters WHERE Endpoint = 'refresh_dataflow' AND Ordinal <= 3",
 				"Ordinal | Name | Type | IsRequired\n1 | Id | text | true\n2 | WorkspaceId | text | false\n3 | WaitForCompletion | True or False | false"},
 		} {
-			if got := mustQuery(t, c, tt.text); got != tt.want {
+			if got := f.named(mustQuery(t, c, tt.text)); got != tt.want {
 				t.Errorf("%s\ngot\n%s\nwant\n%s", tt.text, got, tt.want)
 			}
 		}
@@ -49,7 +49,7 @@ func TestC2Cancels(t *testing.T) {
 		f := &fake{takes: time.Hour}
 		c := open(t, f)
 		mustQuery(t, c, "EXEC refresh_dataflow '"+flowID+"', @WaitForCompletion = False")
-		id := f.transactions[0].id
+		id := f.service().Refreshes()[0].TransactionID()
 		if got := mustQuery(t, c, "EXEC cancel_dataflow_transaction ?", Argument{Value: id}); got != "TransactionId | Status | HttpStatusCode\n"+id+" | SuccessfullyMarked | 200" {
 			t.Errorf("got %s", got)
 		}
@@ -70,10 +70,10 @@ func TestC2GenericRequest(t *testing.T) {
 	f := &fake{}
 	c := open(t, f)
 	for _, tt := range []struct{ text, want string }{
-		{"SELECT * FROM generic_request WITH (Url='/groups')", `HttpStatusCode | Body` + "\n" + `200 | {"value":[{"id":"` + groupID + `","isOnDedicatedCapacity":true,"isReadOnly":false,"name":"Sales","type":"Workspace"}]}`},
+		{"SELECT * FROM generic_request WITH (Url='/groups')", `HttpStatusCode | Body` + "\n" + `200 | {"@odata.context":"http://wabi-test-redirect.analysis.windows.net/v1.0/myorg/$metadata#groups","value":[{"capacityId":"0F084DF7-C13D-451B-AF5F-ED0C466403B2","defaultDatasetStorageFormat":"Small","id":"` + groupID + `","isOnDedicatedCapacity":true,"isReadOnly":false,"name":"Sales","type":"Workspace"}]}`},
 		{"SELECT name, ro FROM generic_request WITH (Url='https://api.powerbi.com/v1.0/myorg/groups', Filter='$.value[*]', Columns='name nvarchar(3) $.name; ro bit $.isReadOnly')", "name | ro\nSal | false"},
 		{"SELECT g.n FROM generic_request g WITH (Url='groups', Filter='$.value', Columns='[n] nvarchar(50) $[0].name;') WHERE g.n IS NULL", "n\nNULL"},
-		{"SELECT HttpStatusCode FROM generic_request WITH (Url='/groups/" + groupID + "/datasets/" + modelID + "/executeQueries', Method='post', Body='{}')", "HttpStatusCode\n200"},
+		{"SELECT HttpStatusCode FROM generic_request WITH (Url='/groups/" + groupID + "/datasets/" + modelID + "/executeQueries', Method='post', Body='{\"queries\":[{\"query\":\"EVALUATE INFO.TABLES()\"}]}')", "HttpStatusCode\n200"},
 	} {
 		if got := mustQuery(t, c, tt.text); got != tt.want {
 			t.Errorf("%s\ngot\n%s\nwant\n%s", tt.text, got, tt.want)
@@ -141,7 +141,7 @@ func TestC3ExtraColumns(t *testing.T) {
 		}})
 		for _, tt := range []struct{ text, want string }{
 			{"SELECT * FROM get_workspaces", "Workspace | true | NULL"},
-			{"EXEC refresh_dataset @DatasetName = Retail, @Type = Full", "Completed | 202 | 1"},
+			{"EXEC refresh_dataset @DatasetName = Retail, @Type = Full", "Completed | 202 | 0"},
 			{"EXEC refresh_dataflow @DataflowName = Orders", "Success | 200 | Suc"},
 			{"EXEC refresh_dataflow @DataflowName = Orders, @WaitForCompletion = 0", "InProgress | 200 | NULL"},
 			{"SELECT Type FROM endpoint_columns WHERE Endpoint = 'refresh_dataset' AND Ordinal > 6", "int\nint"},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/powerbitest"
 )
 
 const columnsOfRefresh = "Id | RequestId | RefreshType | StartTime | EndTime | Status | HttpStatusCode"
@@ -66,13 +67,13 @@ func TestC2SeedStatements(t *testing.T) {
 				f := &fake{takes: 12 * time.Second}
 				c := open(t, f)
 				begin := time.Now()
-				want := columnsOfRefresh + "\n" + flowID + " | 2000-01-01T00:00:00.0000000Z@" + flowID + "$1 | OnDemand | 2000-01-01 00:00:00 | 2000-01-01 00:00:12 | Success | 200"
+				want := columnsOfRefresh + "\n" + flowID + " | #1 | OnDemand | 2000-01-01 00:00:00 | 2000-01-01 00:00:12 | Success | 200"
 				took := 13 * time.Second // 3 s, then every 5 s
 				if !tt.waits {
 					want = columnsOfRefresh + "\n" + flowID + " | NULL | OnDemand | NULL | NULL | InProgress | 200"
 					took = 0
 				}
-				if got := mustQuery(t, c, tt.text); got != want {
+				if got := f.named(mustQuery(t, c, tt.text)); got != want {
 					t.Errorf("got\n%s\nwant\n%s", got, want)
 				}
 				if posts := f.started(); len(posts) != 1 {
@@ -128,23 +129,23 @@ func TestC3Columns(t *testing.T) {
 // C4: a dataflow that is refreshed already is joined, and HttpStatusCode is the refusal's.
 func TestC4JoinsARunningRefresh(t *testing.T) {
 	for name, tt := range map[string]struct{ with, want, fails string }{
-		"by itself":    {"", "$1 | Success | 400", ""},
-		"join":         {"IfRunning='join', ContinueOnErrorForMessage='False'", "$1 | Success | 400", ""},
-		"wait":         {"IfRunning='wait'", "$2 | Success | 200", ""},
-		"cancel":       {"IfRunning='cancel'", "$2 | Success | 200", ""},
+		"by itself":    {"", "#1 | Success | 400", ""},
+		"join":         {"IfRunning='join', ContinueOnErrorForMessage='False'", "#1 | Success | 400", ""},
+		"wait":         {"IfRunning='wait'", "#2 | Success | 200", ""},
+		"cancel":       {"IfRunning='cancel'", "#2 | Success | 200", ""},
 		"fail":         {"IfRunning='fail'", "", "is currently in progress"},
 		"no join":      {"ContinueOnErrorForMessage='False'", "", "is currently in progress"},
 		"another text": {"ErrorSubstringToMatch='limit'", "", "is currently in progress"},
 		"no text":      {"ErrorSubstringToMatch=''", "", "is currently in progress"},
-		"no waiting":   {"WaitForCompletion='False'", "$1 | InProgress | 400", ""},
+		"no waiting":   {"WaitForCompletion='False'", "#1 | InProgress | 400", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fake{takes: time.Minute}
-				f.begin(time.Now(), time.Minute)
+				f.service().AddDataflow(flowID, "OnDemand", powerbitest.Course{Running: time.Minute})
 				time.Sleep(10 * time.Second)
 				c := open(t, f)
-				text := "SELECT RIGHT(RequestId, 2) AS r, Status, HttpStatusCode FROM refresh_dataflow WHERE Id = '" + flowID + "'"
+				text := "SELECT RequestId AS r, Status, HttpStatusCode FROM refresh_dataflow WHERE Id = '" + flowID + "'"
 				if tt.with != "" {
 					text += " WITH (" + tt.with + ")"
 				}
@@ -153,7 +154,7 @@ func TestC4JoinsARunningRefresh(t *testing.T) {
 				switch {
 				case tt.fails != "" && (!errors.As(err, &e) || !strings.Contains(err.Error(), tt.fails) || e.HTTPStatus != 400):
 					t.Errorf("got %s, %v", got, err)
-				case tt.fails == "" && (err != nil || got != "r | Status | HttpStatusCode\n"+tt.want):
+				case tt.fails == "" && (err != nil || f.named(got) != "r | Status | HttpStatusCode\n"+tt.want):
 					t.Errorf("got %s, %v", got, err)
 				}
 			})
@@ -166,7 +167,7 @@ func TestC4TwoCallersRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{takes: 20 * time.Second, lag: 2 * time.Second}
 		c := open(t, f)
-		text := "SELECT RIGHT(RequestId, 2) AS r, EndTime, HttpStatusCode FROM refresh_dataflow WHERE Id = '" + flowID + "'"
+		text := "SELECT RequestId AS r, EndTime, HttpStatusCode FROM refresh_dataflow WHERE Id = '" + flowID + "'"
 		results := make(chan string)
 		for range 2 {
 			go func() {
@@ -174,12 +175,12 @@ func TestC4TwoCallersRace(t *testing.T) {
 				if err != nil {
 					got = err.Error()
 				}
-				results <- got
+				results <- f.named(got)
 			}()
 		}
 		got := []string{<-results, <-results}
 		slices.Sort(got)
-		want := []string{"r | EndTime | HttpStatusCode\n$1 | 2000-01-01 00:00:20 | 200", "r | EndTime | HttpStatusCode\n$1 | 2000-01-01 00:00:20 | 400"}
+		want := []string{"r | EndTime | HttpStatusCode\n#1 | 2000-01-01 00:00:20 | 200", "r | EndTime | HttpStatusCode\n#1 | 2000-01-01 00:00:20 | 400"}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %q", got)
 		}
@@ -259,11 +260,11 @@ func TestC4Abort(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(40*time.Second, func() { cancel(gone) })
 			_, err = statements[0].Run(ctx, nil, nil)
-			if !errors.Is(err, gone) || time.Since(f.transactions[0].from) != 40*time.Second {
+			if !errors.Is(err, gone) || time.Since(f.service().Refreshes()[0].Accepted) != 40*time.Second {
 				t.Errorf("%v", err)
 			}
-			if got := !f.transactions[0].cancelled.IsZero(); got != cancelled {
-				t.Errorf("%q: cancelled is %v", with, got)
+			if status, _ := f.service().Refreshes()[0].Outcome(); (status == "Cancelled") != cancelled {
+				t.Errorf("%q: %s", with, status)
 			}
 		})
 	}
@@ -275,7 +276,7 @@ func TestC4Troubles(t *testing.T) {
 		looks := 0
 		f := &fake{takes: 3 * time.Minute}
 		f.fault = func(r *http.Request) (int, string) {
-			if r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, "/transactions") || len(f.transactions) == 0 {
+			if r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, "/transactions") || len(f.service().Refreshes()) == 0 {
 				return 0, ""
 			}
 			switch looks++; looks {
@@ -297,7 +298,7 @@ func TestC4Troubles(t *testing.T) {
 			t.Fatal(err)
 		}
 		result, err := statements[0].Run(t.Context(), nil, func(text string) { notices = append(notices, text) })
-		if err != nil || written(result) != columnsOfRefresh+"\n"+flowID+" | 2000-01-01T00:00:00.0000000Z@"+flowID+"$1 | OnDemand | 2000-01-01 00:00:00 | 2000-01-01 00:03:00 | Success | 200" {
+		if err != nil || f.named(written(result)) != columnsOfRefresh+"\n"+flowID+" | #1 | OnDemand | 2000-01-01 00:00:00 | 2000-01-01 00:03:00 | Success | 200" {
 			t.Errorf("%v, %v", result, err)
 		}
 		if posts := f.started(); len(posts) != 1 {
@@ -322,7 +323,7 @@ func TestC4RetryAfter(t *testing.T) {
 				throttled := false
 				f := &fake{takes: 20 * time.Second}
 				f.fault = func(r *http.Request) (int, string) {
-					if throttled || r.Method != http.MethodGet || len(f.transactions)+len(f.refreshes) == 0 {
+					if throttled || r.Method != http.MethodGet || len(f.service().Refreshes()) == 0 {
 						return 0, ""
 					}
 					throttled = true
@@ -347,6 +348,33 @@ func TestC4RetryAfter(t *testing.T) {
 					t.Errorf("%s%s: %v after %s", endpoint, tt.with, err, waited)
 				case tt.deadline > 0 && !errors.Is(err, context.DeadlineExceeded):
 					t.Errorf("%s: %v", endpoint, err)
+				}
+			})
+		}
+	}
+}
+
+// C4: a start that is to be tried again only after MaxWaitSec is an error at once, which tells that nothing was started; before it, it is tried again.
+func TestC4ThrottledStart(t *testing.T) {
+	for _, endpoint := range []string{"refresh_dataflow '" + flowID + "'", "refresh_dataset '" + modelID + "'"} {
+		for with, waits := range map[string]time.Duration{", @MaxWaitSec = 3000": 0, "": 3392 * time.Second} {
+			synctest.Test(t, func(t *testing.T) {
+				throttled := false
+				f := &fake{takes: 20 * time.Second, fault: func(r *http.Request) (int, string) {
+					if throttled || r.Method != http.MethodPost {
+						return 0, ""
+					}
+					throttled = true
+					return http.StatusTooManyRequests, "3392"
+				}}
+				c, begin := open(t, f), time.Now()
+				_, err := answer(c, "EXEC "+endpoint+with)
+				var e *Error
+				switch waited := time.Since(begin); {
+				case waits > 0 && (err != nil || waited < waits || waited > waits+30*time.Second || len(f.service().Refreshes()) != 1):
+					t.Errorf("%s: %v after %s", endpoint, err, waited)
+				case waits == 0 && (!errors.As(err, &e) || e.Fault.Code != CodeWaitLimit || e.HTTPStatus != 429 || !strings.Contains(err.Error(), "is started, and none can be within MaxWaitSec = 3000") || waited != 0 || len(f.service().Refreshes()) != 0):
+					t.Errorf("%s: %v after %s", endpoint, err, waited)
 				}
 			})
 		}
@@ -429,11 +457,10 @@ func TestC5Insert(t *testing.T) {
 		c := open(t, f)
 		want := "Id | RequestId | RefreshType | StartTime | EndTime | Status | HttpStatusCode"
 		for i := range 3 {
-			want += fmt.Sprintf("\n%s | %s@%s$%d | OnDemand | 2000-01-01 00:00:%02d | 2000-01-01 00:00:%02d | Success | 200", flowID,
-				time.Date(2000, 1, 1, 0, 0, 8*i, 0, time.UTC).Format("2006-01-02T15:04:05.0000000Z"), flowID, i+1, 8*i, 8*i+4)
+			want += fmt.Sprintf("\n%s | #%d | OnDemand | 2000-01-01 00:00:%02d | 2000-01-01 00:00:%02d | Success | 200", flowID, i+1, 8*i, 8*i+4)
 		}
 		text := "INSERT INTO refresh_dataflow (Id, WorkspaceId) VALUES ('" + flowID + "', '" + groupID + "'), (?, NULL), (@id, '" + groupID + "')"
-		if got := mustQuery(t, c, text, Argument{Value: flowID}, Argument{"id", flowID}); got != want {
+		if got := f.named(mustQuery(t, c, text, Argument{Value: flowID}, Argument{"id", flowID})); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
 		if posts := f.started(); len(posts) != 3 {
@@ -457,23 +484,23 @@ func TestC2RefreshDataset(t *testing.T) {
 		c := open(t, f)
 		text := "SELECT * FROM refresh_dataset WHERE DatasetName = 'Retail' AND WorkspaceName = 'sales' AND Type = 'full' WITH (CommitMode='partialBatch', MaxParallelism=4, RetryCount=2, " +
 			"Objects='Orders/2024, Customers', ApplyRefreshPolicy='False', EffectiveDate='2026-03-01', Timeout='02:00:00', NotifyOption='NoNotification')"
-		want := columnsOfRefresh + "\n" + modelID + " | 00000001-0000-0000-0000-000000000000 | ViaEnhancedApi | 2000-01-01 00:00:00 | 2000-01-01 00:00:09 | Completed | 202"
-		if got := mustQuery(t, c, text); got != want {
+		want := columnsOfRefresh + "\n" + modelID + " | #1 | ViaEnhancedApi | 2000-01-01 00:00:00 | 2000-01-01 00:00:09 | Completed | 202"
+		if got := f.named(mustQuery(t, c, text)); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
 		body := `{"type":"Full","commitMode":"PartialBatch","maxParallelism":4,"retryCount":2,"objects":[{"table":"Orders","partition":"2024"},{"table":"Customers"}],` +
 			`"applyRefreshPolicy":false,"effectiveDate":"2026-03-01","timeout":"02:00:00","notifyOption":"NoNotification"}`
-		if f.refreshes[0].body != body {
-			t.Errorf("posted\n%s\nwant\n%s", f.refreshes[0].body, body)
+		if f.bodies[0] != body {
+			t.Errorf("posted\n%s\nwant\n%s", f.bodies[0], body)
 		}
-		if got := mustQuery(t, c, "SELECT RefreshType, Status FROM refresh_dataset WHERE Id = '"+modelID+"'"); got != "RefreshType | Status\nViaApi | Completed" || f.refreshes[1].body != "" {
-			t.Errorf("got %s, posted %q", got, f.refreshes[1].body)
+		if got := mustQuery(t, c, "SELECT RefreshType, Status FROM refresh_dataset WHERE Id = '"+modelID+"'"); got != "RefreshType | Status\nViaApi | Completed" || len(f.bodies) != 1 {
+			t.Errorf("got %s, posted %q", got, f.bodies)
 		}
 		f.takes = time.Hour
-		if got := mustQuery(t, c, "EXEC refresh_dataset '"+modelID+"', @WaitForCompletion = False"); got != columnsOfRefresh+"\n"+modelID+" | 00000003-0000-0000-0000-000000000000 | ViaApi | NULL | NULL | Unknown | 202" {
+		if got := f.named(mustQuery(t, c, "EXEC refresh_dataset '"+modelID+"', @WaitForCompletion = False")); got != columnsOfRefresh+"\n"+modelID+" | #3 | ViaApi | NULL | NULL | Unknown | 202" {
 			t.Errorf("got %s", got)
 		}
-		if got := mustQuery(t, c, "SELECT RequestId, Status, HttpStatusCode FROM refresh_dataset WHERE Id = '"+modelID+"'"); got != "RequestId | Status | HttpStatusCode\n00000003-0000-0000-0000-000000000000 | Completed | 400" {
+		if got := f.named(mustQuery(t, c, "SELECT RequestId, Status, HttpStatusCode FROM refresh_dataset WHERE Id = '"+modelID+"' AND Type = 'Full'")); got != "RequestId | Status | HttpStatusCode\n#3 | Completed | 400" {
 			t.Errorf("joined: %s", got)
 		}
 	})

@@ -55,6 +55,7 @@ func (s *Service) startDataflow(w http.ResponseWriter, d Model) {
 	}
 	s.add(d.ID, dataflowKind, course, nil)
 	w.WriteHeader(http.StatusOK)
+	fmt.Fprint(w, s.Answer)
 }
 
 func (s *Service) dataflowRuns(id string) bool {

@@ -24,6 +24,7 @@ type Service struct {
 	Tokens  func(token string) bool            // which are good; nil: all
 	Fault   func(*http.Request) Fault          // what goes wrong with a request; nil: nothing
 	Course  func(model, kind string) Course    // of the next refresh; nil: it is done at once
+	Answer  string                             // the body of the answer to a dataflow's refresh; Power BI's is empty
 	Secrets map[string]string                  // by client id: who may sign in
 	Issue   func(client, tenant string) string // the token for a client; nil: "token of CLIENT"
 
@@ -47,6 +48,7 @@ type Group struct {
 type Model struct {
 	ID, Name string
 	Tables   []string // of a model, as INFO.TABLES() tells them
+	Live     bool     // a model that reads its source live and cannot be refreshed
 }
 
 // Course is how a refresh goes.
@@ -396,7 +398,7 @@ func shown(g *Group) map[string]any {
 }
 
 func dataset(m Model) map[string]any {
-	return map[string]any{"id": m.ID, "name": m.Name, "addRowsAPIEnabled": false, "configuredBy": "john@contoso.com", "isRefreshable": true,
+	return map[string]any{"id": m.ID, "name": m.Name, "addRowsAPIEnabled": false, "configuredBy": "john@contoso.com", "isRefreshable": !m.Live,
 		"isEffectiveIdentityRequired": false, "isEffectiveIdentityRolesRequired": false, "isOnPremGatewayRequired": false, "targetStorageMode": "Abf",
 		"createdDate": "2020-12-07T01:05:54.157Z", "upstreamDatasets": []any{}, "users": []any{},
 		"queryScaleOutSettings": map[string]any{"autoSyncReadOnlyReplicas": true, "maxReadOnlyReplicas": 0}}
