@@ -167,6 +167,7 @@ func FuzzPrepare(f *testing.F) {
 	}
 	f.Add("SELECT a.k, COUNT(DISTINCT v) FROM one a LEFT JOIN two b ON a.k = b.k WHERE a.g LIKE 'x[%]' GROUP BY a.k HAVING COUNT(*) > 1 ORDER BY 2 DESC")
 	f.Add("WITH w AS (SELECT 1 AS x) SELECT CASE WHEN x IN (SELECT k FROM one) THEN DATEADD(day, -1, GETDATE()) END FROM w UNION ALL SELECT NULL")
+	f.Add("SELECT r.Id FROM refresh_dataflow r WHERE r.Id IN ('a', ?, N'c', NULL) AND Parallel = 2 AND DataflowName NOT IN ('x') WITH (OnFailure='row')")
 	f.Add("INSERT INTO refresh_dataflow (Id, [Wait for completion]) VALUES (?, N'False'), (@x, 1)")
 	f.Add("EXEC refresh_dataset @Id = 'x', @Objects = '[{}]'; {call endpoints()}")
 	f.Add("SET FMTONLY ON IF @@TRANCOUNT > 0 BEGIN COMMIT TRAN; SELECT DB_NAME() END ELSE SELECT * FROM [Retail].[Orders] USE x; sp_help 'y', 1")
