@@ -10,10 +10,11 @@ import (
 	"freshet.dev/powerbi"
 )
 
-// The codes of a refresh that did not succeed, and of a wait that reached MaxWaitSec.
+// The codes of a refresh that did not succeed, of a wait that reached MaxWaitSec, and of a refresh of which it is not known whether it was started.
 const (
 	CodeRefreshFailed = connector.CodeRefreshFailed
 	CodeWaitLimit     = connector.CodeWaitLimit
+	CodeUnsettled     = connector.CodeUnsettled
 )
 
 // Error is why a statement failed.
