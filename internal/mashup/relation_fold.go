@@ -356,6 +356,8 @@ func toTarget(e *sqlExpr, target Target, row *sqlExpr) (*sqlExpr, bool) {
 			switch {
 			case e.fits, e.scale <= 4 && e.precision-e.scale < 15:
 				return made("CAST({0} AS DECIMAL(19,4))")
+			case e.scale == 4: // sums of decimals
+				return made("CASE WHEN {0} IS NULL OR abs({0}) <= 922337203685477.5807 THEN CAST({0} AS DECIMAL(19,4)) ELSE CAST({1} AS DECIMAL(19,4)) END")
 			case e.precision <= 34:
 				return made("CASE WHEN {0} IS NULL OR abs({0}) < 922337203685477.58075 THEN CAST({0} AS DECIMAL(19,4)) ELSE CAST({1} AS DECIMAL(19,4)) END")
 			}

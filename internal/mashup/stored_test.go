@@ -85,6 +85,29 @@ func TestC1StoredTable(t *testing.T) {
 	}
 }
 
+// C1: what is grouped over a stored table is computed and loaded by DuckDB, sums of decimals too, up to what a column can hold.
+func TestC1StoredSums(t *testing.T) {
+	b := newFoldBench(t, nil, nil)
+	targets := []Target{{Name: "even", Type: BooleanTarget}, {Name: "m", Type: DecimalTarget}}
+	for value, want := range map[string]string{"461168601842738.7903": "false|922337203685477.5806", "-461168601842738.7903": "false|-922337203685477.5806", "461168601842738.7904": ""} {
+		stored := &Stored{Name: "the stored Orders", Columns: []StoredColumn{{Name: "even", Type: BooleanTarget}, {Name: "m", Type: DecimalTarget}},
+			Files: []StoredFile{b.storedFile(value+".parquet", "SELECT false AS even, "+value+"::DECIMAL(19,4) AS m FROM range(2)")}}
+		r, err := b.over(stored, nil, `Table.Group(Orders, {"even"}, {{"m", each List.Sum([m]), Currency.Type}})`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		statement, release, err := r.Open(context.Background(), b.conn, targets)
+		if err != nil || !strings.Contains(statement, "SUM(") {
+			t.Errorf("%s: %s, %v", value, statement, err)
+		}
+		release()
+		rows, err := b.load(r, targets)
+		if want == "" && fault.CodeOf(err) != CodeMisfit || want != "" && (err != nil || !slices.Equal(rows, []string{want})) {
+			t.Errorf("%s: %q, %v", value, rows, err)
+		}
+	}
+}
+
 // C1: times and moments with a zone come back as what they were.
 func TestC1StoredForms(t *testing.T) {
 	b := newFoldBench(t, nil, nil)
