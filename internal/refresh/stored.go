@@ -52,10 +52,11 @@ type input struct {
 
 // current are the inputs of an evaluation that is part of no refresh: what readers see, held until close.
 func (e *Engine) current(item string) *inputs {
-	in := &inputs{engine: e, item: item, own: func(ctx context.Context, m *model.Model) (store.Version, *model.Model, error) {
-		version, err := e.options.Models.Version(ctx, item, 0)
-		return version, m, err
-	}}
+	in := &inputs{engine: e, item: item}
+	in.own = func(ctx context.Context, m *model.Model) (store.Version, *model.Model, error) {
+		read, err := in.pinned(ctx, item)
+		return read.version, m, err
+	}
 	in.version = func(ctx context.Context, dataflow string) (input, error) {
 		version, release, err := e.options.Store.Pin(ctx, dataflow)
 		if err == nil {
