@@ -243,7 +243,9 @@ func mustID(t *testing.T, db *sql.DB) (id string) {
 func TestF9Unsettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := service(time.Second, "")
-		s.Fault = func(r *http.Request) powerbitest.Fault { return powerbitest.Fault{ResetBefore: r.Method == http.MethodPost} }
+		s.Fault = func(r *http.Request) powerbitest.Fault {
+			return powerbitest.Fault{ResetBefore: r.Method == http.MethodPost}
+		}
 		_, err := open(t, s, nil).Exec("EXEC refresh_dataflow '" + flowID + "'")
 		var e *Error
 		if !errors.As(err, &e) || e.Code != CodeUnsettled || !strings.Contains(e.Message, "SELECT * FROM get_dataflow_transactions WHERE DataflowId = '"+flowID+"'") || len(s.Refreshes()) != 0 {
