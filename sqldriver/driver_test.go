@@ -45,12 +45,7 @@ func TestC5SeedStatement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var notices []string
 		db := open(t, service(20*time.Second, ""), func(text string) { notices = append(notices, text) })
-		rows, err := db.Query(`SELECT *
-FROM refresh_dataflow
-WHERE Id = 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee'
-WITH (WaitForCompletion='True')
--- More info on refreshing a Dataflow:
--- https://learn.microsoft.com/en-us/rest/api/power-bi/dataflows/refresh-dataflow`)
+		rows, err := db.Query(powerbitest.Page()[1].Text)
 		if err != nil {
 			t.Fatal(err)
 		}

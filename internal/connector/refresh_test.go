@@ -19,61 +19,21 @@ import (
 
 const columnsOfRefresh = "Id | RequestId | RefreshType | StartTime | EndTime | Status | HttpStatusCode"
 
-// The seed's statements, byte for byte: three for ODBC, three for SQL Server.
-var seed = map[string]struct {
-	text  string
-	waits bool
-}{
-	"ODBC": {`SELECT *
-FROM refresh_dataflow
-WHERE Id = 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee'`, true},
-	"ODBC, waiting": {`SELECT *
-FROM refresh_dataflow
-WHERE Id = 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee'
-WITH (WaitForCompletion='True')
--- More info on refreshing a Dataflow:
--- https://learn.microsoft.com/en-us/rest/api/power-bi/dataflows/refresh-dataflow`, true},
-	"ODBC, not waiting": {`SELECT *
-FROM refresh_dataflow
-WHERE Id = 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee'
-WITH (WaitForCompletion='False')
--- More info on refreshing a Dataflow:
--- https://learn.microsoft.com/en-us/rest/api/power-bi/dataflows/refresh-dataflow`, false},
-	"SQL Server": {`DECLARE @MyQuery NVARCHAR(MAX) = 'SELECT *
-FROM refresh_dataflow
-WHERE Id = ''aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee''';
-EXEC (@MyQuery) AT [LS_TO_POWER_BI_IN_GATEWAY];`, true},
-	"SQL Server, waiting": {`DECLARE @MyQuery NVARCHAR(MAX) = 'SELECT *
-FROM refresh_dataflow
-WHERE Id = ''aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee''
-WITH (WaitForCompletion=''True'')
--- More info on refreshing a Dataflow:
--- https://learn.microsoft.com/en-us/rest/api/power-bi/dataflows/refresh-dataflow';
-EXEC (@MyQuery) AT [LS_TO_POWER_BI_IN_GATEWAY];`, true},
-	"SQL Server, not waiting": {`DECLARE @MyQuery NVARCHAR(MAX) = 'SELECT *
-FROM refresh_dataflow
-WHERE Id = ''aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee''
-WITH (WaitForCompletion=''False'')
--- More info on refreshing a Dataflow:
--- https://learn.microsoft.com/en-us/rest/api/power-bi/dataflows/refresh-dataflow';
-EXEC (@MyQuery) AT [LS_TO_POWER_BI_IN_GATEWAY];`, false},
-}
-
 // C2, C3, C4: the seed's six statements.
 func TestC2SeedStatements(t *testing.T) {
-	for name, tt := range seed {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range powerbitest.Page() {
+		t.Run(tt.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fake{takes: 12 * time.Second}
 				c := open(t, f)
 				begin := time.Now()
 				want := columnsOfRefresh + "\n" + flowID + " | #1 | OnDemand | 2000-01-01 00:00:00 | 2000-01-01 00:00:12 | Success | 200"
 				took := 13 * time.Second // 3 s, then every 5 s
-				if !tt.waits {
+				if !tt.Waits {
 					want = columnsOfRefresh + "\n" + flowID + " | NULL | OnDemand | NULL | NULL | InProgress | 200"
 					took = 0
 				}
-				if got := f.named(mustQuery(t, c, tt.text)); got != want {
+				if got := f.named(mustQuery(t, c, tt.Text)); got != want {
 					t.Errorf("got\n%s\nwant\n%s", got, want)
 				}
 				if posts := f.started(); len(posts) != 1 {
@@ -96,9 +56,9 @@ func TestC2SeedPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, tt := range seed {
-		if !strings.Contains(string(page), "\n"+tt.text) {
-			t.Errorf("%s is not on the page", name)
+	for _, tt := range powerbitest.Page() {
+		if !strings.Contains(string(page), "\n"+tt.Text) {
+			t.Errorf("%s is not on the page", tt.Name)
 		}
 	}
 }
@@ -107,10 +67,10 @@ func TestC2SeedPage(t *testing.T) {
 func TestC3Columns(t *testing.T) {
 	f := &fake{}
 	c := open(t, f)
-	for name, tt := range seed {
-		statements, err := c.Prepare(t.Context(), tt.text)
+	for _, tt := range powerbitest.Page() {
+		statements, err := c.Prepare(t.Context(), tt.Text)
 		if err != nil {
-			t.Fatal(name, err)
+			t.Fatal(tt.Name, err)
 		}
 		var got []string
 		for _, column := range statements[0].Columns() {
@@ -118,7 +78,7 @@ func TestC3Columns(t *testing.T) {
 		}
 		want := "Id varchar(200), RequestId varchar(100), RefreshType nvarchar(50), StartTime datetime, EndTime datetime, Status nvarchar(50), HttpStatusCode int"
 		if len(statements) != 1 || strings.Join(got, ", ") != want {
-			t.Errorf("%s: %d statements, %s", name, len(statements), got)
+			t.Errorf("%s: %d statements, %s", tt.Name, len(statements), got)
 		}
 	}
 	if len(f.requests) > 0 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/powerbitest"
 )
 
 func numbers(t *testing.T) *Connector {
@@ -162,8 +163,8 @@ func TestC2Errors(t *testing.T) {
 }
 
 func FuzzPrepare(f *testing.F) {
-	for _, s := range seed {
-		f.Add(s.text)
+	for _, s := range powerbitest.Page() {
+		f.Add(s.Text)
 	}
 	f.Add("SELECT a.k, COUNT(DISTINCT v) FROM one a LEFT JOIN two b ON a.k = b.k WHERE a.g LIKE 'x[%]' GROUP BY a.k HAVING COUNT(*) > 1 ORDER BY 2 DESC")
 	f.Add("WITH w AS (SELECT 1 AS x) SELECT CASE WHEN x IN (SELECT k FROM one) THEN DATEADD(day, -1, GETDATE()) END FROM w UNION ALL SELECT NULL")

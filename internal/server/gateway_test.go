@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -26,7 +25,7 @@ const (
 	etlID       = "0a1b2c3d-0000-4000-8000-000000000001"
 	etlSecret   = "the client's own"
 	loginSecret = "the login's own"
-	seedFlow    = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+	seedFlow    = powerbitest.PageDataflow
 )
 
 // sqlServer runs a server with a door for SQL clients, a client, a login of SQL and a profile that leads to another service.
@@ -148,25 +147,6 @@ func (r *running) flow(t *testing.T, name string) string {
 	return flows[i].ObjectID
 }
 
-// seedStatements are the page's six, in its order.
-func seedStatements(t *testing.T) []string {
-	page, err := os.ReadFile("../../../shared/seeds/000_ef23bf4034e06521.txt")
-	if err != nil {
-		t.Skip("SKIPPED: the seeds are not beside the repository (../shared/seeds)")
-	}
-	_, text, _ := strings.Cut(string(page), "Use these SQL queries in your ODBC application data source:\n")
-	var statements []string
-	for _, block := range strings.Split(text, "Dataflows - Refresh a Dataflow")[1:] {
-		_, statement, _ := strings.Cut(block, "\n")
-		statement, _, _ = strings.Cut(statement, "\nSQL Server\n")
-		statements = append(statements, strings.TrimSuffix(statement, "\n"))
-	}
-	if len(statements) != 6 {
-		t.Fatalf("the page has %d statements", len(statements))
-	}
-	return statements
-}
-
 // C3, C5: the seed's six statements through the gateway, byte for byte with a profile, and with Freshet's own dataflow in the place of the seed's.
 func TestC5SeedStatements(t *testing.T) {
 	t.Parallel()
@@ -180,12 +160,12 @@ func TestC5SeedStatements(t *testing.T) {
 		"profile":  r.sql(t, "agent", loginSecret, ""),
 	}
 	var group sync.WaitGroup
-	for i, statement := range seedStatements(t) {
+	for i, statement := range powerbitest.Page() {
 		for name, db := range connections {
 			if name != "plain" && name != "profile" && i%3 != 2 {
 				continue // one that does not wait tells enough of the encryption
 			}
-			text, own := statement, name != "profile"
+			text, own := statement.Text, name != "profile"
 			if own {
 				text = strings.ReplaceAll(text, seedFlow, flow)
 			}
