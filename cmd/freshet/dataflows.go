@@ -165,17 +165,15 @@ the files of a .Dataflow folder, which are written into FOLDER; it is made when 
 				return err
 			}
 			parts := []powerbi.DefinitionPart{{Path: "model.json", Payload: content}}
-			if f.Generation == 2 {
-				var exported powerbi.DataflowDefinition
-				if err := json.Unmarshal(content, &exported); err != nil {
-					return fmt.Errorf("cannot read the definition of %s: %w", f, err)
-				}
+			var exported powerbi.DataflowDefinition
+			folder := f.Generation == 2 && json.Unmarshal(content, &exported) == nil && len(exported.Definition.Parts) > 0 // else it is Power BI's own form
+			if folder {
 				parts = exported.Definition.Parts
 			}
 			if len(args) == 2 {
 				return writeParts(args[1], parts)
 			}
-			if f.Generation == 2 {
+			if folder {
 				return usageError{fmt.Errorf("%s is a dataflow of generation 2, which is a folder: name one to write it into, as in ./%s.Dataflow", f, f.Name)}
 			}
 			_, err = a.out.Write(content)
