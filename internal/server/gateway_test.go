@@ -437,7 +437,7 @@ func TestC5Calls(t *testing.T) {
 	}
 	called("a batch that lacks a parameter", 0)
 
-	result, err := db.Exec("INSERT INTO refresh_dataflow (Id, WorkspaceName) VALUES (@a, 'Sales'), (@a, 'sales'), (@a, @b)", sql.Named("a", seedFlow), sql.Named("b", "Sales"))
+	result, err := db.Exec("INSERT INTO refresh_dataflow (Id, WorkspaceName) VALUES (@a, 'Sales'), (@a, 'sales'), (@a, @b) WITH (InitialWaitMs=0)", sql.Named("a", seedFlow), sql.Named("b", "Sales"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -445,6 +445,29 @@ func TestC5Calls(t *testing.T) {
 		t.Errorf("%d rows, %v", n, err)
 	}
 	called("an INSERT of three rows", 3)
+
+	// OLE DB inserts into a table, without fast load, through a cursor.
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var handle, scroll, control, count int32 = 0, 2, 4, 0
+	if _, err := conn.ExecContext(t.Context(), "sp_cursoropen", sql.Named("cursor", sql.Out{Dest: &handle}), sql.Named("stmt", `select * from "dbo"."refresh_dataflow"`),
+		sql.Named("scrollopt", sql.Out{Dest: &scroll, In: true}), sql.Named("ccopt", sql.Out{Dest: &control, In: true}), sql.Named("rowcount", sql.Out{Dest: &count, In: true})); err != nil || handle == 0 || control != 4 || count != 0 {
+		t.Errorf("cursor %d, concurrency %d, %d rows, %v", handle, control, count, err)
+	}
+	called("a cursor", 0)
+	for range 2 {
+		if _, err := conn.ExecContext(t.Context(), "sp_cursor", sql.Named("cursor", handle), sql.Named("optype", 4), sql.Named("rownum", 0), sql.Named("table", `"dbo"."refresh_dataflow"`), sql.Named("Id", seedFlow), sql.Named("InitialWaitMs", 0)); err != nil {
+			t.Errorf("a row through a cursor: %v", err)
+		}
+	}
+	called("two rows through a cursor", 2)
+	if _, err := conn.ExecContext(t.Context(), "sp_cursor", sql.Named("cursor", handle), sql.Named("optype", 4), sql.Named("rownum", 0), sql.Named("table", ""), sql.Named("Status", "x")); number(err) != 207 {
+		t.Errorf("a row of another column: %v", err)
+	}
+	conn.Close()
+	called("a row that cannot be", 0)
 
 	// A procedure by RPC, and its parameters.
 	var id, status string

@@ -81,6 +81,8 @@ func New(options Options) *Gateway {
 
 // Login gives the session of a login and the name of its database.
 func (g *Gateway) Login(ctx context.Context, login Login) (*Session, string, error) {
+	refused := time.NewTimer(g.options.Pause) // begun before, so that nobody learns from the time whether there is such a user
+	defer refused.Stop()
 	identity, err := g.options.SignIn(ctx, login.User, login.Password)
 	login.Password = ""
 	if err != nil {
@@ -88,7 +90,7 @@ func (g *Gateway) Login(ctx context.Context, login Login) (*Session, string, err
 			return nil, "", err
 		}
 		select { // who guesses is slow
-		case <-time.After(g.options.Pause):
+		case <-refused.C:
 		case <-ctx.Done():
 		}
 		return nil, "", failed(numberLogin, classLogin, "Login failed for user '%s'.", login.User)

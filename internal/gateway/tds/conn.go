@@ -31,6 +31,7 @@ const (
 	numberDistributed   = 8501  // no distributed transaction
 	numberHandle        = 8179  // no such prepared statement
 	numberProcedure     = 2812  // no such procedure, or wrong parameters
+	numberMissing       = 201   // a parameter of a procedure
 	numberBulk          = 4806  // no bulk load
 	numberCursor        = 16909 // no such cursor
 	numberCursorReading = 16929 // the cursor is read only

@@ -1,13 +1,17 @@
 package tds
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"freshet.dev/internal/gateway"
 )
 
-// cursor is the result of a statement, kept for a client that reads it in pieces. It is static and read only, which clients are told.
+// cursor is the result of a statement, kept for a client that reads it in pieces. It is static and read only, which clients are told. One of a table that
+// gives no rows without a parameter is empty, and takes rows: so OLE DB inserts into a table.
 type cursor struct {
+	table   string           // that rows may be inserted into; "": none
 	columns []gateway.Column // with ROWSTAT at their end
 	rows    [][]any
 	size    int // bytes
@@ -22,6 +26,9 @@ const (
 	cursorFastForward = 16
 	cursorAutoFetch   = 0x2000
 	cursorReadOnly    = 1
+	cursorOptimistic  = 4
+
+	changeInsert = 4 // of sp_cursor
 
 	fetchFirst    = 1
 	fetchNext     = 2
@@ -99,8 +106,12 @@ func (c *conn) cursorCall(r *response, one call) ([]output, error) {
 		delete(c.cursors, int32(handle))
 		return nil, nil
 	case "sp_cursor":
-		if _, err := c.cursor(one); err != nil {
+		open, err := c.cursor(one)
+		if err != nil {
 			return nil, err
+		}
+		if kind, _ := one.number(1); kind&changeInsert != 0 && open.table != "" {
+			return nil, c.insert(r, open, one)
 		}
 		return nil, &gateway.Error{Message: gateway.Message{Number: numberCursorReading, State: 1, Class: 16,
 			Text: "cannot change rows through a cursor: it is read only. " + instead}}
@@ -111,13 +122,24 @@ func (c *conn) cursorCall(r *response, one call) ([]output, error) {
 // openCursor runs a statement and keeps its result. cursorAt and optionsAt say where its handle and its options (scrollopt, ccopt, rowcount) stand in the call.
 func (c *conn) openCursor(r *response, one call, statement *prepared, cursorAt, optionsAt int, values []argument) ([]output, error) {
 	result := &sink{response: r, limit: maxKept - c.cursorBytes, count: -1}
-	if err := c.run(r, gateway.Request{Text: statement.text, Params: bound(statement.declared, values)}, result); err != nil {
-		return nil, err
+	request := gateway.Request{Text: statement.text, Params: bound(statement.declared, values)}
+	table, control := "", int32(cursorReadOnly)
+	if err := c.run(r, request, result); err != nil {
+		var missing *gateway.Error
+		const concurrency = 0xF
+		if wanted, _ := one.number(optionsAt + 1); wanted&concurrency <= cursorReadOnly || !errors.As(err, &missing) || missing.Number != numberMissing {
+			return nil, err
+		}
+		columns, described := c.session.Describe(r.ctx, request)
+		if table = wholeTable(statement.text); described != nil || table == "" || len(columns) == 0 {
+			return nil, err
+		}
+		result.columns, result.results, control = columns, 1, cursorOptimistic
 	}
 	if result.results == 0 { // nothing to read: it has run, and that is all
 		return []output{{cursorAt, intInfo(0)}}, r.Done(result.count)
 	}
-	open := &cursor{columns: withStatus(result.columns), rows: result.kept, size: result.size}
+	open := &cursor{table: table, columns: withStatus(result.columns), rows: result.kept, size: result.size}
 	c.handles++
 	c.cursors[c.handles] = open
 	c.cursorBytes += open.size
@@ -135,8 +157,33 @@ func (c *conn) openCursor(r *response, one call, statement *prepared, cursorAt, 
 	} else if err := announce(r, open.columns); err != nil {
 		return nil, err
 	}
-	return []output{{cursorAt, intInfo(c.handles)}, {optionsAt, intInfo(kind)}, {optionsAt + 1, intInfo(cursorReadOnly)},
+	return []output{{cursorAt, intInfo(c.handles)}, {optionsAt, intInfo(kind)}, {optionsAt + 1, intInfo(control)},
 		{optionsAt + 2, intInfo(int32(len(open.rows)))}}, nil
+}
+
+// wholeTable is the table of SELECT * FROM table; "": the statement is another one.
+func wholeTable(text string) string {
+	words := strings.Fields(text)
+	if len(words) == 4 && strings.EqualFold(strings.Join(words[:3], " "), "select * from") {
+		return words[3]
+	}
+	return ""
+}
+
+// insert inserts a row through a cursor: sp_cursor has its values behind the table, by the names of their columns.
+func (c *conn) insert(r *response, open *cursor, one call) error {
+	var names, values []string
+	var params []gateway.Param
+	for i, a := range one.arguments[min(4, len(one.arguments)):] {
+		names = append(names, "["+strings.ReplaceAll(strings.TrimPrefix(a.Name, "@"), "]", "]]")+"]")
+		param := gateway.Param{Name: "@value" + decimal(i+1), Type: a.Type, Value: a.Value}
+		values, params = append(values, param.Name), append(params, param)
+	}
+	if len(names) == 0 {
+		return wrong(one.procedure, "inserts a row without values")
+	}
+	text := "INSERT INTO " + open.table + " (" + strings.Join(names, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")"
+	return c.run(r, gateway.Request{Text: text, Params: params}, r)
 }
 
 // withStatus adds the column that tells drivers how the fetch of each row went. They take it off.
