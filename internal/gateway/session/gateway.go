@@ -234,6 +234,3 @@ func (s *Session) Close() {
 		s.gateway.give(s.database)
 	}
 }
-
-// errEnough ends a result that SET ROWCOUNT bounds.
-var errEnough = errors.New("the result has as many rows as SET ROWCOUNT allows")

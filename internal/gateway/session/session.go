@@ -116,6 +116,9 @@ func notice(results gateway.Results) func(string) {
 	return func(text string) { _ = results.Info(gateway.Message{State: 1, Text: text}) }
 }
 
+// errEnough ends a result that SET ROWCOUNT bounds.
+var errEnough = errors.New("the result has as many rows as SET ROWCOUNT allows")
+
 // one runs a statement that gives a result. An INSERT tells the number of its rows, as SQL Server does, and no result.
 func (s *Session) one(ctx context.Context, statement *connector.Statement, arguments []connector.Argument, results gateway.Results) error {
 	if s.columnsOnly {
