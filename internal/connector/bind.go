@@ -285,13 +285,19 @@ func recast(sql string, from, to []Column, alias string) string {
 	return "SELECT " + strings.Join(items, ", ") + " FROM " + sql + " AS " + alias
 }
 
-// orderByName orders a union by names or numbers of its columns.
+const notShown = "cannot order by this: after UNION or DISTINCT only the columns of the result can be used"
+
+// orderByName orders a union by names or numbers of its columns. A qualifier is that of its first part.
 func (b *binder) orderByName(order []orderItem, columns []Column) (string, error) {
 	var items []string
 	for _, o := range order {
-		i := outputOf(o.value, columns)
+		value := o.value
+		if named, ok := value.(column); ok {
+			value = column{at: named.at, name: named.name}
+		}
+		i := outputOf(value, columns)
 		if i < 0 {
-			return "", b.fail(codeMeaning, o.value.position(), "cannot order by this: after UNION or DISTINCT only the columns of the result can be used")
+			return "", b.fail(codeMeaning, o.value.position(), notShown)
 		}
 		items = append(items, orderSQL("f"+strconv.Itoa(i+1), o.descending))
 	}
@@ -418,7 +424,7 @@ func (b *binder) output(s *selection, order []orderItem, in *scope) (items []str
 		in.aggregated = true
 		tail += " HAVING " + having
 	}
-	text, err := b.order(s, order, columns, in)
+	text, err := b.order(s, order, items, columns, in)
 	if err != nil {
 		return nil, nil, "", err
 	}
@@ -428,12 +434,9 @@ func (b *binder) output(s *selection, order []orderItem, in *scope) (items []str
 	return items, columns, tail + text, nil
 }
 
-func (b *binder) order(s *selection, order []orderItem, columns []Column, in *scope) (string, error) {
+func (b *binder) order(s *selection, order []orderItem, shown []string, columns []Column, in *scope) (string, error) {
 	if len(order) == 0 {
 		return "", nil
-	}
-	if s.distinct {
-		return b.orderByName(order, columns)
 	}
 	var items []string
 	for _, o := range order {
@@ -448,7 +451,17 @@ func (b *binder) order(s *selection, order []orderItem, columns []Column, in *sc
 		if err != nil {
 			return "", err
 		}
-		items = append(items, orderSQL("("+value.sql+")", o.descending))
+		sql := "(" + value.sql + ")"
+		if s.distinct {
+			i := slices.IndexFunc(shown, func(item string) bool {
+				return strings.HasPrefix(item, value.sql+" AS ") || strings.HasPrefix(item, "CAST("+value.sql+" AS ")
+			})
+			if i < 0 {
+				return "", b.fail(codeMeaning, o.value.position(), notShown)
+			}
+			sql = strconv.Itoa(i + 1)
+		}
+		items = append(items, orderSQL(sql, o.descending))
 	}
 	return " ORDER BY " + strings.Join(items, ", "), nil
 }

@@ -195,6 +195,8 @@ func TestC5Catalog(t *testing.T) {
 		{"SELECT name, sid = uid FROM sysusers WHERE (name = @id OR @id IS NULL) UNION SELECT name, uid FROM sales..sysusers UNION ALL SELECT name, uid FROM dbo.sysusers", "name | sid\ndbo | 1\ndbo | 1"},
 		{"SELECT ISNULL(is_ms_shipped, 0) AS m FROM sys.all_objects WHERE (name = @name OR @name IS NULL) AND (object_id = @id OR @id IS NULL)", "m\nfalse"},
 		{"SELECT name FROM sys.all_objects WHERE type IN (N'V ', 'TT') AND 'V ' = type AND type <> 'U  ' AND NOT type = 'U ' ORDER BY name", "name\nobjects\none"},
+		{"SELECT DISTINCT o.type, UPPER(o.name) AS u FROM sys.all_objects o WHERE o.name LIKE 'o%' ORDER BY o.type DESC, UPPER(o.name)", "type | u\nV | OBJECTS\nV | ONE"},
+		{"SELECT o.name FROM sys.all_objects o WHERE o.type = 'U' UNION SELECT s.name FROM sys.schemas s WHERE s.schema_id = 1 ORDER BY o.name DESC", "name\ndbo\nOrders"},
 		{"IF OBJECT_ID('dbo.one') IS NOT NULL SELECT 1 AS there ELSE SELECT 0 AS there", "there\n1"},
 		{"SELECT OBJECT_ID('dbo.one') AS id WHERE EXISTS (SELECT * FROM Retail.Orders)", ""},
 	} {

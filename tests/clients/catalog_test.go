@@ -2,6 +2,7 @@ package clients
 
 import (
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,6 +97,25 @@ call: Name; IsAction; Description`)
 tables: Endless Orders BASE TABLE; Orders Orders BASE TABLE; dbo endpoint_columns VIEW; dbo endpoint_parameters VIEW; dbo endpoints VIEW
 columns: Name nvarchar; IsAction bit; Description nvarchar
 procedure: Sales dbo endpoints VIEW All endpoints.`)
+	})
+	t.Run("SQLAlchemy", func(t *testing.T) {
+		if err := exec.Command("/usr/bin/python3", "-c", "import pymssql, pyodbc, sqlalchemy").Run(); err != nil || len(driver) == 0 {
+			missing(t, "SQLAlchemy")
+		}
+		login := url.UserPassword("etl", clientSecret)
+		for _, at := range []url.URL{
+			{Scheme: "mssql+pymssql", User: login, Host: h.address.TDS, Path: "/Sales"},
+			{Scheme: "mssql+pyodbc", Path: "/", RawQuery: "odbc_connect=" + url.QueryEscape("Driver="+driver[0]+";"+connection+";UID=etl;PWD="+clientSecret)},
+		} {
+			text := strings.Replace(at.String(), "pyodbc:/?", "pyodbc:///?", 1)
+			holds(t, run(t, nil, "", "/usr/bin/python3", filepath.Join(folder, "reflect.py"), text), `
+schemas: Endless INFORMATION_SCHEMA Orders dbo guest sys
+tables: Orders
+has: True False
+columns: Id VARCHAR(200) RequestId VARCHAR(100) RefreshType NVARCHAR(50) StartTime DATETIME EndTime DATETIME Status NVARCHAR(50) HttpStatusCode INTEGER
+keys: None [] []
+rows: cancel_dataflow_transaction cancel_dataset_refresh`)
+		}
 	})
 	t.Run("jTDS", func(t *testing.T) {
 		const jar = "/usr/share/java/jtds.jar"

@@ -66,7 +66,7 @@ func (s surroundings) Value(name string, arguments []driver.Value) (driver.Value
 func (s surroundings) variable(name string) (driver.Value, bool) {
 	switch name {
 	case "@@VERSION":
-		return "Freshet, with SQL Server's interface - " + version, true
+		return "Microsoft SQL Server's interface of Freshet - " + version, true // drivers look for the first word, and behind " - "
 	case "@@MICROSOFTVERSION":
 		return int64(15<<24 | 2000), true
 	case "@@SERVERNAME", "@@SERVICENAME":
