@@ -107,3 +107,26 @@ func TestF14Chain(t *testing.T) {
 		t.Fatalf("rows from the middle %s", got)
 	}
 }
+
+// TestF14UnknownReads: what a dataflow reads by a filter nobody can tell before. Of a dataflow that its chain does not refresh before it, it reads what was committed.
+func TestF14UnknownReads(t *testing.T) {
+	r := start(t)
+	one := `#table(type table [id = Int64.Type], {{1}})`
+	landing := r.deployLinked(t, "Landing", map[string]string{"Orders": one})
+	later := r.deployLinked(t, "Later", map[string]string{"Kept": one})
+	if got := r.refreshFlow(t, later); got != "Success" {
+		t.Fatal(got)
+	}
+	read := func(dataflow, entity string) string {
+		return fmt.Sprintf(`PowerBI.Dataflows(null){[workspaceName = "Tests"]}[Data]{[dataflowName = %q]}[Data]{[entity = %q]}[Data]`, dataflow, entity)
+	}
+	finder := r.deployLinked(t, "Finder", map[string]string{"Orders": read("Landing", "Orders"),
+		"Found": `Table.SelectRows(PowerBI.Dataflows(null){[workspaceName = "Tests"]}[Data], each Text.StartsWith([dataflowName], "Lat")){0}[Data]{[entity = "Kept"]}[Data]`})
+	r.deployLinked(t, "Later", map[string]string{"Kept": one, "Copy": read("Finder", "Orders")})
+	if got := r.refreshFlow(t, landing, finder, later); got != "Success Success Success" {
+		t.Fatalf("the chain: %s", got)
+	}
+	if got := r.values(t, finder, `SELECT id FROM Found`) + " " + r.values(t, later, `SELECT id FROM Copy`); got != "1 1" {
+		t.Errorf("rows %s", got)
+	}
+}

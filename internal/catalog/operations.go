@@ -322,6 +322,9 @@ func listing(filter refresh.Filter) (clause string, args []any) {
 	if filter.Chain != "" {
 		clause, args = clause+`AND chain = ? AND chain <> '' `, append(args, filter.Chain)
 	}
+	if filter.Asked {
+		clause += `AND chain IN ('', id) `
+	}
 	clause += `ORDER BY accepted_at DESC, seq DESC`
 	if filter.Top > 0 {
 		clause, args = clause+` LIMIT ?`, append(args, filter.Top)

@@ -143,7 +143,7 @@ func (e *Engine) chained(root *Operation, followers []follower, each bool) []Ope
 	for _, f := range followers {
 		operation := *root
 		operation.ID, operation.Model, operation.ModelRevision = e.options.NewID(), f.ID, f.Revision
-		operation.Request.Objects = nil
+		operation.Request.Objects, operation.Request.EffectiveDate = nil, f.today(root.AcceptedAt)
 		chain := &Chain{Root: root.ID, Each: each}
 		for _, read := range f.reads {
 			chain.After = append(chain.After, operations[read])
@@ -202,6 +202,30 @@ func (l links) loaded() bool {
 	return !slices.ContainsFunc(l, func(o Operation) bool { return o.State != Committing })
 }
 
+// before lists the ids of the members that an operation comes after, also through others.
+func (l links) before(operation Operation) []string {
+	ids := slices.Clone(operation.Request.Chain.After)
+	for i := 0; i < len(ids); i++ {
+		for _, member := range l {
+			if member.ID != ids[i] {
+				continue
+			}
+			for _, id := range member.Request.Chain.After {
+				if !slices.Contains(ids, id) {
+					ids = append(ids, id)
+				}
+			}
+		}
+	}
+	return ids
+}
+
+// rested tells whether the operation has done its steps and waits for the others of a chain that commits as a whole. Those may have read what it has
+// loaded, so that it is not loaded again.
+func (o Operation) rested() bool {
+	return o.State == Committing && o.Request.Chain != nil && !o.Request.Chain.Each
+}
+
 // waits tells whether a member of a chain is to be left alone: it waits for those that it reads, or has done its steps and waits for others. One whose
 // chain is broken does not wait: it is to end.
 func (e *Engine) waits(ctx context.Context, operation Operation) bool {
@@ -216,7 +240,7 @@ func (e *Engine) waits(ctx context.Context, operation Operation) bool {
 		return false
 	}
 	if operation.State == Committing {
-		return !operation.Request.Chain.Each && !members.loaded()
+		return operation.rested() && !members.loaded()
 	}
 	return !members.ready(operation)
 }
@@ -286,6 +310,18 @@ func (e *Engine) chainFailure(ctx context.Context, other Operation) *Failure {
 		WithHint("Nothing of this dataflow has changed. Refresh that one again; this one follows."))
 }
 
+// goOn goes on with a member that has rested: it stays in Committing, in which others read what it has loaded.
+func (w *work) goOn(base context.Context) error {
+	w.rested = true
+	if err := w.plan(base); err != nil {
+		return err
+	}
+	if err := w.beginAttempt(base); err != nil {
+		return err
+	}
+	return w.finishChain(base)
+}
+
 // finishChain ends the operation's part in a chain that commits as a whole. The last one that comes here commits all; the others are left in Committing.
 func (w *work) finishChain(base context.Context) error {
 	members, err := w.engine.chain(base, w.operation)
@@ -321,8 +357,14 @@ func (w *work) finishChain(base context.Context) error {
 	}
 	err = w.write(base, "the commit of the chain", func(ctx context.Context) error { return w.engine.options.Log.CommitAll(ctx, parts) },
 		func(ctx context.Context) (bool, error) { return w.reached(ctx, Completed) })
+	if err = w.lostTo(base, err); fault.CodeOf(err) == CodeState || fault.CodeOf(err) == CodeStale {
+		if operation, reading := w.read(base); reading == nil && operation.State.Finished() {
+			return nil // another member was faster
+		}
+		return fault.New(fault.Unavailable, CodeState, "cannot commit the chain before the next look: %w", err) // a member was claimed, or is being cancelled
+	}
 	if err != nil {
-		return w.lostTo(base, err)
+		return err
 	}
 	w.log.Info("refresh ended, and with it its chain", "state", string(Completed), "dataflows", len(parts))
 	return nil
@@ -372,8 +414,9 @@ func (w *work) upstream(ctx context.Context, dataflow string) (input, bool, erro
 	if err != nil {
 		return input{}, false, err
 	}
+	before := members.before(w.operation)
 	for _, member := range members {
-		if member.Model != dataflow || member.ID == w.operation.ID {
+		if member.Model != dataflow || !slices.Contains(before, member.ID) {
 			continue
 		}
 		if member.State != Committing {

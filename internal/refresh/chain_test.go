@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"freshet.dev/internal/capacity"
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/model"
 	"freshet.dev/internal/refresh"
@@ -329,4 +330,139 @@ func TestF14CrashesOfAFailure(t *testing.T) {
 			break
 		}
 	}
+}
+
+// F14, F7: a rollback of a dataflow is no refresh: those that read it are left as they are.
+func TestF14Rollback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newChain(t, false, "A", "B A")
+		want(t, b.members(b.submitDataflow("A")), "A Completed 2, B Completed 2")
+		b.gives(99)
+		want(t, b.members(b.submitDataflow("A")), "A Completed 3, B Completed 3")
+		operation, _, err := b.Submit(t.Context(), refresh.Submission{Model: dataflow("A"), Rollback: &refresh.Rollback{}})
+		b.must(err)
+		b.ends(operation.ID, refresh.Completed)
+		version, err := b.log.CurrentVersion(t.Context(), dataflow("A"))
+		b.must(err)
+		want(t, version.Number, int64(4))
+		want(t, version.Parts[0].Rows(), int64(10))
+		want(t, b.versionOf(dataflow("B")), int64(3))
+	})
+}
+
+// F14, C1: the day of each dataflow of a chain is that of its own schedule's time zone.
+func TestF14Zones(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // from midnight of 2000-01-01, UTC
+		b := newChain(t, false, "A", "B A", "C A")
+		for name, zone := range map[string]string{"A": "Asia/Kolkata", "B": "America/New_York"} {
+			definition, err := b.log.RefreshDefinition(t.Context(), dataflow(name))
+			b.must(err)
+			definition.Revision++
+			definition.Zone, err = time.LoadLocation(zone)
+			b.must(err)
+			b.must(b.log.Deploy(definition, store.Change{}))
+		}
+		root := b.submitDataflow("A")
+		for name, day := range map[string]string{"A": "2000-01-01", "B": "1999-12-31", "C": "2000-01-01"} {
+			list, err := b.History(t.Context(), dataflow(name), 1)
+			b.must(err)
+			want(t, list[0].Request.EffectiveDate.Format(time.DateOnly), day)
+		}
+		b.members(root)
+	})
+}
+
+// F14, R37: what fails in a chain because another dataflow's schedule has started it does not count against a dataflow's own schedule.
+func TestF14ScheduledFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newChain(t, false, "A", "B A")
+		b.reads(func(context.Context, refresh.Loading) (int64, error) { return 0, errDown })
+		since := time.Now()
+		_, err := b.StartScheduled(t.Context(), dataflow("A"), scheduledID(1))
+		b.must(err)
+		b.ends(scheduledID(1), refresh.Failed)
+		synctest.Wait()
+		for name, expected := range map[string]int{"A": 1, "B": 0} {
+			got, err := b.ScheduledFailures(t.Context(), dataflow(name), since, 4)
+			b.must(err)
+			want(t, got, expected)
+		}
+	})
+}
+
+// F14, R34: the commit of a chain waits for the end of a pause, and what its members have read of each other stays as they have read it.
+func TestF14PauseBeforeTheCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newChain(t, false, "A", "B A")
+		b.stop()
+		b.options.Log = &hooked{Log: b.log, call: func(ctx context.Context, name string, write func() error) error {
+			if name != "CommitAll" {
+				return write()
+			}
+			go b.stop()
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		b.start()
+		b.reads(func(ctx context.Context, l refresh.Loading) (int64, error) {
+			if l.Step.Table == "B" {
+				return 1, after(ctx, 4*time.Hour)
+			}
+			return 1, nil
+		})
+		root := b.submitDataflow("A")
+		time.Sleep(4*time.Hour + time.Minute)
+		b.options.Log = b.log
+		_, err := b.options.Capacities[0].Set(t.Context(), capacity.Status{State: capacity.Paused, Since: time.Now().UTC(), By: "ana"})
+		b.must(err)
+		b.stop()
+		b.start()
+		time.Sleep(3 * time.Hour) // A was read longer ago than finished steps are kept for
+		list, err := b.log.List(t.Context(), refresh.Filter{Chain: root.ID})
+		b.must(err)
+		for _, member := range list {
+			if member.State != refresh.Committing || b.versionOf(member.Model) != 1 {
+				t.Errorf("%s in the pause: %s", b.named(member.Model), member.State)
+			}
+		}
+		b.set(capacity.Active)
+		want(t, b.members(root), "A Completed 2, B Completed 2")
+		want(t, b.loaded(), []string{"A", "B"})
+	})
+}
+
+// F14: a member that has done its steps stays in Committing until the chain ends, whoever takes it up: those that read it need not wait again.
+func TestF14RestsInCommitting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newChain(t, false, "A", "B A")
+		b.stop()
+		states := map[string][]refresh.State{}
+		crash := true
+		b.options.Log = &hooked{Log: b.log, call: func(ctx context.Context, name string, write func() error) error {
+			if name == "CommitAll" && crash {
+				crash = false
+				go b.stop()
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			err := write()
+			list, reading := b.log.Unfinished(context.Background())
+			b.must(reading)
+			for _, o := range list {
+				if told := states[o.Model]; len(told) == 0 || told[len(told)-1] != o.State {
+					states[o.Model] = append(told, o.State)
+				}
+			}
+			return err
+		}}
+		b.start()
+		root := b.submitDataflow("A")
+		synctest.Wait()
+		b.stop()
+		b.start()
+		want(t, b.members(root), "A Completed 2, B Completed 2")
+		for _, name := range []string{"A", "B"} {
+			want(t, fmt.Sprint(states[dataflow(name)]), "[Accepted Running Committing]")
+		}
+	})
 }

@@ -202,9 +202,11 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 		warning.At = now
 		warnings[i] = warning
 	}
-	followers, err := e.followers(ctx, definition)
-	if err != nil {
-		return Operation{}, "", err
+	var followers []follower
+	if wish.Rollback == nil { // those that read a dataflow keep what they have read of it
+		if followers, err = e.followers(ctx, definition); err != nil {
+			return Operation{}, "", err
+		}
 	}
 	quota, dayEnds := quotaOf(definition, wish.Trigger, now)
 	outcome, stored, err := e.options.Log.Submit(ctx, operation, quota, warnings, e.chained(&operation, followers, definition.Each)...)
@@ -271,7 +273,7 @@ func (e *Engine) request(ctx context.Context, definition Definition, wish Submis
 			WithHint("Send the request without parameters besides notifyOption, or assign the workspace to a capacity.")
 	}
 	if definition.Dataflow && definition.Zone != nil { // it has no parameter for that
-		request.EffectiveDate = day(now.In(definition.Zone))
+		request.EffectiveDate = definition.today(now)
 	}
 	shown, err := e.partitioned(ctx, definition)
 	if err != nil {
@@ -279,6 +281,14 @@ func (e *Engine) request(ctx context.Context, definition Definition, wish Submis
 	}
 	request.Force, request.Alone = wish.Force, definition.Dataflow
 	return request.resolve(shown)
+}
+
+// today is the day that it is where the model's schedule is.
+func (d Definition) today(now time.Time) time.Time {
+	if d.Zone == nil {
+		return day(now.UTC())
+	}
+	return day(now.In(d.Zone))
 }
 
 // partitioned is a model with the partitions that it has in the version that readers see now.

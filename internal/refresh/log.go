@@ -119,6 +119,7 @@ type Filter struct {
 	Model   string  // "" = of all models
 	Trigger Trigger // "" = of every kind
 	Chain   string  // the root's id; "" = whether in a chain or not
+	Asked   bool    // without those that only follow another operation of their chain
 	Top     int     // 0 = all that are kept
 }
 

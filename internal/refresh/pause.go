@@ -77,9 +77,10 @@ func (e *Engine) active(definition Definition) error {
 	return found.Refuse()
 }
 
-// rests tells whether a paused operation is to be left alone: its capacity is paused, and no limit of time is reached (R34).
+// rests tells whether a paused operation, or one that waits for others of its chain, is to be left alone: its capacity is paused, and no limit of
+// time is reached (R34).
 func (e *Engine) rests(ctx context.Context, operation Operation) bool {
-	if operation.State != Paused {
+	if operation.State != Paused && !operation.rested() {
 		return false
 	}
 	definition, err := e.options.Models.RefreshDefinition(ctx, operation.Model)
@@ -99,7 +100,7 @@ func (e *Engine) rests(ctx context.Context, operation Operation) bool {
 // life when that was earlier. It is zero for one that waits for its first owner.
 func (o Operation) stillSince(status capacity.Status) time.Time {
 	since := o.Heartbeat
-	if o.State == Accepted || o.State == Committing && o.Request.Chain != nil {
+	if o.State == Accepted || o.rested() {
 		since = time.Time{}
 	}
 	if status.State == capacity.Paused && (since.IsZero() || status.Since.Before(since)) {
@@ -142,7 +143,7 @@ func (w *work) park(base context.Context) error {
 	if err != nil {
 		return err
 	}
-	if w.operation.State == Paused {
+	if w.operation.State == Paused || w.operation.rested() {
 		return nil
 	}
 	err = w.lostTo(base, w.move(base, Paused, Message{At: w.now(), Type: InfoMessage, Code: capacity.CodeNotActive,

@@ -16,7 +16,7 @@ func (e *Engine) StartScheduled(ctx context.Context, model, id string) (started 
 // unfinished does not count, and one that was cancelled neither fails nor succeeds.
 func (e *Engine) ScheduledFailures(ctx context.Context, model string, since time.Time, most int) (int, error) {
 	const unfinished, cancelled = 2, 8 // more in a row of those are not looked behind
-	operations, err := e.options.Log.List(ctx, Filter{Model: model, Trigger: Scheduled, Top: most + unfinished + cancelled})
+	operations, err := e.options.Log.List(ctx, Filter{Model: model, Trigger: Scheduled, Asked: true, Top: most + unfinished + cancelled})
 	if err != nil {
 		return 0, err
 	}

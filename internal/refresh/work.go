@@ -149,12 +149,14 @@ func (w *work) live(base, ctx context.Context) error {
 			return err
 		}
 	}
+	if w.operation.rested() {
+		return w.goOn(base)
+	}
 	release, err := w.place(base, ctx)
 	if err != nil || release == nil {
 		return err
 	}
 	defer release()
-	w.rested = w.operation.State == Committing && w.operation.Request.Chain != nil
 	if w.operation.State != Running {
 		if err := w.move(base, Running); err != nil {
 			return err

@@ -289,6 +289,9 @@ func (m *Memory) List(ctx context.Context, filter refresh.Filter) ([]refresh.Ope
 		if chain := r.operation.Request.Chain; filter.Chain != "" && (chain == nil || chain.Root != filter.Chain) {
 			continue
 		}
+		if chain := r.operation.Request.Chain; filter.Asked && chain != nil && chain.Root != r.operation.ID {
+			continue
+		}
 		if (filter.Model == "" || r.operation.Model == filter.Model) && (filter.Trigger == "" || r.operation.Trigger == filter.Trigger) {
 			list = append(list, r.snapshot())
 		}

@@ -1226,6 +1226,9 @@ func chainIsStored(t *testing.T, b *bench) {
 	if list, err = b.List(b.ctx, refresh.Filter{Chain: follower.ID}); err != nil || len(list) != 0 {
 		t.Fatalf("a chain of no root: %v, %v", list, err)
 	}
+	list, err = b.List(b.ctx, refresh.Filter{Asked: true})
+	b.must(err)
+	equal(t, list, []refresh.Operation{root})
 
 	_, err = b.Cancel(b.ctx, root.ID, noon)
 	b.must(err)
