@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// maxInserted bounds the rows of an INSERT, which are all checked, and so in memory, before the first call.
+const maxInserted = 10_000
+
 // insert binds INSERT INTO endpoint: its columns are the endpoint's parameters.
 func (b *binder) insert(parsed *insert, w *work) error {
 	in := *parsed
@@ -39,6 +42,9 @@ func (b *binder) insert(parsed *insert, w *work) error {
 		w.sql, b.selected = sql, typed(columns)
 		return b.probe(&in)
 	}
+	if len(in.rows) > maxInserted {
+		return b.tooMany(&in)
+	}
 	for _, row := range in.rows {
 		if len(row) > len(targets) {
 			return b.fail(codeMeaning, in.table.at, "cannot insert a row of %d values: %s has %d parameters", len(row), e.name, len(targets))
@@ -51,6 +57,10 @@ func (b *binder) insert(parsed *insert, w *work) error {
 	}
 	b.invocations = nil
 	return nil
+}
+
+func (b *binder) tooMany(in *insert) error {
+	return b.fail(codeMeaning, in.table.at, "cannot make more than %d calls in one statement, and there are more rows", maxInserted).hint("Narrow the query with WHERE or TOP, or write several statements; nothing was called.")
 }
 
 // apart takes the options at the end of a query that are an endpoint's out of it.

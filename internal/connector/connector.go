@@ -312,6 +312,9 @@ func (s *Statement) insert(ctx context.Context, w *work, r *run) (*Result, error
 			return nil, err
 		}
 		err = s.compute(ctx, selected, rows, func(row []driver.Value) error {
+			if len(calls) == maxInserted {
+				return w.binder.tooMany(w.insert)
+			}
 			call, err := w.binder.inserted(w.insert, row)
 			calls = append(calls, call)
 			return err

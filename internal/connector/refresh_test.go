@@ -430,6 +430,11 @@ func TestC5Insert(t *testing.T) {
 		if got := mustQuery(t, c, text); strings.Count(got, "Success | 200") != 2 || len(f.started()) != 5 {
 			t.Errorf("got %s, posted %q", got, f.started())
 		}
+		for _, rows := range []string{"SELECT p.Name FROM endpoint_parameters p CROSS JOIN endpoint_parameters q CROSS JOIN endpoints", "VALUES ('x')" + strings.Repeat(", ('x')", maxInserted)} {
+			if _, err := answer(c, "INSERT INTO refresh_dataflow (DataflowName) "+rows); err == nil || !strings.Contains(err.Error(), "more than 10000 calls") || len(f.started()) != 5 {
+				t.Errorf("%v, posted %d", err, len(f.started()))
+			}
+		}
 		text = "INSERT INTO refresh_dataflow (Id) VALUES ('" + flowID + "'), ('other')"
 		if _, err := answer(c, text); err == nil || !strings.Contains(err.Error(), "row 2 of 2") || len(f.started()) != 6 {
 			t.Errorf("%v, posted %q", err, f.started())

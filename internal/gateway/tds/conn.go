@@ -26,6 +26,7 @@ var (
 
 // The numbers of SQL Server's messages that clients know.
 const (
+	numberColumns       = 1056  // too many columns
 	numberProtocol      = 4002  // the stream is not correct
 	numberShutdown      = 6005  // the server is stopping
 	numberDistributed   = 8501  // no distributed transaction
@@ -125,7 +126,7 @@ func (s *Server) connect(ctx context.Context, stopping <-chan struct{}, raw net.
 		return
 	}
 	defer c.session.Close()
-	log.Debug("a SQL client has logged in", "login", login.Login, "tds", c.version)
+	log.Debug("a SQL client has logged in", "login", login.Login.String(), "tds", c.version)
 	_ = raw.SetDeadline(time.Time{})
 	if err := c.serve(ctx, stopping, cancel); err != nil {
 		log.Debug("the connection of a SQL client has ended", "error", err)

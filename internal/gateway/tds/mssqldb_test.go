@@ -316,6 +316,7 @@ func TestC5Errors(t *testing.T) {
 		"run late fail":   {Number: 50000, State: 1, Class: 16, Message: "cannot reach the service. Try again"},
 		"run defect":      {Number: 50000, State: 1, Class: 16, Message: "cannot run the statement: an internal error, which the server's log has"},
 		"select too long": {Number: 8152, State: 1, Class: 16, Message: `cannot send abcd as column "short", which is nvarchar(3)`},
+		"select too many": {Number: 1056, State: 1, Class: 16, Message: "cannot send a result of 4097 columns: there are 1 to 4096"},
 		"insert bulk t (a int)": {Number: 4806, State: 1, Class: 16, Message: "cannot take a bulk load. Send INSERT statements. SSIS: take an ODBC destination, " +
 			"an ADO NET destination with UseBulkInsertWhenPossible set to False, or an OLE DB Command with INSERT INTO … VALUES (?, …), in the place of an OLE DB destination"},
 	} {

@@ -7,7 +7,7 @@ import (
 	"freshet.dev/internal/gateway"
 )
 
-// maxColumns bounds a result; COLMETADATA could say a few more.
+// maxColumns bounds a result, as SQL Server does; COLMETADATA could say a few more.
 const maxColumns = 4096
 
 // response is the answer to one request as it is written.
@@ -46,7 +46,8 @@ func (r *response) Columns(columns []gateway.Column) error {
 		return err
 	}
 	if len(columns) == 0 || len(columns) > maxColumns {
-		return fmt.Errorf("a result has %d columns", len(columns))
+		return &gateway.Error{Message: gateway.Message{Number: numberColumns, State: 1, Class: 16,
+			Text: fmt.Sprintf("cannot send a result of %d columns: there are 1 to %d", len(columns), maxColumns)}}
 	}
 	shapes := make([]shape, len(columns))
 	for i, column := range columns {

@@ -271,6 +271,8 @@ func (t *toy) Run(ctx context.Context, request gateway.Request, results gateway.
 		return firstOf(results.Columns([]gateway.Column{{Name: "text", Type: gateway.Type{Kind: gateway.NVarchar, Length: 50}}}), results.Row([]any{"Größe 日本"}), results.Row([]any{nil}), results.Done(-1))
 	case text == "select too long":
 		return firstOf(results.Columns([]gateway.Column{{Name: "short", Type: gateway.Type{Kind: gateway.NVarchar, Length: 3}}}), results.Row([]any{"abc"}), results.Row([]any{"abcd"}))
+	case text == "select too many":
+		return results.Columns(make([]gateway.Column, maxColumns+1))
 	case text == "run two":
 		if err := rows(2); err != nil {
 			return err
