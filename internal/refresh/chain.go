@@ -123,13 +123,23 @@ func readsOf(reader Definition, all []Definition) []string {
 			add(func(d Definition) bool { return d.ID == link.Dataflow })
 		}
 	}
-	for _, ref := range mashup.FindDataflows(queriesOf(reader.Model)) {
+	shared, roots := queriesOf(reader.Model)
+	if !slices.ContainsFunc(slices.Concat(shared, roots), mentionsDataflows) {
+		return ids
+	}
+	for _, ref := range mashup.FindDataflows(shared, roots) {
 		add(func(d Definition) bool {
 			return (ref.WorkspaceID == "" || ref.WorkspaceID == d.WorkspaceID) && (ref.WorkspaceName == "" || strings.EqualFold(ref.WorkspaceName, d.Workspace)) &&
 				(ref.ID == "" || ref.ID == d.ID) && (ref.Name == "" || strings.EqualFold(ref.Name, d.Name))
 		})
 	}
 	return ids
+}
+
+// mentionsDataflows tells whether a query may name PowerPlatform.Dataflows or PowerBI.Dataflows, also by escapes. Most name neither, and to parse all
+// queries of a large workspace takes most of a second.
+func mentionsDataflows(q mashup.Query) bool {
+	return strings.Contains(q.Text, ".Dataflows") || strings.Contains(q.Text, "#(")
 }
 
 // chained makes the operation of a dataflow the root of a chain, and returns the others in their order.
