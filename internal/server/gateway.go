@@ -125,10 +125,17 @@ func (s *Server) listenTDS(handler http.Handler) error {
 	if err != nil {
 		return err
 	}
+	if s.config.Auth.Mode != AuthNone && len(s.config.Clients)+len(s.config.SQLLogins) == 0 {
+		s.logger.Warn("nobody can log in where clients of SQL Server are answered: the configuration has neither clients nor sqlLogins", "tdsListen", s.config.TDSListen)
+	}
 	sessions := session.New(options)
 	server := &tds.Server{Encryption: encryptions()[s.config.TDS.Encryption], Log: s.logger, Drain: drainTime, MaxConnections: s.config.Limits.Connections,
 		Authenticate: func(ctx context.Context, l tds.Login) (tds.Session, string, error) {
-			return sessions.Login(ctx, session.Login{User: l.User, Password: l.Password, Database: l.Database, Host: l.Host, Application: l.Application, Number: l.Number})
+			address, _, err := net.SplitHostPort(l.Remote.String())
+			if err != nil {
+				return nil, "", fault.New(fault.Internal, fault.CodeInternal, "cannot tell where the login comes from: %w", err)
+			}
+			return sessions.Login(ctx, session.Login{User: l.User, Password: l.Password, Database: l.Database, Host: l.Host, Address: address, Application: l.Application, Number: l.Number})
 		}}
 	if server.Encryption != tds.EncryptOff {
 		server.TLS = &tls.Config{}

@@ -27,6 +27,7 @@ type Login struct {
 	User, Password string
 	Database       string // "": none
 	Host           string // the client's own name
+	Address        string // of its machine
 	Application    string
 	Number         int // of the session: @@SPID
 }
@@ -61,6 +62,13 @@ type Gateway struct {
 
 	mu         sync.Mutex
 	connectors map[string]*shared // by the key of their database
+	turns      map[string]*turn   // by the address of the machine
+}
+
+// turn is held by the login of an address whose password is being checked, which is slow on purpose: who guesses keeps nobody out at another address.
+type turn struct {
+	held  chan struct{}
+	users int // that hold it or wait for it; guarded by Gateway.mu
 }
 
 // shared is a connector with the sessions that use it.
@@ -76,14 +84,14 @@ func New(options Options) *Gateway {
 	if options.Pause == 0 {
 		options.Pause = time.Second
 	}
-	return &Gateway{options: options, connectors: map[string]*shared{}}
+	return &Gateway{options: options, connectors: map[string]*shared{}, turns: map[string]*turn{}}
 }
 
 // Login gives the session of a login and the name of its database.
 func (g *Gateway) Login(ctx context.Context, login Login) (*Session, string, error) {
 	refused := time.NewTimer(g.options.Pause) // begun before, so that nobody learns from the time whether there is such a user
 	defer refused.Stop()
-	identity, err := g.options.SignIn(ctx, login.User, login.Password)
+	identity, err := g.signIn(ctx, login)
 	login.Password = ""
 	if err != nil {
 		if fault.KindOf(err) != fault.Denied {
@@ -105,6 +113,31 @@ func (g *Gateway) Login(ctx context.Context, login Login) (*Session, string, err
 	}
 	s.first = db
 	return s, db.name, nil
+}
+
+func (g *Gateway) signIn(ctx context.Context, login Login) (Identity, error) {
+	g.mu.Lock()
+	t := g.turns[login.Address]
+	if t == nil {
+		t = &turn{held: make(chan struct{}, 1)}
+		g.turns[login.Address] = t
+	}
+	t.users++
+	g.mu.Unlock()
+	defer func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if t.users--; t.users == 0 {
+			delete(g.turns, login.Address)
+		}
+	}()
+	select {
+	case t.held <- struct{}{}:
+		defer func() { <-t.held }()
+		return g.options.SignIn(ctx, login.User, login.Password)
+	case <-ctx.Done():
+		return Identity{}, context.Cause(ctx)
+	}
 }
 
 // database is one that a session sees.
