@@ -182,7 +182,7 @@ const (
 	// Do: nothing: it goes on there.
 	CodeStale = "RefreshTakenOver"
 
-	// Conflict: the refresh came into another state while it was being changed.
+	// Conflict or Unavailable: the refresh came into another state while it was being changed, or read by another one of its chain.
 	// Do: look at it again (freshet show).
 	CodeState = "RefreshStateChanged"
 
