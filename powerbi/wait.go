@@ -15,6 +15,7 @@ type WaitOptions struct {
 	Interval time.Duration   // between two reads; 0: 1 s at first, growing to 15 s. From 1 s on Freshet answers sooner when the refresh ends
 	Since    time.Time       // when the service took the refresh; zero: when Wait is called
 	Observe  func(Observed)  // called after each read that told something, from the goroutine that calls Wait
+	Own      bool            // the service is Freshet: its own detail is read, which rollbacks and refreshes of dataflows have, too
 	OnError  func(err error) // called for each failed read that Wait does not give up at
 }
 
@@ -77,6 +78,9 @@ const (
 // before that, Wait ends at once with a DeadlineError. A token that runs out is asked for anew.
 func (c *Client) Wait(ctx context.Context, ref Ref, requestID string, options WaitOptions) (Result, error) {
 	w := &waiting{call: c.once, ref: ref, id: requestID, accepted: options.Since, interval: options.Interval}
+	if options.Own {
+		w.from = fromFreshet
+	}
 	if w.accepted.IsZero() {
 		w.accepted = time.Now()
 	}

@@ -68,7 +68,7 @@ The verb waits for the end.`,
 			if err != nil {
 				return unsettled(err, m)
 			}
-			result, err := client.Wait(ctx, m.ref(), accepted.RequestID, powerbi.WaitOptions{Since: accepted.At})
+			result, err := client.Wait(ctx, m.ref(), accepted.RequestID, powerbi.WaitOptions{Since: accepted.At, Own: true})
 			if err != nil {
 				return err
 			}
