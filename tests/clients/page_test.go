@@ -204,8 +204,8 @@ func TestC5Page(t *testing.T) {
 			if !rules.MatchString(out) {
 				t.Errorf("bsqldb has other widths:\n%s", out)
 			}
-			hour := regexp.MustCompile(`(\d{4}) +(\d{1,2}:)`) // which has a blank in the place of its first digit
-			return regexp.MustCompile(` {2,}`).ReplaceAllString(hour.ReplaceAllString(out, "$1 $2"), "|")
+			moment := regexp.MustCompile(`([A-Z][a-z]{2}) +(\d{1,2}) (\d{4}) +(\d{1,2}:)`) // a blank stands in the place of a digit that is not there
+			return regexp.MustCompile(` {2,}`).ReplaceAllString(moment.ReplaceAllString(out, "$1 $2 $3 $4"), "|")
 		})
 	})
 	t.Run("isql", func(t *testing.T) {
