@@ -14,6 +14,10 @@ const maxInserted = 10_000
 func (b *binder) insert(parsed *insert, w *work) error {
 	in := *parsed
 	w.insert = &in
+	if !slices.ContainsFunc(b.endpoints, func(e *endpoint) bool { return in.table.within(e.schema) }) {
+		return b.fail(codeMeaning, in.table.at, "cannot insert into '%s.%s': rows go to endpoints, which are in dbo", in.table.schema, in.table.text).
+			hint("Tables of models and dataflows are read, and written by their refreshes alone.")
+	}
 	e, err := b.endpoint(in.table)
 	if err != nil {
 		return err

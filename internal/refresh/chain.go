@@ -108,7 +108,8 @@ func circle(root string, ids []string, reached map[string]bool, names map[string
 		WithHint("Let one of them read its source instead.")
 }
 
-// readsOf lists those of a workspace's dataflows that one of them reads, by linked entities and in its expressions.
+// readsOf lists those of a workspace's dataflows that one of them reads, by linked entities and in its expressions. Names count letter by letter, as M
+// compares them.
 func readsOf(reader Definition, all []Definition) []string {
 	var ids []string
 	add := func(match func(Definition) bool) {
@@ -129,8 +130,8 @@ func readsOf(reader Definition, all []Definition) []string {
 	}
 	for _, ref := range mashup.FindDataflows(shared, roots) {
 		add(func(d Definition) bool {
-			return (ref.WorkspaceID == "" || ref.WorkspaceID == d.WorkspaceID) && (ref.WorkspaceName == "" || strings.EqualFold(ref.WorkspaceName, d.Workspace)) &&
-				(ref.ID == "" || ref.ID == d.ID) && (ref.Name == "" || strings.EqualFold(ref.Name, d.Name))
+			return (ref.WorkspaceID == "" || ref.WorkspaceID == d.WorkspaceID) && (ref.WorkspaceName == "" || ref.WorkspaceName == d.Workspace) &&
+				(ref.ID == "" || ref.ID == d.ID) && (ref.Name == "" || ref.Name == d.Name)
 		})
 	}
 	return ids
@@ -175,6 +176,9 @@ func (e *Engine) chain(ctx context.Context, operation Operation) (links, error) 
 	}
 	return e.options.Log.List(ctx, Filter{Chain: operation.Request.Chain.Root})
 }
+
+// root is the member that was asked for.
+func (l links) root() Operation { return l.ordered()[0] }
 
 // ordered are the members in the order of their submission, in which each comes after those that it reads.
 func (l links) ordered() links {
@@ -304,20 +308,23 @@ func (w *work) endWithChain(base context.Context) error {
 	if other == nil {
 		return fault.New(fault.Internal, CodeInternal, "cannot tell why the chain of refresh %s ends", w.operation.ID)
 	}
-	return w.fail(base, Failed, w.engine.chainFailure(base, *other))
+	return w.fail(base, Failed, w.engine.chainFailure(base, members, *other))
 }
 
-func (e *Engine) chainFailure(ctx context.Context, other Operation) *Failure {
-	name := other.Model
-	if definition, err := e.options.Models.RefreshDefinition(ctx, other.Model); err == nil {
-		name = "'" + definition.Name + "'"
+// chainFailure is that of a member because of another one.
+func (e *Engine) chainFailure(ctx context.Context, members links, other Operation) *Failure {
+	name := func(member Operation) string {
+		if definition, err := e.options.Models.RefreshDefinition(ctx, member.Model); err == nil {
+			return "'" + definition.Name + "'"
+		}
+		return member.Model
 	}
 	why := "it was cancelled"
 	if other.Failure != nil {
 		why = strings.TrimSuffix(other.Failure.Message, ".")
 	}
-	return failureOf(fault.New(fault.Conflict, CodeChain, "cannot refresh the dataflow: dataflow %s, which is refreshed with it, ended as %s: %s", name, other.State, why).
-		WithHint("Nothing of this dataflow has changed. Refresh that one again; this one follows."))
+	return failureOf(fault.New(fault.Conflict, CodeChain, "cannot refresh the dataflow: dataflow %s, which is refreshed with it, ended as %s: %s", name(other), other.State, why).
+		WithHint("Nothing of this dataflow has changed. Refresh %s again when that one can be refreshed; those that read it follow.", name(members.root())))
 }
 
 // goOn goes on with a member that has rested: it stays in Committing, in which others read what it has loaded.

@@ -170,7 +170,8 @@ func TestF14OneFails(t *testing.T) {
 		want(t, b.members(b.submitDataflow("A")), "A Failed 1, B Failed 1, C Failed 1, D Failed 1")
 		for _, name := range []string{"A", "C", "D"} {
 			list, err := b.History(t.Context(), dataflow(name), 1)
-			if err != nil || list[0].Failure == nil || list[0].Failure.Code != refresh.CodeChain || !strings.Contains(list[0].Failure.Message, "dataflow 'B'") {
+			if err != nil || list[0].Failure == nil || list[0].Failure.Code != refresh.CodeChain || !strings.Contains(list[0].Failure.Message, "dataflow 'B'") ||
+				!strings.Contains(list[0].Failure.Message, "Refresh 'A' again when that one can be refreshed") {
 				t.Errorf("%s: %+v, %v", name, list, err)
 			}
 		}
@@ -242,28 +243,11 @@ func TestF14Crashes(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					b := newChain(t, each, "A", "B A", "C A B")
 					b.stop()
-					writes := 0
-					b.options.Log = &hooked{Log: b.log, call: func(ctx context.Context, _ string, write func() error) error {
-						b.mu.Lock()
-						writes++
-						hit := writes == at
-						b.mu.Unlock()
-						if !hit {
-							return write()
-						}
-						crashed = true
-						if later {
-							if err := write(); err != nil {
-								return err
-							}
-						}
-						go b.stop()
-						<-ctx.Done()
-						return ctx.Err()
-					}}
+					hit := b.crashAt(at, later)
 					b.start()
 					root := b.submitDataflow("A")
 					synctest.Wait()
+					crashed = hit()
 					shown := map[int64]bool{}
 					for _, name := range []string{"A", "B", "C"} {
 						shown[b.versionOf(dataflow(name))] = true
@@ -298,20 +282,7 @@ func TestF14CrashesOfAFailure(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newChain(t, false, "A", "B A", "C B")
 			b.stop()
-			writes := 0
-			b.options.Log = &hooked{Log: b.log, call: func(ctx context.Context, _ string, write func() error) error {
-				b.mu.Lock()
-				writes++
-				hit := writes == at
-				b.mu.Unlock()
-				if !hit {
-					return write()
-				}
-				crashed = true
-				go b.stop()
-				<-ctx.Done()
-				return ctx.Err()
-			}}
+			hit := b.crashAt(at, false)
 			b.start()
 			b.reads(func(_ context.Context, l refresh.Loading) (int64, error) {
 				if l.Step.Table == "B" {
@@ -321,6 +292,7 @@ func TestF14CrashesOfAFailure(t *testing.T) {
 			})
 			root := b.submitDataflow("A")
 			synctest.Wait()
+			crashed = hit()
 			b.options.Log = b.log
 			b.stop()
 			b.start()

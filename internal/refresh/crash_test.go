@@ -269,6 +269,33 @@ func (u *hooked) CommitAll(ctx context.Context, commits []refresh.LeasedCommit) 
 	return u.call(ctx, "CommitAll", func() error { return u.Log.CommitAll(ctx, commits) })
 }
 
+// crashAt puts a log under the bench's next engine whose process stops at its n-th write, before it or (later) after it. crashed tells whether it came to that.
+func (b *bench) crashAt(n int, later bool) (crashed func() bool) {
+	writes := 0 // guarded by b.mu
+	b.options.Log = &hooked{Log: b.log, call: func(ctx context.Context, _ string, write func() error) error {
+		b.mu.Lock()
+		writes++
+		hit := writes == n
+		b.mu.Unlock()
+		if !hit {
+			return write()
+		}
+		if later {
+			if err := write(); err != nil {
+				return err
+			}
+		}
+		go b.stop()
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	return func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return writes >= n
+	}
+}
+
 // A catalog that is away for a while, or whose replies are lost, costs no operation and doubles nothing.
 func TestLogOutage(t *testing.T) {
 	for _, lose := range []bool{false, true} {

@@ -428,30 +428,13 @@ func TestPolicyCrashes(t *testing.T) {
 				b.refresh(on("2024-01-01"), refresh.Completed)
 				before := b.partitions()
 				b.stop()
-				writes := 0
-				b.options.Log = &hooked{Log: b.log, call: func(ctx context.Context, _ string, write func() error) error {
-					b.mu.Lock()
-					writes++
-					hit := writes == at
-					b.mu.Unlock()
-					if !hit {
-						return write()
-					}
-					crashed = true
-					if after {
-						if err := write(); err != nil {
-							return err
-						}
-					}
-					go b.stop()
-					<-ctx.Done()
-					return ctx.Err()
-				}}
+				hit := b.crashAt(at, after)
 				b.start()
 				params := on("2024-01-02")
 				params.MaxParallelism = ptr(int64(1))
 				operation := b.submit(params)
 				synctest.Wait()
+				crashed = hit()
 				if got := b.partitions(); crashed && got != before && !(after && b.version().Number == 3) {
 					t.Fatalf("write %d: readers see %s", at, got)
 				}
