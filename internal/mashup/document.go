@@ -64,13 +64,6 @@ func NewDocument(shared []Query, sources map[string]StructuredSource) (*Document
 	return d, nil
 }
 
-// Check tells whether a text is an expression of the language; name stands in the error, with line and column. It does not look at
-// what the names in it mean.
-func Check(name, text string) error {
-	_, err := syntax.ParseExpression(name, text)
-	return report(err)
-}
-
 // Env is what an evaluation may know of the world: M has no clock and no source but these.
 type Env struct {
 	Sources *source.Registry // nil: there are none

@@ -464,7 +464,7 @@ func compareExpr(q *query, op string, left, right *sqlExpr) (*sqlExpr, error) {
 		default:
 			both = "({0} IS NULL AND {1} IS NULL OR {0} IS NOT NULL AND {1} IS NOT NULL AND " + test + ")"
 		}
-		form := "(" + both + guardFor(guard, args) + ")"
+		form := "(" + both + guardFor(guard) + ")"
 		if op == "<>" {
 			form = "(NOT " + form + ")"
 		}
@@ -483,7 +483,7 @@ func compareExpr(q *query, op string, left, right *sqlExpr) (*sqlExpr, error) {
 }
 
 // guardFor is the guard of an equality, which must not turn its answer to null.
-func guardFor(guard string, args []*sqlExpr) string {
+func guardFor(guard string) string {
 	if guard == "" {
 		return ""
 	}

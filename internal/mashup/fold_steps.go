@@ -7,11 +7,11 @@ import (
 	"freshet.dev/internal/mashup/syntax"
 )
 
-func (op scan) fold(f *folding, s *step, _ []*query) (*query, error) {
-	return f.scanFrom(op, 0, s), nil
+func (op scan) fold(f *folding, _ *step, _ []*query) (*query, error) {
+	return f.scanFrom(op, 0), nil
 }
 
-func (f *folding) scanFrom(op scan, skip int64, s *step) *query {
+func (f *folding) scanFrom(op scan, skip int64) *query {
 	token := viewName()
 	f.items[token] = &fromItem{scan: op.of, skip: skip}
 	q := &query{from: token, token: token, limit: -1}
@@ -184,7 +184,7 @@ func (op limit) fold(f *folding, s *step, in []*query) (*query, error) {
 	}
 	if in[0].token != "" && op.take < 0 {
 		item := f.items[in[0].token]
-		return f.scanFrom(scan{of: item.scan}, item.skip+op.skip, s), nil
+		return f.scanFrom(scan{of: item.scan}, item.skip+op.skip), nil
 	}
 	q := in[0].copied()
 	q.token = ""

@@ -22,7 +22,7 @@ import (
 	"freshet.dev/internal/source/parquet"
 )
 
-// bench is what a test reads relations with.
+// foldBench is what a test reads relations with.
 type foldBench struct {
 	t       *testing.T
 	sources *source.Registry

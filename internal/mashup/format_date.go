@@ -344,7 +344,7 @@ func (c *culture) readDate(s string, thisYear int) (p dateParts, ok bool) {
 	case len(numbers) == 0 && first < 0:
 		return p, p.hasTime
 	case first >= 0:
-		ok = p.named(numbers, first, thisYear)
+		ok = p.named(numbers, thisYear)
 	default:
 		ok = p.numeric(numbers, c.order, thisYear)
 	}
@@ -369,7 +369,7 @@ func isLetterWord(s string) bool {
 }
 
 // named reads the numbers around a month's name: day and year in either order.
-func (p *dateParts) named(numbers []dateToken, before, thisYear int) bool {
+func (p *dateParts) named(numbers []dateToken, thisYear int) bool {
 	switch len(numbers) {
 	case 0:
 		p.day, p.year = 1, thisYear

@@ -263,7 +263,7 @@ func textOptions(ev *evaluation, v Value, textIsFormat bool) (format, culture st
 }
 
 // clockToText is Date.ToText and its like.
-func clockToText(signature string, of kind) entry {
+func clockToText(signature string) entry {
 	return entry{signature: signature, body: func(ev *evaluation, args []Value) (Value, error) {
 		format, culture, err := textOptions(ev, args[1], true)
 		if err != nil {
@@ -440,7 +440,7 @@ func dateFunctions() []entry {
 	return []entry{
 		conversion("Date.From(value as any, optional culture as nullable text) as nullable date", (*evaluation).dateFrom),
 		clockFromText("Date.FromText(text as nullable text, optional options as any) as nullable date", (*evaluation).dateFromText),
-		clockToText("Date.ToText(date as nullable date, optional options as any, optional culture as nullable text) as nullable text", kindDate),
+		clockToText("Date.ToText(date as nullable date, optional options as any, optional culture as nullable text) as nullable text"),
 		part("Date.Year(dateTime as any) as nullable number", time.Time.Year),
 		part("Date.Month(dateTime as any) as nullable number", func(t time.Time) int { return int(t.Month()) }),
 		part("Date.Day(dateTime as any) as nullable number", time.Time.Day),
@@ -561,7 +561,7 @@ func dateTimeFunctions() []entry {
 	return []entry{
 		conversion("DateTime.From(value as any, optional culture as nullable text) as nullable datetime", (*evaluation).dateTimeFrom),
 		clockFromText("DateTime.FromText(text as nullable text, optional options as any) as nullable datetime", (*evaluation).dateTimeFromText),
-		clockToText("DateTime.ToText(dateTime as nullable datetime, optional options as any, optional culture as nullable text) as nullable text", kindDateTime),
+		clockToText("DateTime.ToText(dateTime as nullable datetime, optional options as any, optional culture as nullable text) as nullable text"),
 		dateEntry("DateTime.Date(dateTime as any) as nullable date", func(_ *evaluation, d datetime, _ []Value) (Value, error) { return d.date(), nil }),
 		timeEntry("DateTime.Time(dateTime as any) as nullable time", func(t timeOfDay) Value { return t }),
 		dateEntry("DateTime.AddZone(dateTime as nullable datetime, timezoneHours as number, optional timezoneMinutes as nullable number) as nullable datetimezone", func(_ *evaluation, d datetime, args []Value) (Value, error) {
@@ -578,7 +578,7 @@ func dateTimeFunctions() []entry {
 		}},
 		conversion("DateTimeZone.From(value as any, optional culture as nullable text) as nullable datetimezone", (*evaluation).zonedFrom),
 		clockFromText("DateTimeZone.FromText(text as nullable text, optional options as any) as nullable datetimezone", (*evaluation).zonedFromText),
-		clockToText("DateTimeZone.ToText(dateTimeZone as nullable datetimezone, optional options as any, optional culture as nullable text) as nullable text", kindDateTimeZone),
+		clockToText("DateTimeZone.ToText(dateTimeZone as nullable datetimezone, optional options as any, optional culture as nullable text) as nullable text"),
 		nowEntry("DateTimeZone.LocalNow() as datetimezone", func(z datetimezone) Value { return z }),
 		nowEntry("DateTimeZone.FixedLocalNow() as datetimezone", func(z datetimezone) Value { return z }),
 		nowEntry("DateTimeZone.UtcNow() as datetimezone", inUTC),
@@ -638,7 +638,7 @@ func timeFunctions() []entry {
 	return []entry{
 		conversion("Time.From(value as any, optional culture as nullable text) as nullable time", (*evaluation).timeFrom),
 		clockFromText("Time.FromText(text as nullable text, optional options as any) as nullable time", (*evaluation).timeFromText),
-		clockToText("Time.ToText(time as nullable time, optional options as any, optional culture as nullable text) as nullable text", kindTime),
+		clockToText("Time.ToText(time as nullable time, optional options as any, optional culture as nullable text) as nullable text"),
 		timeEntry("Time.Hour(dateTime as any) as nullable number", func(t timeOfDay) Value { return intNumber(int64(t) / ticksPerHour) }),
 		timeEntry("Time.Minute(dateTime as any) as nullable number", func(t timeOfDay) Value { return intNumber(int64(t) / ticksPerMinute % 60) }),
 		timeEntry("Time.Second(dateTime as any) as nullable number", func(t timeOfDay) Value { return secondsOf(t) }),

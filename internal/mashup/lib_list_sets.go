@@ -24,7 +24,7 @@ func filtered(items []Value, keep func(item Value) (bool, error)) (Value, error)
 }
 
 // listsOf reads a list of lists.
-func listsOf(ev *evaluation, items []Value) ([]*list, error) {
+func listsOf(items []Value) ([]*list, error) {
 	lists := make([]*list, len(items))
 	for i, item := range items {
 		l, ok := item.(*list)
@@ -93,7 +93,7 @@ func listSets() []entry {
 			if err != nil {
 				return nil, err
 			}
-			lists, err := listsOf(ev, items)
+			lists, err := listsOf(items)
 			if err != nil {
 				return nil, err
 			}
@@ -127,7 +127,7 @@ func listSets() []entry {
 			if err != nil {
 				return nil, err
 			}
-			lists, err := listsOf(ev, items)
+			lists, err := listsOf(items)
 			if err != nil || len(lists) == 0 {
 				return newList(), err
 			}

@@ -31,22 +31,23 @@ func textLength(s string) int {
 	return n
 }
 
-// byteAt is the byte offset of a position; ok is false beyond the end. A position inside a surrogate pair is that of the pair's end.
-func byteAt(s string, position int) (offset int, ok bool) {
+// byteAt is the byte offset of a position, or that of the end where the position lies beyond it. A position inside a surrogate pair is that
+// of the pair's end.
+func byteAt(s string, position int) int {
 	if position <= len(s) && isASCII(s) {
-		return position, true
+		return position
 	}
 	n := 0
 	for i, r := range s {
 		if n >= position {
-			return i, true
+			return i
 		}
 		n++
 		if r > 0xFFFF {
 			n++
 		}
 	}
-	return len(s), n >= position
+	return len(s)
 }
 
 // positionAt is the position of a byte offset.
@@ -54,16 +55,14 @@ func positionAt(s string, offset int) int { return textLength(s[:offset]) }
 
 // slice is count units from start; count < 0 is all. Beyond the end there is nothing.
 func slice(s string, start, count int) string {
-	from, _ := byteAt(s, start)
-	s = s[from:]
+	s = s[byteAt(s, start):]
 	if count < 0 {
 		return s
 	}
-	to, _ := byteAt(s, count)
-	return s[:to]
+	return s[:byteAt(s, count)]
 }
 
-// nullable wraps a body over a text that gives a text.
+// textToText is a function of one text that gives a text.
 func textToText(signature string, f func(s string) string) entry {
 	return entry{signature: signature, body: func(_ *evaluation, args []Value) (Value, error) {
 		return text(f(string(args[0].(text)))), nil
@@ -544,9 +543,7 @@ func replaceRange(of, offset, length Value, by string) (Value, error) {
 	if start+count > textLength(s) {
 		return nil, fail("The range is beyond the end of the text.").with(of)
 	}
-	from, _ := byteAt(s, start)
-	to, _ := byteAt(s, start+count)
-	return text(s[:from] + by + s[to:]), nil
+	return text(s[:byteAt(s, start)] + by + s[byteAt(s, start+count):]), nil
 }
 
 func replaceText(s, old, by string) string {

@@ -211,6 +211,35 @@ func newPutter(ev *evaluation, target TargetType, builder array.Builder) (fitter
 	kindMisfit := func(v Value) error {
 		return misfit(target, shown(v), "it is of type "+typeName(v))
 	}
+	// numbers takes a number, a text that is one, and a duration in days; put tells why one does not fit.
+	numbers := func(typ *typeValue, put func(n number) (why string)) (fitter, error) {
+		toNumber, err := convertTo(typ)
+		return func(ev *evaluation, v Value) error {
+			var n number
+			switch v := v.(type) {
+			case number:
+				n = v
+			case duration:
+				n = floatNumber(float64(v) / ticksPerDay)
+			case text:
+				made, err := toNumber.convert(ev, v)
+				if err != nil {
+					return err
+				}
+				if made == Value(null) {
+					builder.AppendNull()
+					return nil
+				}
+				n = made.(number)
+			default:
+				return kindMisfit(v)
+			}
+			if why := put(n); why != "" {
+				return misfit(target, shown(v), why)
+			}
+			return nil
+		}, err
+	}
 	switch b := builder.(type) {
 	case *array.StringBuilder:
 		toText, err := convertTo(simple(kindText))
@@ -230,64 +259,27 @@ func newPutter(ev *evaluation, target TargetType, builder array.Builder) (fitter
 			return kindMisfit(v)
 		}, err
 	case *array.Int64Builder:
-		toNumber, err := convertTo(simple(kindNumber))
-		return func(ev *evaluation, v Value) error {
-			n, ok, err := numberFor(ev, toNumber, v)
-			if err != nil {
-				return err
+		return numbers(simple(kindNumber), func(n number) (why string) {
+			i, why := wholeOf(n)
+			if why == "" {
+				b.Append(i)
 			}
-			if !ok {
-				return kindMisfit(v)
-			}
-			if n == nil {
-				b.AppendNull()
-				return nil
-			}
-			i, why := wholeOf(*n)
-			if why != "" {
-				return misfit(target, shown(v), why)
-			}
-			b.Append(i)
-			return nil
-		}, err
+			return why
+		})
 	case *array.Float64Builder:
-		toNumber, err := convertTo(simple(kindNumber))
-		return func(ev *evaluation, v Value) error {
-			n, ok, err := numberFor(ev, toNumber, v)
-			if err != nil {
-				return err
-			}
-			if !ok {
-				return kindMisfit(v)
-			}
-			if n == nil {
-				b.AppendNull()
-				return nil
-			}
+		return numbers(simple(kindNumber), func(n number) (why string) {
 			b.Append(n.float())
-			return nil
-		}, err
+			return ""
+		})
 	case *array.Decimal128Builder:
-		toNumber, err := convertTo(named(kindNumber, "Decimal.Type")) // a text keeps all its digits until they are rounded once
-		return func(ev *evaluation, v Value) error {
-			n, ok, err := numberFor(ev, toNumber, v)
-			if err != nil {
-				return err
+		// A text keeps all its digits until they are rounded once.
+		return numbers(named(kindNumber, "Decimal.Type"), func(n number) (why string) {
+			scaled, why := fixedOf(n)
+			if why == "" {
+				b.Append(decimal128.FromI64(scaled))
 			}
-			if !ok {
-				return kindMisfit(v)
-			}
-			if n == nil {
-				b.AppendNull()
-				return nil
-			}
-			scaled, why := fixedOf(*n)
-			if why != "" {
-				return misfit(target, shown(v), why)
-			}
-			b.Append(decimal128.FromI64(scaled))
-			return nil
-		}, err
+			return why
+		})
 	case *array.TimestampBuilder:
 		toDateTime, err := convertTo(simple(kindDateTime))
 		return func(ev *evaluation, v Value) error {
@@ -346,29 +338,6 @@ func newPutter(ev *evaluation, target TargetType, builder array.Builder) (fitter
 		}, nil
 	}
 	return nil, fmt.Errorf("cannot build values of type %s", target)
-}
-
-// numberFor is the number that a target of numbers takes from a value: a number, a text that is one, a duration in days. A nil
-// number is null; ok is false for other kinds.
-func numberFor(ev *evaluation, toNumber *converter, v Value) (n *number, ok bool, err error) {
-	switch v := v.(type) {
-	case number:
-		return &v, true, nil
-	case duration:
-		days := floatNumber(float64(v) / ticksPerDay)
-		return &days, true, nil
-	case text:
-		made, err := toNumber.convert(ev, v)
-		if err != nil {
-			return nil, true, err
-		}
-		if made == Value(null) {
-			return nil, true, nil
-		}
-		n := made.(number)
-		return &n, true, nil
-	}
-	return nil, false, nil
 }
 
 // wholeOf is a number as int64, or why it is none.

@@ -104,7 +104,7 @@ func exact(ev *evaluation, cell Value) string {
 	return v.kind().String() + " " + display(v)
 }
 
-// read evaluates an expression within memory. spilled tells whether rows were left on the disk.
+// exactlyWithin reads the relation of an expression within memory. spilled tells whether rows were left on the disk.
 func (b *foldBench) exactlyWithin(memory int64, expression string) (lines []string, spilled bool) {
 	b.t.Helper()
 	r, err := b.relationWithin(memory, expression)

@@ -62,9 +62,6 @@ func (logical) kind() kind  { return kindLogical }
 func (text) kind() kind     { return kindText }
 func (binary) kind() kind   { return kindBinary }
 
-// TextValue is a text, for binding a parameter from outside.
-func TextValue(s string) Value { return text(s) }
-
 // DateTimeValue is a datetime with the wall clock of t, for binding RangeStart and RangeEnd.
 func DateTimeValue(t time.Time) Value { return datetimeOf(t) }
 
