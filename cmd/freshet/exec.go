@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -45,13 +44,13 @@ its own, for programs that heed no proxy. Nothing outside the program is changed
 			if address.TLS == "" {
 				return fmt.Errorf("cannot stand for Power BI: the server at %s does not listen by TLS; start it with --tls-listen 127.0.0.1:8443", address.URL)
 			}
-			return a.runClient(cmd.Context(), address, args)
+			return a.runClient(address, args)
 		},
 	}
 }
 
 // runClient runs a program until it ends. Its exit code is the result.
-func (a *app) runClient(ctx context.Context, address server.Address, args []string) error {
+func (a *app) runClient(address server.Address, args []string) error {
 	folder, err := os.MkdirTemp("", "freshet-exec-")
 	if err != nil {
 		return err

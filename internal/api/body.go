@@ -49,8 +49,8 @@ func (c *call) decodeStrict(limit int64, into any) error {
 }
 
 // decodeLenient reads a body of Power BI's routes, in which only the named fields matter. There may be none.
-func (c *call) decodeLenient(limit int64, into any) error {
-	content := c.json(limit)
+func (c *call) decodeLenient(into any) error {
+	content := c.json(maxRefreshBody)
 	if err := whole(json.NewDecoder(content), content, into); err != nil && !errors.Is(err, io.EOF) {
 		return bodyFault(err)
 	}

@@ -95,7 +95,7 @@ func (c *call) listUpstream() (reply, error) {
 // alone.
 func (c *call) updateDataflow() (reply, error) {
 	var body powerbi.DataflowUpdate
-	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
+	if err := c.decodeLenient(&body); err != nil {
 		return reply{}, err
 	}
 	if body == (powerbi.DataflowUpdate{}) {
@@ -184,7 +184,7 @@ func (c *call) refreshDataflow() (reply, error) {
 // decodeNotifyOption reads {"notifyOption":…}. Power BI refuses an empty object; whether it takes no body at all is not known, and here it may.
 func (c *call) decodeNotifyOption() (*string, error) {
 	var body map[string]json.RawMessage
-	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
+	if err := c.decodeLenient(&body); err != nil {
 		return nil, err
 	}
 	if body != nil && len(body) == 0 {

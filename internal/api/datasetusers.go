@@ -41,7 +41,7 @@ func (c *call) updateDatasetUser() (reply, error) {
 
 func (c *call) grantItem(check func(workspace.Rights) error) (reply, error) {
 	var user powerbi.DatasetUser
-	if err := c.decodeLenient(maxRefreshBody, &user); err != nil {
+	if err := c.decodeLenient(&user); err != nil {
 		return reply{}, err
 	}
 	rights, err := workspace.ParseRights(user.AccessRight)

@@ -48,7 +48,7 @@ func (c *call) listDatasources() (reply, error) {
 
 func (c *call) updateDatasources() (reply, error) {
 	var body powerbi.DatasourceUpdates
-	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
+	if err := c.decodeLenient(&body); err != nil {
 		return reply{}, err
 	}
 	moves := make([]workspace.Move, len(body.UpdateDetails))

@@ -115,7 +115,7 @@ func number(values url.Values, name string, least, missing int) (int, error) {
 func (c *call) createGroup() (reply, error) {
 	var body powerbi.NewGroup
 	// Power BI's clients send more here than a name; none of it means anything to Freshet.
-	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
+	if err := c.decodeLenient(&body); err != nil {
 		return reply{}, err
 	}
 	created, err := c.Workspaces.Create(c.r.Context(), c.caller(), workspace.NewWorkspace{Name: body.Name})
@@ -172,7 +172,7 @@ func (c *call) changeGroup() (reply, error) {
 // updateGroup gives a workspace another name.
 func (c *call) updateGroup() (reply, error) {
 	var body powerbi.GroupUpdate
-	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
+	if err := c.decodeLenient(&body); err != nil {
 		return reply{}, err
 	}
 	if body.Name == "" {

@@ -12,7 +12,7 @@ import (
 // assignGroup puts a workspace on a capacity, or on none (R2).
 func (c *call) assignGroup() (reply, error) {
 	var body powerbi.CapacityTarget
-	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
+	if err := c.decodeLenient(&body); err != nil {
 		return reply{}, err
 	}
 	name := ""
@@ -74,7 +74,7 @@ func (c *call) listGroupUsers() (reply, error) {
 // putGroupUser gives somebody a role, in place of the one that they had.
 func (c *call) putGroupUser() (reply, error) {
 	var user powerbi.GroupUser
-	if err := c.decodeLenient(maxRefreshBody, &user); err != nil {
+	if err := c.decodeLenient(&user); err != nil {
 		return reply{}, err
 	}
 	role, err := workspace.ParseRole(user.AccessRight)

@@ -47,7 +47,7 @@ func (c *call) patchLiveSchedule() (reply, error) {
 		return reply{}, err
 	}
 	var body powerbi.DirectQueryScheduleUpdate
-	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
+	if err := c.decodeLenient(&body); err != nil {
 		return reply{}, err
 	}
 	change := schedule.LiveChange{Frequency: body.Value.Frequency, Days: body.Value.Days, Times: body.Value.Times, ZoneID: body.Value.LocalTimeZoneID}

@@ -45,7 +45,7 @@ func (c *call) decodeParameters() ([]workspace.ParameterValue, error) {
 			NewValue json.RawMessage `json:"newValue"`
 		} `json:"updateDetails"`
 	}
-	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
+	if err := c.decodeLenient(&body); err != nil {
 		return nil, err
 	}
 	values := make([]workspace.ParameterValue, len(body.UpdateDetails))

@@ -156,7 +156,7 @@ func asAttempts(attempts []refresh.Attempt) []powerbi.RefreshAttempt {
 	return list
 }
 
-// which refreshes Power BI's own routes tell about.
+// detailed is which refreshes Power BI's own routes tell about.
 func (c *call) detailed() refresh.Which {
 	if c.StandardDetails {
 		return refresh.AnyRefresh

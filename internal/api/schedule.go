@@ -81,7 +81,7 @@ func (c *call) decodeSchedule() (schedule.Change, error) {
 			Enabled json.RawMessage `json:"enabled"`
 		} `json:"value"`
 	}
-	if err := c.decodeLenient(maxRefreshBody, &body); err != nil {
+	if err := c.decodeLenient(&body); err != nil {
 		return schedule.Change{}, err
 	}
 	if body.Value == nil {

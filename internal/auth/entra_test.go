@@ -132,7 +132,7 @@ func signWith(t *testing.T, private crypto.Signer, id string, algorithm jwa.Sign
 	return string(signed)
 }
 
-// The claims of rest-contract, section 4.
+// userClaims are those of rest-contract, section 4.
 func userClaims() map[string]any {
 	return map[string]any{"iss": "https://sts.windows.net/" + tenant + "/", "aud": "https://analysis.windows.net/powerbi/api", "exp": noon.Add(time.Hour).Unix(), "nbf": noon.Unix(),
 		"sub": "pairwise", "oid": "AA11", "tid": tenant, "upn": "ana@example.org", "scp": "Dataset.ReadWrite.All Workspace.Read.All", "appid": "client", "ver": "1.0"}

@@ -77,9 +77,6 @@ func (c *Capacity) Name() string { return c.name }
 // Memory returns the capacity's size in bytes.
 func (c *Capacity) Memory() int64 { return c.memory.size }
 
-// MaxConcurrentRefreshes returns the number of places.
-func (c *Capacity) MaxConcurrentRefreshes() int { return int(c.places.size) }
-
 // Grant is memory that its holder may use until Release.
 type Grant struct {
 	capacity *Capacity

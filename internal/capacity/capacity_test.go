@@ -174,8 +174,8 @@ func TestPlaces(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	c := open(t, Options{Name: "default"})
-	if c.Memory() < 64<<20 || c.MaxConcurrentRefreshes() != 4 || c.Name() != "default" {
-		t.Fatalf("%d bytes, %d places", c.Memory(), c.MaxConcurrentRefreshes())
+	if c.Memory() < 64<<20 || c.places.size != 4 || c.Name() != "default" {
+		t.Fatalf("%d bytes, %d places", c.Memory(), c.places.size)
 	}
 	if _, err := New(Options{Memory: -1}); err == nil {
 		t.Fatal("negative memory was taken")

@@ -33,7 +33,7 @@ func (b *bench) rolledBack(wish refresh.Rollback) refresh.Operation {
 	return b.ends(operation.ID, refresh.Completed)
 }
 
-// loads makes every source give so many rows.
+// gives makes every source give so many rows.
 func (b *bench) gives(rows int64) {
 	b.reads(func(context.Context, refresh.Loading) (int64, error) { return rows, nil })
 }

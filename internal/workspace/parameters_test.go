@@ -10,7 +10,7 @@ import (
 	"freshet.dev/internal/workspace"
 )
 
-// parameter is the present value of the one parameter of retail, Folder.
+// folder is the present value of the one parameter of retail, Folder.
 func (b *bench) folder(item workspace.Item) string {
 	b.t.Helper()
 	list, err := b.Parameters(b.ctx, item)

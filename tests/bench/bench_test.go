@@ -224,7 +224,7 @@ func (s *server) peakMiB(b *testing.B) float64 {
 	return 0
 }
 
-// tables writes a model.bim of tables, each with the given partitions' M, and returns its path.
+// bim writes a model.bim of tables, each with the given partitions' M, and returns its path.
 func bim(b *testing.B, name string, typed bool, partitions map[string][]string) string {
 	b.Helper()
 	type object = map[string]any
