@@ -11,7 +11,7 @@ import (
 	"freshet.dev/internal/fault"
 )
 
-// The codes of the errors of Verify. All but CodeKeys mean 401: the caller is not known.
+// The codes of the errors of Verify. All but codeKeys mean 401: the caller is not known.
 const (
 	// Denied 401: the request has no bearer token.
 	// Do: send the header Authorization: Bearer TOKEN; freshet token prints one.
@@ -19,15 +19,15 @@ const (
 
 	// Denied 401: the token is malformed, not signed by a key that the server trusts, for another audience, or not valid yet.
 	// Do: take a new token from this server.
-	CodeBad = "TokenInvalid"
+	codeBad = "TokenInvalid"
 
 	// Denied 401, Power BI's: the token was good and is not any more.
 	// Do: take a new token and send the request again.
-	CodeExpired = "TokenExpired"
+	codeExpired = "TokenExpired"
 
 	// Unavailable: the keys of the issuer could not be fetched, so that nobody knows whether the token is good.
 	// Do: see that the server reaches its issuer, and send the request again.
-	CodeKeys = "SigningKeysUnavailable"
+	codeKeys = "SigningKeysUnavailable"
 )
 
 // The codes of the local issuer.
@@ -44,14 +44,14 @@ const (
 // Unauthenticated tells whether err means that the caller is not known (401), unlike a known caller who may not (403).
 func Unauthenticated(err error) bool {
 	switch fault.CodeOf(err) {
-	case CodeMissing, CodeBad, CodeExpired:
+	case CodeMissing, codeBad, codeExpired:
 		return true
 	}
 	return false
 }
 
-// DefaultAudience is the audience of tokens that name none; Verify accepts Power BI's other ones too.
-const DefaultAudience = "https://api.powerbi.com"
+// defaultAudience is the audience of tokens that name none; Verify accepts Power BI's other ones too.
+const defaultAudience = "https://api.powerbi.com"
 
 // The scopes of the REST routes.
 const (
@@ -112,6 +112,6 @@ type Claims struct {
 	Scopes   []string
 	Client   string        // the program that it was issued to; "" = the freshet command
 	For      string        // of a refresh token: the audience of the access tokens that it gets
-	Audience string        // "" is DefaultAudience
+	Audience string        // "" is https://api.powerbi.com
 	Lifetime time.Duration // 0 is one hour
 }

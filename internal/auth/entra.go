@@ -169,6 +169,6 @@ func (e *Entra) ask(ctx context.Context) error {
 }
 
 func keysUnavailable(err error) error {
-	return fault.New(fault.Unavailable, CodeKeys, "cannot check the bearer token: the tenant's signing keys cannot be read: %w", err).
+	return fault.New(fault.Unavailable, codeKeys, "cannot check the bearer token: the tenant's signing keys cannot be read: %w", err).
 		WithHint("See that the server reaches the authority that auth.entra names.")
 }

@@ -190,13 +190,13 @@ func TestR3EntraTokens(t *testing.T) {
 	stranger := newAuthority(t)
 	stranger.addRSA(t, "k1")
 	for _, c := range []struct{ name, bearer, code string }{
-		{"expired", a.sign(t, "k1", jwa.RS256(), change("exp", noon.Add(-6*time.Minute).Unix())), CodeExpired},
-		{"another tenant", a.sign(t, "k1", jwa.RS256(), change("iss", "https://sts.windows.net/00000000-0000-4000-8000-000000000000/")), CodeBad},
-		{"an issuer that begins like ours", a.sign(t, "k1", jwa.RS256(), change("iss", "https://sts.windows.net/"+tenant+"/x")), CodeBad},
-		{"another service", a.sign(t, "k1", jwa.RS256(), change("aud", "https://graph.microsoft.com")), CodeBad},
-		{"a stranger's key under a known id", stranger.sign(t, "k1", jwa.RS256(), userClaims()), CodeBad},
-		{"a key of another kind", signWith(t, elliptic, "k1", jwa.ES256(), userClaims()), CodeBad},
-		{"this server's own owner claim", a.sign(t, "k1", jwa.RS256(), change("iss", localIssuer)), CodeBad},
+		{"expired", a.sign(t, "k1", jwa.RS256(), change("exp", noon.Add(-6*time.Minute).Unix())), codeExpired},
+		{"another tenant", a.sign(t, "k1", jwa.RS256(), change("iss", "https://sts.windows.net/00000000-0000-4000-8000-000000000000/")), codeBad},
+		{"an issuer that begins like ours", a.sign(t, "k1", jwa.RS256(), change("iss", "https://sts.windows.net/"+tenant+"/x")), codeBad},
+		{"another service", a.sign(t, "k1", jwa.RS256(), change("aud", "https://graph.microsoft.com")), codeBad},
+		{"a stranger's key under a known id", stranger.sign(t, "k1", jwa.RS256(), userClaims()), codeBad},
+		{"a key of another kind", signWith(t, elliptic, "k1", jwa.ES256(), userClaims()), codeBad},
+		{"this server's own owner claim", a.sign(t, "k1", jwa.RS256(), change("iss", localIssuer)), codeBad},
 	} {
 		if got, err := entra.Verify(context.Background(), c.bearer); fault.CodeOf(err) != c.code {
 			t.Errorf("%s: %+v, %v; want %s", c.name, got, err, c.code)
@@ -208,7 +208,7 @@ func TestR3EntraTokens(t *testing.T) {
 	}
 
 	one := a.entra(t, &now, "https://freshet.example.org")
-	if _, err := one.Verify(context.Background(), a.sign(t, "k1", jwa.RS256(), userClaims())); fault.CodeOf(err) != CodeBad {
+	if _, err := one.Verify(context.Background(), a.sign(t, "k1", jwa.RS256(), userClaims())); fault.CodeOf(err) != codeBad {
 		t.Errorf("an audience that the configuration does not name: %v", err)
 	}
 	if _, err := one.Verify(context.Background(), a.sign(t, "k1", jwa.RS256(), change("aud", "https://freshet.example.org"))); err != nil {
@@ -256,18 +256,18 @@ func TestR3EntraClaims(t *testing.T) {
 	sign := func(claims map[string]any) string { return a.sign(t, "k1", jwa.RS256(), claims) }
 
 	for _, c := range []struct{ name, bearer, code string }{
-		{"alg none", unsigned, CodeBad},
-		{"the public key as HMAC secret", string(forged), CodeBad},
-		{"an issuer of version 1.0 that says 2.0", sign(with(userClaims(), "ver", "2.0")), CodeBad},
-		{"an issuer of version 2.0 that says 1.0", sign(with(app(), "ver", "1.0")), CodeBad},
-		{"another tenant's id beside our issuer", sign(with(userClaims(), "tid", "00000000-0000-4000-8000-000000000000")), CodeBad},
-		{"valid in six minutes", sign(with(userClaims(), "nbf", noon.Add(6*time.Minute).Unix())), CodeBad},
+		{"alg none", unsigned, codeBad},
+		{"the public key as HMAC secret", string(forged), codeBad},
+		{"an issuer of version 1.0 that says 2.0", sign(with(userClaims(), "ver", "2.0")), codeBad},
+		{"an issuer of version 2.0 that says 1.0", sign(with(app(), "ver", "1.0")), codeBad},
+		{"another tenant's id beside our issuer", sign(with(userClaims(), "tid", "00000000-0000-4000-8000-000000000000")), codeBad},
+		{"valid in six minutes", sign(with(userClaims(), "nbf", noon.Add(6*time.Minute).Unix())), codeBad},
 		{"valid in four minutes", sign(with(userClaims(), "nbf", noon.Add(4*time.Minute).Unix())), ""},
-		{"expired six minutes ago", sign(with(userClaims(), "exp", noon.Add(-6*time.Minute).Unix())), CodeExpired},
+		{"expired six minutes ago", sign(with(userClaims(), "exp", noon.Add(-6*time.Minute).Unix())), codeExpired},
 		{"expired four minutes ago", sign(with(userClaims(), "exp", noon.Add(-4*time.Minute).Unix())), ""},
-		{"without an end", sign(without(userClaims(), "exp")), CodeBad},
-		{"an application with the scopes of a person", sign(with(with(app(), "idtyp", "app"), "scp", "Dataset.ReadWrite.All")), CodeBad},
-		{"for Azure", sign(with(app(), "aud", "https://management.azure.com")), CodeBad},
+		{"without an end", sign(without(userClaims(), "exp")), codeBad},
+		{"an application with the scopes of a person", sign(with(with(app(), "idtyp", "app"), "scp", "Dataset.ReadWrite.All")), codeBad},
+		{"for Azure", sign(with(app(), "aud", "https://management.azure.com")), codeBad},
 	} {
 		if got, err := entra.Verify(context.Background(), c.bearer); fault.CodeOf(err) != c.code {
 			t.Errorf("%s: %+v, %v; want %q", c.name, got, err, c.code)
@@ -322,14 +322,14 @@ func TestR3KeysRotate(t *testing.T) {
 	verify(old, "")
 	a.addRSA(t, "new")
 	next := a.sign(t, "new", jwa.RS256(), live)
-	verify(next, CodeBad) // asked a moment ago
+	verify(next, codeBad) // asked a moment ago
 	now = now.Add(askAgain)
 	verify(next, "")
 	if asks := a.asks.Load(); asks != 2 {
 		t.Fatalf("the keys were asked for %d times, want 2", asks)
 	}
 	for range 20 { // invented ids
-		verify(signWith(t, a.keys["new"], "invented", jwa.RS256(), live), CodeBad)
+		verify(signWith(t, a.keys["new"], "invented", jwa.RS256(), live), codeBad)
 	}
 	if asks := a.asks.Load(); asks != 2 {
 		t.Fatalf("invented key ids made %d requests", asks-2)
@@ -339,10 +339,10 @@ func TestR3KeysRotate(t *testing.T) {
 	now = now.Add(keysLive)
 	a.down.Store(true)
 	verify(old, "") // old keys while the authority is away
-	verify(signWith(t, a.keys["new"], "third", jwa.RS256(), live), CodeKeys)
+	verify(signWith(t, a.keys["new"], "third", jwa.RS256(), live), codeKeys)
 	a.down.Store(false)
 	now = now.Add(askAgain)
-	verify(old, CodeBad) // it is gone
+	verify(old, codeBad) // it is gone
 	verify(next, "")
 }
 
@@ -355,8 +355,8 @@ func TestKeysNeverRead(t *testing.T) {
 	bearer := a.sign(t, "k1", jwa.RS256(), userClaims())
 	for range 2 {
 		_, err := entra.Verify(context.Background(), bearer)
-		if fault.CodeOf(err) != CodeKeys || fault.KindOf(err) != fault.Unavailable || Unauthenticated(err) {
-			t.Fatalf("%v, want %s", err, CodeKeys)
+		if fault.CodeOf(err) != codeKeys || fault.KindOf(err) != fault.Unavailable || Unauthenticated(err) {
+			t.Fatalf("%v, want %s", err, codeKeys)
 		}
 	}
 	if asks := a.asks.Load(); asks != 1 {

@@ -98,7 +98,7 @@ func (l *Local) Issue(claims Claims) (string, error) {
 		return "", fault.New(fault.Invalid, fault.CodeInvalidRequest, "cannot issue a token that lives %v", claims.Lifetime)
 	}
 	if claims.Audience == "" {
-		claims.Audience = DefaultAudience
+		claims.Audience = defaultAudience
 	}
 	if claims.App && len(claims.Scopes) > 0 {
 		return "", fault.New(fault.Invalid, fault.CodeInvalidRequest, "cannot issue a token with scopes to an application").

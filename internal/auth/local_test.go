@@ -93,7 +93,7 @@ func TestR3RefusedTokens(t *testing.T) {
 		return base64.RawURLEncoding.EncodeToString(text)
 	}
 	sign := func(change func(*jwt.Builder), headers map[string]any) string {
-		builder := jwt.NewBuilder().Issuer(localIssuer).Subject("u").Audience([]string{DefaultAudience}).Expiration(noon.Add(time.Hour))
+		builder := jwt.NewBuilder().Issuer(localIssuer).Subject("u").Audience([]string{defaultAudience}).Expiration(noon.Add(time.Hour))
 		change(builder)
 		token, err := builder.Build()
 		if err != nil {
@@ -126,7 +126,7 @@ func TestR3RefusedTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	payload := encode(map[string]any{"iss": localIssuer, "sub": "u", "aud": DefaultAudience, "exp": 4000000000})
+	payload := encode(map[string]any{"iss": localIssuer, "sub": "u", "aud": defaultAudience, "exp": 4000000000})
 
 	tests := []struct{ name, bearer, code string }{
 		{"none", "", "TokenMissing"},

@@ -58,7 +58,7 @@ func TestR3ClientCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = local.Verify(context.Background(), azure.AccessToken)
-	coded(t, err, CodeBad) // it opens nothing of Power BI's
+	coded(t, err, codeBad) // it opens nothing of Power BI's
 	for _, c := range []struct{ id, secret, audience, code string }{
 		{appID, "S3cret", powerBI, CodeClient},
 		{appID, "", powerBI, CodeClient},
@@ -114,7 +114,7 @@ func TestR3DeviceCode(t *testing.T) {
 	}
 	for _, none := range []string{granted.IDToken, granted.RefreshToken} {
 		_, err = local.Verify(context.Background(), none)
-		coded(t, err, CodeBad)
+		coded(t, err, codeBad)
 	}
 	_, err = s.DeviceToken(publicID, "", d.DeviceCode)
 	coded(t, err, CodeGrant) // once

@@ -86,7 +86,7 @@ func readToken(bearer string, accepted []string, options ...jwt.ParseOption) (jw
 	token, err := jwt.ParseString(bearer, options...)
 	switch {
 	case errors.Is(err, jwt.TokenExpiredError()):
-		return nil, fault.New(fault.Denied, CodeExpired, "cannot accept the bearer token: it has expired").
+		return nil, fault.New(fault.Denied, codeExpired, "cannot accept the bearer token: it has expired").
 			WithHint("Get a new one; 'freshet token' prints one.")
 	case errors.Is(err, jwt.TokenNotYetValidError()), errors.Is(err, jwt.InvalidIssuedAtError()):
 		return nil, bad("it is not valid yet: the clocks differ")
@@ -143,5 +143,5 @@ func claim(token jwt.Token, names ...string) string {
 }
 
 func bad(why string) *fault.Error {
-	return fault.New(fault.Denied, CodeBad, "cannot accept the bearer token: %s", why)
+	return fault.New(fault.Denied, codeBad, "cannot accept the bearer token: %s", why)
 }

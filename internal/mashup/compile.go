@@ -119,7 +119,7 @@ func (c *compiler) literal(x *syntax.Literal) (code, error) {
 	}
 	return func(*evaluation, *scope) (Value, error) {
 		f := fail("%s", x.Text)
-		f.reason = CodeSyntax
+		f.reason = codeSyntax
 		return nil, c.place(f, x.Pos())
 	}, nil
 }

@@ -50,7 +50,7 @@ func NewDocument(shared []Query, sources map[string]StructuredSource) (*Document
 	d := &Document{shared: make(map[string]*sharedQuery, len(shared)), sources: sources, library: library()}
 	for _, q := range shared {
 		if d.shared[q.Name] != nil {
-			return nil, fault.New(fault.Invalid, CodeExpression, "cannot use two expressions named '%s'", q.Name)
+			return nil, fault.New(fault.Invalid, codeExpression, "cannot use two expressions named '%s'", q.Name)
 		}
 		d.shared[q.Name] = &sharedQuery{name: q.Name, text: q.Text}
 		d.names = append(d.names, q.Name)
@@ -149,7 +149,7 @@ func syntaxFailure(err error) error {
 	if !errors.As(err, &broken) {
 		return err
 	}
-	return &failure{reason: CodeSyntax, detail: null, at: broken.At, in: broken.In, cause: err,
+	return &failure{reason: codeSyntax, detail: null, at: broken.At, in: broken.In, cause: err,
 		message: fmt.Sprintf("found %s where %s is expected", broken.Found, broken.Expected)}
 }
 
@@ -246,7 +246,7 @@ func report(err error) error {
 	}
 	var broken *syntax.Error
 	if errors.As(err, &broken) {
-		return fault.New(fault.Invalid, CodeSyntax, "%w", broken)
+		return fault.New(fault.Invalid, codeSyntax, "%w", broken)
 	}
 	var f *failure
 	if !errors.As(err, &f) {
@@ -269,13 +269,13 @@ func report(err error) error {
 	}
 	reason := f.reason
 	if reason == "" {
-		reason = CodeExpression
+		reason = codeExpression
 	}
 	code := reason
 	switch reason {
-	case CodeExpression, codeDataFormat, CodeSyntax:
+	case codeExpression, codeDataFormat, codeSyntax:
 	default:
-		code = CodeExpression // the author's own reason stands in the text
+		code = codeExpression // the author's own reason stands in the text
 	}
 	final := fault.New(fault.Invalid, code, "cannot evaluate %s: [%s] %s", place, reason, strings.TrimSuffix(message, "."))
 	final.Hint, final.Err = f.hint, f.cause

@@ -34,7 +34,7 @@ func raised(err error) bool {
 
 // fail makes an Expression.Error.
 func fail(format string, args ...any) *failure {
-	return &failure{reason: CodeExpression, message: fmt.Sprintf(format, args...), detail: null}
+	return &failure{reason: codeExpression, message: fmt.Sprintf(format, args...), detail: null}
 }
 
 // failData makes a DataFormat.Error, for a value that cannot be converted.

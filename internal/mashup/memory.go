@@ -11,7 +11,7 @@ import (
 
 // Invalid: a step would hold more rows or items in memory than its partition may, and cannot leave them on the disk.
 // Do: make the step fold, filter rows or choose columns before it, do its work in the source, or give the capacity more memory.
-const CodeMemory = "MemoryLimit"
+const codeMemory = "MemoryLimit"
 
 const (
 	defaultMemory = 64 << 20 // of an evaluation whose Env names none
@@ -81,7 +81,7 @@ func (c *claim) tryGrow(bytes, most int64) bool {
 	return true
 }
 
-// grow takes bytes, or fails with CodeMemory.
+// grow takes bytes, or fails with codeMemory.
 func (c *claim) grow(bytes int64) error {
 	a := c.account
 	if a.used+bytes > a.limit {
@@ -131,7 +131,7 @@ func (c *claim) refused(bytes int64) error {
 	if others > 0 {
 		with = fmt.Sprintf(", beside the %s of other steps", mebibytes(others))
 	}
-	err := fault.New(fault.Invalid, CodeMemory, "cannot evaluate %s%s: it would hold %s in memory%s, and an evaluation may hold %s",
+	err := fault.New(fault.Invalid, codeMemory, "cannot evaluate %s%s: it would hold %s in memory%s, and an evaluation may hold %s",
 		c.by.name, place, mebibytes(c.held+bytes), with, mebibytes(c.account.limit))
 	return err.WithHint("Make the step fold ('freshet explain' shows where folding ends), filter rows or choose columns before it, do its work in the source, or give the capacity more memory")
 }

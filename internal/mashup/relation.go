@@ -60,23 +60,23 @@ type Progress = source.Progress
 const (
 	// Invalid: the partition gives no column of the name that the model's column names as its source.
 	// Do: correct sourceColumn in the model, or rename the column in the partition's expression.
-	CodeMissingColumn = "SourceColumnMissing"
+	codeMissingColumn = "SourceColumnMissing"
 
 	// Invalid: a value that the model's column cannot hold.
 	// Do: change the column's data type in the model, or the value in the partition's expression or at its source.
-	CodeMisfit = "ValueDoesNotFit"
+	codeMisfit = "ValueDoesNotFit"
 
 	// Invalid or Internal: a cell that is loaded holds an error of the language.
 	// Do: correct the value at its source, or replace or remove errors in the expression (Table.ReplaceErrorValues, Table.RemoveRowsWithErrors).
-	CodeCellError = "CellError"
+	codeCellError = "CellError"
 
 	// Invalid, Power BI's: an expression failed, by a rule of the language or by an error that its author raised.
 	// Do: correct the expression at the line and column that the text names.
-	CodeExpression = "Expression.Error"
+	codeExpression = "Expression.Error"
 
 	// Invalid, Power BI's: the expression is not written in the language.
 	// Do: correct it at the line and column that the text names.
-	CodeSyntax = "Expression.SyntaxError"
+	codeSyntax = "Expression.SyntaxError"
 
 	// Invalid, Power BI's: a text could not be converted, or a file has not the form that the expression says.
 	// Do: correct the value at its source, or name the format or culture in the expression.
@@ -97,7 +97,7 @@ func (d *Document) Table(ctx context.Context, env *Env, expression string, bind 
 	}
 	t, ok := v.(table)
 	if !ok {
-		err := fault.New(fault.Invalid, CodeExpression, "cannot load the partition: its expression gives a value of type %s", typeName(v))
+		err := fault.New(fault.Invalid, codeExpression, "cannot load the partition: its expression gives a value of type %s", typeName(v))
 		return nil, errors.Join(err.WithHint("End the expression with a table"), session.reading.close())
 	}
 	return &Relation{plan: relationalOf(t).plan, session: session}, nil
@@ -126,7 +126,7 @@ func (d *Document) Value(ctx context.Context, env *Env, expression string, bind 
 	}
 	switch v.(type) {
 	case *list, *record, table, *function, *typeValue:
-		err := fault.New(fault.Invalid, CodeExpression, "cannot use the expression's value: it is of type %s", typeName(v))
+		err := fault.New(fault.Invalid, codeExpression, "cannot use the expression's value: it is of type %s", typeName(v))
 		return "", errors.Join(err.WithHint("A polling expression gives one value such as a date or a number"), session.reading.close())
 	}
 	return constantText(v), session.reading.close()
@@ -207,7 +207,7 @@ func (r *Relation) Open(ctx context.Context, conn *duck.Conn, targets []Target) 
 // a second time.
 func (r *Relation) Locate(ctx context.Context, targets []Target, failure error) error {
 	var known *fault.Error
-	if !errors.As(failure, &known) || known.Where.Row > 0 || known.Code != CodeMisfit && known.Code != CodeCellError || ctx.Err() != nil {
+	if !errors.As(failure, &known) || known.Where.Row > 0 || known.Code != codeMisfit && known.Code != codeCellError || ctx.Err() != nil {
 		return final(failure)
 	}
 	picked, err := r.pick(targets)
@@ -238,7 +238,7 @@ func (r *Relation) pick(targets []Target) (*step, error) {
 		}
 		at := columnIndex(r.plan.cols, name)
 		if at < 0 {
-			err := fault.New(fault.Invalid, CodeMissingColumn, "cannot load the column '%s': the partition gives no column '%s'", target.Name, name)
+			err := fault.New(fault.Invalid, codeMissingColumn, "cannot load the column '%s': the partition gives no column '%s'", target.Name, name)
 			err.Where.Column = target.Name
 			if near := fault.Nearest(name, r.plan.names()); near != "" {
 				return nil, err.WithHint("Did you mean '%s'? Set the column's sourceColumn, or rename the column in the partition's expression", near)

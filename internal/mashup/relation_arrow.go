@@ -117,7 +117,7 @@ func decimalsOf(texts func(i int) (Value, error)) func(i int) (Value, error) {
 		d, _, err := apd.NewFromString(string(s))
 		switch {
 		case err != nil:
-			return nil, fault.New(fault.Internal, CodeCellError, "cannot read the number %q of the database: %w", string(s), err)
+			return nil, fault.New(fault.Internal, codeCellError, "cannot read the number %q of the database: %w", string(s), err)
 		case d.Form == apd.Finite:
 			return decNumber(d), nil
 		case d.Form == apd.Infinite && d.Negative:

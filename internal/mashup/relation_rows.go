@@ -155,9 +155,9 @@ func (r *rowReader) append(i int, cell Value) error {
 	}
 	where := fault.Where{Column: r.targets[i].Name, Row: r.row}
 	if raised(err) {
-		return fault.At(cellError(r.targets[i], err), CodeCellError, where)
+		return fault.At(cellError(r.targets[i], err), codeCellError, where)
 	}
-	return fault.At(err, CodeMisfit, where)
+	return fault.At(err, codeMisfit, where)
 }
 
 // rowError tells at which row an enumeration failed.
@@ -165,7 +165,7 @@ func rowError(err error, row int64) error {
 	if !raised(err) {
 		return err
 	}
-	return fault.At(final(err), CodeCellError, fault.Where{Row: row})
+	return fault.At(final(err), codeCellError, fault.Where{Row: row})
 }
 
 // cellError is the error in a cell that is loaded.
@@ -175,20 +175,20 @@ func cellError(target Target, err error) error {
 	if errors.As(err, &raised) && raised.detail != nil && raised.detail != Value(null) {
 		value = " the value " + shown(raised.detail) + " of"
 	}
-	f := fault.New(fault.Invalid, CodeCellError, "cannot load%s the column '%s': %w", value, target.Name, err)
+	f := fault.New(fault.Invalid, codeCellError, "cannot load%s the column '%s': %w", value, target.Name, err)
 	f.Where.Column = target.Name
 	return f.WithHint("Correct the value at its source, or replace or remove errors in the expression (Table.ReplaceErrorValues, Table.RemoveRowsWithErrors)")
 }
 
 // misfit is the error about a value that a target cannot hold.
 func misfit(target TargetType, shown, why string) error {
-	f := fault.New(fault.Invalid, CodeMisfit, "cannot load the value %s into a column of type %s: %s", shown, target, why)
+	f := fault.New(fault.Invalid, codeMisfit, "cannot load the value %s into a column of type %s: %s", shown, target, why)
 	return f.WithHint("Change the column's data type in the model, or the value in the partition's expression")
 }
 
 // locatedAt gives an error its column and row.
 func locatedAt(err error, column string, row int64) error {
-	return fault.At(err, CodeMisfit, fault.Where{Column: column, Row: row})
+	return fault.At(err, codeMisfit, fault.Where{Column: column, Row: row})
 }
 
 // newFitter makes the function that converts values to a target by the rules for values.

@@ -68,12 +68,12 @@ func TestLoadMisfits(t *testing.T) {
 		target                  Target
 		m                       string
 	}{
-		{"fraction", CodeMisfit, "column 'N', row 2", "2.5", Target{Name: "N", SourceColumn: "n", Type: Int64Target}, typed},
-		{"overflow", CodeMisfit, "column 'n', row 3", "1", Target{Name: "n", Type: DecimalTarget}, typed},
-		{"no number", CodeMisfit, "column 'n', row 1", "#nan", Target{Name: "n", Type: Int64Target}, `Table.Skip(` + typed + `, 3)`},
-		{"old date", CodeMisfit, "column 'd', row 3", "#date(99, 12, 31)", Target{Name: "d", Type: DateTimeTarget}, typed},
-		{"cell error", CodeCellError, "column 'X', row 3", `"abc"`, Target{Name: "X", SourceColumn: "x", Type: Int64Target}, typed},
-		{"cell error after a filter", CodeCellError, "column 'x', row 2", `"abc"`, Target{Name: "x", Type: Int64Target}, `Table.SelectRows(` + typed + `, each [n] <> 1)`},
+		{"fraction", codeMisfit, "column 'N', row 2", "2.5", Target{Name: "N", SourceColumn: "n", Type: Int64Target}, typed},
+		{"overflow", codeMisfit, "column 'n', row 3", "1", Target{Name: "n", Type: DecimalTarget}, typed},
+		{"no number", codeMisfit, "column 'n', row 1", "#nan", Target{Name: "n", Type: Int64Target}, `Table.Skip(` + typed + `, 3)`},
+		{"old date", codeMisfit, "column 'd', row 3", "#date(99, 12, 31)", Target{Name: "d", Type: DateTimeTarget}, typed},
+		{"cell error", codeCellError, "column 'X', row 3", `"abc"`, Target{Name: "X", SourceColumn: "x", Type: Int64Target}, typed},
+		{"cell error after a filter", codeCellError, "column 'x', row 2", `"abc"`, Target{Name: "x", Type: Int64Target}, `Table.SelectRows(` + typed + `, each [n] <> 1)`},
 	} {
 		for way, expression := range map[string]string{"folded": c.m, "by rows": "Table.StopFolding(" + c.m + ")"} {
 			_, err := b.load(b.relation(expression), []Target{c.target})
@@ -104,7 +104,7 @@ func TestF3Progress(t *testing.T) {
 func TestLoadMissingColumn(t *testing.T) {
 	b := newFoldBench(t, nil, nil)
 	_, err := b.load(b.relation(`#table({"Amount", "City"}, {{1, "a"}})`), []Target{{Name: "Sum", SourceColumn: "Ammount", Type: Int64Target}})
-	if fault.CodeOf(err) != CodeMissingColumn || !strings.Contains(err.Error(), "Did you mean 'Amount'?") {
+	if fault.CodeOf(err) != codeMissingColumn || !strings.Contains(err.Error(), "Did you mean 'Amount'?") {
 		t.Errorf("%v", err)
 	}
 }

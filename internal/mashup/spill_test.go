@@ -361,7 +361,7 @@ func TestMoreMemory(t *testing.T) {
 	if _, err := d.Value(context.Background(), env, `List.Count(List.Buffer({1..100000}))`, nil); err != nil || asked == 0 {
 		t.Errorf("%v, %d bytes asked", err, asked)
 	}
-	if _, err := d.Value(context.Background(), env, `List.Count(List.Buffer({1..1000000}))`, nil); fault.CodeOf(err) != CodeMemory {
+	if _, err := d.Value(context.Background(), env, `List.Count(List.Buffer({1..1000000}))`, nil); fault.CodeOf(err) != codeMemory {
 		t.Errorf("%v", err)
 	}
 }

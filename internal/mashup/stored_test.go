@@ -102,7 +102,7 @@ func TestC1StoredSums(t *testing.T) {
 		}
 		release()
 		rows, err := b.load(r, targets)
-		if want == "" && fault.CodeOf(err) != CodeMisfit || want != "" && (err != nil || !slices.Equal(rows, []string{want})) {
+		if want == "" && fault.CodeOf(err) != codeMisfit || want != "" && (err != nil || !slices.Equal(rows, []string{want})) {
 			t.Errorf("%s: %q, %v", value, rows, err)
 		}
 	}

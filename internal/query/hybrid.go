@@ -148,14 +148,14 @@ func (e *Engine) readLive(ctx context.Context, id string, m *model.Model, option
 		where := fault.Where{Table: one.table.Name, Partition: one.partition.Name}
 		relation, targets, release, err := e.options.Live.Live(ctx, id, m, one.table, one.partition, rows, dir)
 		if err != nil {
-			return fault.At(err, CodeNotReadable, where)
+			return fault.At(err, codeNotReadable, where)
 		}
 		path := filepath.Join(dir, strconv.Itoa(i)+".parquet")
 		_, _, err = relation.Load(ctx, conn, targets, path)
 		_ = relation.Close() // read to its end, or failed for another reason
 		release()
 		if err != nil {
-			return fault.At(err, CodeNotReadable, where)
+			return fault.At(err, codeNotReadable, where)
 		}
 		tables[at].Files = append(slices.Clone(tables[at].Files), path)
 	}

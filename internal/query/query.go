@@ -26,11 +26,11 @@ import (
 const (
 	// Denied: the model has roles that filter rows, which queries do not apply yet.
 	// Do: query a model without such roles.
-	CodeRoles = "RowLevelSecurityNotSupported"
+	codeRoles = "RowLevelSecurityNotSupported"
 
 	// Conflict: a table or column holds no rows of its own (DirectQuery), or they are not calculated yet.
 	// Do: leave it out of the query; the text says why it has no rows.
-	CodeNotReadable = "TableNotReadable"
+	codeNotReadable = "TableNotReadable"
 )
 
 // models reads deployed models. The catalog implements it.
@@ -107,8 +107,8 @@ func New(options Options) (*Engine, error) {
 
 // Query runs sql, exactly one SELECT, over the current version of a model. Close the result. The end of ctx ends the query.
 //
-// Errors: NotFound for an unknown model; Invalid for what is not such a SELECT, with its reason; Denied with CodeRoles for a model with
-// roles that filter rows; Invalid with capacity.CodeNotActive on a paused capacity; Conflict with CodeNotReadable for a table or a column without rows.
+// Errors: NotFound for an unknown model; Invalid for what is not such a SELECT, with its reason; Denied with codeRoles for a model with
+// roles that filter rows; Invalid with capacity.CodeNotActive on a paused capacity; Conflict with codeNotReadable for a table or a column without rows.
 func (e *Engine) Query(ctx context.Context, model, sql string) (*Result, error) {
 	version, unpin, err := e.options.Store.Pin(ctx, model)
 	if err != nil {

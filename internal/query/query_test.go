@@ -314,10 +314,10 @@ func FuzzAppendText(f *testing.F) {
 
 func TestWhatCannotBeRead(t *testing.T) {
 	w := newSales(t)
-	w.refuses(`FROM "Calendar"`, fault.Conflict, CodeNotReadable, "Calendar")
-	w.refuses(`SELECT "Margin" FROM "Fact Sales"`, fault.Conflict, CodeNotReadable, "Margin")
-	w.refuses(`FROM "Live"`, fault.Conflict, CodeNotReadable, "directQuery")
-	w.refuses(`FROM "Time Intelligence"`, fault.Conflict, CodeNotReadable, "calculation group")
+	w.refuses(`FROM "Calendar"`, fault.Conflict, codeNotReadable, "Calendar")
+	w.refuses(`SELECT "Margin" FROM "Fact Sales"`, fault.Conflict, codeNotReadable, "Margin")
+	w.refuses(`FROM "Live"`, fault.Conflict, codeNotReadable, "directQuery")
+	w.refuses(`FROM "Time Intelligence"`, fault.Conflict, codeNotReadable, "calculation group")
 	w.refuses(`SELECT "RowNumber-2662979B" FROM "Fact Sales"`, fault.Invalid, "InvalidSQL", "RowNumber")
 	w.refuses(`FROM "Measures"`, fault.Invalid, "QueryRefused", "no columns")
 	w.refuses(`SET threads = 1`, fault.Invalid, "QueryRefused", "SET")
@@ -338,7 +338,7 @@ func TestRolesRefused(t *testing.T) {
 	strict.Roles = append(m.Roles, &model.Role{Name: "North", TablePermissions: map[string]string{"Fact Sales": "[Id] = 1"}})
 	w.models[2] = strict
 	w.commit(2, store.Change{})
-	w.refuses("SELECT 1", fault.Denied, CodeRoles, "'North'")
+	w.refuses("SELECT 1", fault.Denied, codeRoles, "'North'")
 }
 
 // Issue 2, item 6: a query that began before a commit sees the old version to its end, and its files stay until then.

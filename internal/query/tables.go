@@ -17,7 +17,7 @@ func refuseRoles(m *model.Model) error {
 	for _, role := range m.Roles {
 		for table, filter := range role.TablePermissions {
 			if filter != "" {
-				return fault.New(fault.Denied, CodeRoles, "cannot query model '%s': its role '%s' filters the rows of table '%s', and row-level security is not supported yet",
+				return fault.New(fault.Denied, codeRoles, "cannot query model '%s': its role '%s' filters the rows of table '%s', and row-level security is not supported yet",
 					m.Name, role.Name, table).WithHint("Deploy a model without filtering roles for those who may see all rows.")
 			}
 		}
@@ -133,7 +133,7 @@ func (e *Engine) path(ctx context.Context, model string, file held) (string, err
 // unreadable says why a table cannot be read; nil when it can.
 func (e *Engine) unreadable(table *model.Table, version store.Version) error {
 	refuse := func(why, hint string) error {
-		return &fault.Error{Kind: fault.Conflict, Code: CodeNotReadable, Message: "cannot read a table: " + why, Hint: hint, Where: fault.Where{Table: table.Name}}
+		return &fault.Error{Kind: fault.Conflict, Code: codeNotReadable, Message: "cannot read a table: " + why, Hint: hint, Where: fault.Where{Table: table.Name}}
 	}
 	for _, partition := range table.Partitions {
 		switch {
@@ -158,7 +158,7 @@ func (e *Engine) unreadable(table *model.Table, version store.Version) error {
 // show adds a column to a table. What is calculated, and DuckDB's own, is not in the files.
 func show(shown *duck.Table, table *model.Table, column *model.Column) {
 	refuse := func(why, hint string) {
-		shown.RefusedColumns[column.Name] = &fault.Error{Kind: fault.Conflict, Code: CodeNotReadable, Message: "cannot read a column: " + why, Hint: hint,
+		shown.RefusedColumns[column.Name] = &fault.Error{Kind: fault.Conflict, Code: codeNotReadable, Message: "cannot read a column: " + why, Hint: hint,
 			Where: fault.Where{Table: table.Name, Column: column.Name}}
 	}
 	switch column.Type {

@@ -239,10 +239,10 @@ func (r *reading) relation(ctx context.Context, table *model.Table, partition *m
 // unsupported is the error of a partition whose source cannot be read.
 func unsupported(partition *model.Partition) *fault.Error {
 	if partition.Source.Type == model.PolicyRangePartition {
-		return fault.New(fault.Invalid, CodePartition, "cannot load a partition of source type policyRange: its table has no refresh policy with a source expression to read it by").
+		return fault.New(fault.Invalid, codePartition, "cannot load a partition of source type policyRange: its table has no refresh policy with a source expression to read it by").
 			WithHint("Give the table its refreshPolicy, or the partition an M expression.")
 	}
-	return fault.New(fault.Invalid, CodePartition, "cannot load a partition of source type %s: this version of Freshet loads the types m and query", partition.Source.Type).
+	return fault.New(fault.Invalid, codePartition, "cannot load a partition of source type %s: this version of Freshet loads the types m and query", partition.Source.Type).
 		WithHint("Give the partition an M expression or a query, or leave it out of the request by naming objects.")
 }
 

@@ -196,15 +196,15 @@ const (
 
 	// Invalid: the partition's source is of a type that this version does not load.
 	// Do: give the partition an M expression or a query, or leave it out by naming objects.
-	CodePartition = "PartitionSourceUnsupported"
+	codePartition = "PartitionSourceUnsupported"
 
 	// Warning: a partition holds no rows of its own (DirectQuery, Dual, push) and was not loaded.
 	// Do: nothing; or change its mode to import.
-	CodeNotLoaded = "PartitionNotLoaded"
+	codeNotLoaded = "PartitionNotLoaded"
 
 	// Information: a table with excludeFromModelRefresh is no part of a refresh of the whole model.
 	// Do: nothing; or name the table in objects (freshet refresh --object).
-	CodeExcluded = "TableExcluded"
+	codeExcluded = "TableExcluded"
 
 	// Warning: calculated tables and columns have no values, because they are not calculated yet.
 	// Do: leave them out of queries.

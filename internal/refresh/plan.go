@@ -17,7 +17,7 @@ func plan(definition Definition, version store.Version, request Request, now tim
 	p := &planning{request: request, parts: index(version), now: now}
 	for _, table := range m.Tables {
 		if request.leavesOut(table) {
-			p.messages = append(p.messages, Message{At: now, Type: InfoMessage, Code: CodeExcluded, Where: fault.Where{Table: table.Name},
+			p.messages = append(p.messages, Message{At: now, Type: InfoMessage, Code: codeExcluded, Where: fault.Where{Table: table.Name},
 				Text: "Table '" + table.Name + "' was left out: its excludeFromModelRefresh keeps it from refreshes of the whole model."})
 			continue
 		}
@@ -73,7 +73,7 @@ func (p *planning) partition(table *model.Table, partition *model.Partition) {
 	case source == liveSource:
 		step = step.keep("read at query time (mode " + partition.Mode + ")")
 		if p.request.Type.loads() && partition.Source.Type != model.PolicyRangePartition {
-			p.messages = append(p.messages, Message{At: p.now, Type: WarningMessage, Code: CodeNotLoaded, Where: where,
+			p.messages = append(p.messages, Message{At: p.now, Type: WarningMessage, Code: codeNotLoaded, Where: where,
 				Text: "Partition '" + step.Partition + "' of table '" + step.Table + "' was not loaded: its mode is " + partition.Mode + ", and only import partitions are loaded."})
 		}
 	case p.request.Type == ClearValues:
@@ -93,7 +93,7 @@ func (p *planning) partition(table *model.Table, partition *model.Partition) {
 		}
 	default:
 		step.Kind, step.State, step.EndedAt = LoadStep, StepFailed, p.now
-		step.Failure = failureOf(fault.At(unsupported(partition), CodePartition, where))
+		step.Failure = failureOf(fault.At(unsupported(partition), codePartition, where))
 		p.messages = append(p.messages, step.Failure.message(ErrorMessage, p.now))
 	}
 	p.add(step)

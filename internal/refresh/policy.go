@@ -18,7 +18,7 @@ import (
 const (
 	// Information: what applying a table's refresh policy has done to its partitions.
 	// Do: nothing; freshet show names each partition with the reason.
-	CodePolicyApplied = "RefreshPolicyApplied"
+	codePolicyApplied = "RefreshPolicyApplied"
 
 	// Warning: partitions before the incremental range hold no rows, and a refresh policy does not load them.
 	// Do: refresh the table, or those partitions, with "applyRefreshPolicy": false.
@@ -26,7 +26,7 @@ const (
 
 	// Warning: the filter by RangeStart and RangeEnd does not get into the source's query, so that every partition reads the whole source.
 	// Do: move the filter before the step that the text names, or write that step so that it folds (freshet explain).
-	CodeRangeNotFolded = "RangeNotFolded"
+	codeRangeNotFolded = "RangeNotFolded"
 )
 
 // applies tells whether the request applies the table's refresh policy.
@@ -160,7 +160,7 @@ func (p *planning) policy(table *model.Table) error {
 	if table.RefreshPolicy.PollingExpression != "" {
 		reading = "to read where their polls tell of a change"
 	}
-	p.messages = append(p.messages, Message{At: p.now, Type: InfoMessage, Code: CodePolicyApplied, Where: fault.Where{Table: table.Name}, Text: fmt.Sprintf(
+	p.messages = append(p.messages, Message{At: p.now, Type: InfoMessage, Code: codePolicyApplied, Where: fault.Where{Table: table.Name}, Text: fmt.Sprintf(
 		"The refresh policy of table '%s' on %s: %d partitions %s, %d merged, %d kept, %d dropped.",
 		table.Name, p.request.EffectiveDate.Format(time.DateOnly), counts[policy.Load], reading, counts[policy.Merge], counts[policy.Keep], counts[policy.Drop])})
 	if len(empty) > 0 {
@@ -291,7 +291,7 @@ func (r *reading) rangeLost(ctx context.Context, table *model.Table, partition *
 	if explained.Breaks != "" {
 		text += fmt.Sprintf(": folding ends at %s, since %s", explained.Breaks, explained.Why)
 	}
-	return []Message{{At: r.now(), Type: WarningMessage, Code: CodeRangeNotFolded, Where: fault.Where{Table: table.Name}, Text: text + "."}}, nil
+	return []Message{{At: r.now(), Type: WarningMessage, Code: codeRangeNotFolded, Where: fault.Where{Table: table.Name}, Text: text + "."}}, nil
 }
 
 // warnOfRange looks for rangeLost, and tells of it.

@@ -19,7 +19,7 @@ const (
 
 	// Information: which version of the data was committed again.
 	// Do: nothing.
-	CodeRolledBack = "RolledBack"
+	codeRolledBack = "RolledBack"
 )
 
 // Versions lists the versions of a model's data that are still kept, newest first.
@@ -128,5 +128,5 @@ func (w *work) copy(commit *Commit) {
 	if commit.Definition != 0 {
 		text += "; the definition of revision " + strconv.FormatInt(commit.Definition, 10) + " was deployed again with it"
 	}
-	commit.Messages = []Message{{At: commit.At, Type: InfoMessage, Code: CodeRolledBack, Text: text + "."}}
+	commit.Messages = []Message{{At: commit.At, Type: InfoMessage, Code: codeRolledBack, Text: text + "."}}
 }

@@ -14,11 +14,11 @@ import (
 const (
 	// Conflict: an expression reads an entity of a dataflow that holds no rows, because it was not loaded yet or was cleared.
 	// Do: refresh the dataflow first.
-	CodeNotStored = "EntityNotRefreshed"
+	codeNotStored = "EntityNotRefreshed"
 
 	// NotFound: a linked entity names a dataflow or entity that is not there, or that the owner of what reads it may not read.
 	// Do: deploy it, correct modelId in the model.json, or give the owner the role Viewer in its workspace.
-	CodeLink = "LinkedEntityNotFound"
+	codeLink = "LinkedEntityNotFound"
 )
 
 // Dataflow is a dataflow that may be read.
@@ -212,7 +212,7 @@ func (in *inputs) linked(ctx context.Context, definition Definition, table *mode
 }
 
 func unlinked(table *model.Table, flow Dataflow, why string) error {
-	return fault.New(fault.NotFound, CodeLink, "cannot follow the linked entity '%s' of dataflow %s/%s: %s", table.Name, flow.WorkspaceName, flow.Name, why).
+	return fault.New(fault.NotFound, codeLink, "cannot follow the linked entity '%s' of dataflow %s/%s: %s", table.Name, flow.WorkspaceName, flow.Name, why).
 		WithHint("A dataflow is there when the owner of what reads it has a role in its workspace.")
 }
 
@@ -232,7 +232,7 @@ func storedName(table string) string { return "the stored " + table }
 // stored is a table as a version holds it, for expressions that read it: the rows of all its partitions.
 func (in *inputs) stored(ctx context.Context, m *model.Model, version store.Version, table *model.Table, name string) (*mashup.Stored, error) {
 	if table.InferredColumns && len(table.Columns) == 0 {
-		return nil, fault.New(fault.Conflict, CodeNotStored, "cannot read %s: no refresh has found its columns yet", name).WithHint("Refresh its dataflow first.")
+		return nil, fault.New(fault.Conflict, codeNotStored, "cannot read %s: no refresh has found its columns yet", name).WithHint("Refresh its dataflow first.")
 	}
 	stored := &mashup.Stored{Name: name}
 	targets, err := targetsOf(table)
@@ -252,7 +252,7 @@ func (in *inputs) stored(ctx context.Context, m *model.Model, version store.Vers
 		stored.Columns = append(stored.Columns, column)
 	}
 	if version.TableState(table.Name) == store.NoData {
-		stored.Missing = fault.New(fault.Conflict, CodeNotStored, "cannot read %s: it was not loaded yet", name).WithHint("Refresh its dataflow first.")
+		stored.Missing = fault.New(fault.Conflict, codeNotStored, "cannot read %s: it was not loaded yet", name).WithHint("Refresh its dataflow first.")
 		return stored, nil
 	}
 	for _, partition := range version.Partitioned(m).Table(table.Name).Partitions {

@@ -26,7 +26,7 @@ type LiveChange struct {
 // maxLiveTimes is how many times a day may have: every half hour.
 const maxLiveTimes = 48
 
-// Apply returns the schedule with a change made. Errors are Invalid with CodeInvalid, and name the value that is wrong.
+// Apply returns the schedule with a change made. Errors are Invalid with codeInvalid, and name the value that is wrong.
 func (l Live) Apply(change LiveChange) (Live, error) {
 	frequencies := []int{15, 30, 60, 120, 180}
 	clocked := change.Days != nil || change.Times != nil

@@ -11,8 +11,8 @@ import (
 	"freshet.dev/internal/fault"
 )
 
-// CodeInvalid is Power BI's code for everything that is wrong with a request; here: with a schedule.
-const CodeInvalid = fault.CodeInvalidRequest
+// codeInvalid is Power BI's code for everything that is wrong with a request; here: with a schedule.
+const codeInvalid = fault.CodeInvalidRequest
 
 // Schedule says when a model is refreshed by itself: at Times on Days, or as Cron says, by the clock of a zone. The zero value is a
 // schedule that was never set.
@@ -114,7 +114,7 @@ func (s Schedule) nextWall(after time.Time) (next time.Time, ok bool, err error)
 	if s.Cron != "" {
 		next, err = gronx.NextTickAfter(s.Cron, after, false)
 		if err != nil { // such as 0 0 30 2 *, a day that never comes
-			return time.Time{}, false, fault.New(fault.Invalid, CodeInvalid, "cannot find a moment for cron %q: %w", s.Cron, err)
+			return time.Time{}, false, fault.New(fault.Invalid, codeInvalid, "cannot find a moment for cron %q: %w", s.Cron, err)
 		}
 		return next, true, nil
 	}
@@ -149,7 +149,7 @@ type Change struct {
 
 // Apply returns the schedule with a change made. slots is how many times a day the model's workspace allows.
 //
-// Errors are Invalid with CodeInvalid, and name the value that is wrong.
+// Errors are Invalid with codeInvalid, and name the value that is wrong.
 func (s Schedule) Apply(change Change, slots int) (Schedule, error) {
 	switch {
 	case change == (Change{}):
@@ -209,7 +209,7 @@ func (s Schedule) Apply(change Change, slots int) (Schedule, error) {
 }
 
 func invalid(format string, args ...any) *fault.Error {
-	return fault.New(fault.Invalid, CodeInvalid, format, args...)
+	return fault.New(fault.Invalid, codeInvalid, format, args...)
 }
 
 func parseNotify(text string) (NotifyOption, error) {

@@ -213,7 +213,7 @@ func TestR37Apply(t *testing.T) {
 		{"cron and times", Change{Cron: ptr("@daily"), Times: ptr([]string{"05:00"})}, "has both"},
 	} {
 		_, err := set.Apply(c.change, 8)
-		if err == nil || !strings.Contains(err.Error(), c.want) || fault.CodeOf(err) != CodeInvalid || fault.KindOf(err) != fault.Invalid {
+		if err == nil || !strings.Contains(err.Error(), c.want) || fault.CodeOf(err) != codeInvalid || fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%s: %v, want an error that says %q", c.name, err, c.want)
 		}
 	}

@@ -37,7 +37,7 @@ func unknownZone(id string) error {
 	for i, zone := range windowsZones {
 		names[i] = zone[0]
 	}
-	err := fault.New(fault.Invalid, CodeInvalid, "cannot find the time zone %q", id)
+	err := fault.New(fault.Invalid, codeInvalid, "cannot find the time zone %q", id)
 	if near := fault.Nearest(id, names); near != "" {
 		return err.WithHint("Did you mean %q? Names of Windows and of the IANA database are known.", near)
 	}

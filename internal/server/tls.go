@@ -24,7 +24,7 @@ import (
 
 // Internal: the private certificate authority of the data directory cannot be used.
 // Do: delete the folder tls of the data directory; a new one is made, which clients have to trust again.
-const CodeTLS = "CertificateInvalid"
+const codeTLS = "CertificateInvalid"
 
 // StandsFor lists the hosts of Microsoft's that a server stands for towards clients which know no others: Power BI's interface and the sign-in.
 func StandsFor() []string {
@@ -62,7 +62,7 @@ func openAuthority(dataDir string, hosts []string, now func() time.Time) (*autho
 		err = a.create(folder)
 	}
 	if err != nil {
-		return nil, fault.New(fault.Internal, CodeTLS, "cannot open the certificate authority in %s: %w", folder, err).
+		return nil, fault.New(fault.Internal, codeTLS, "cannot open the certificate authority in %s: %w", folder, err).
 			WithHint("Delete that folder to have a new one made; clients then have to trust the new ca.pem.")
 	}
 	return a, nil

@@ -211,7 +211,7 @@ func TestAuthorityIsConstrained(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := openAuthority(dir, nil, time.Now); fault.CodeOf(err) != CodeTLS {
+	if _, err := openAuthority(dir, nil, time.Now); fault.CodeOf(err) != codeTLS {
 		t.Errorf("a broken authority: %v", err)
 	}
 }

@@ -16,7 +16,7 @@ type Output struct {
 	Name        string
 	Description string
 	Written     time.Time // the commit of the rows
-	State       string    // kept as the annotation StateAnnotation
+	State       string    // kept as an annotation, freshet:state
 	Model       *model.Model
 	Partitions  map[string][]OutputPartition // by entity
 }
@@ -28,8 +28,8 @@ type OutputPartition struct {
 	Location string // a URI, relative to the model.json
 }
 
-// StateAnnotation is the name of the annotation in which a model.json that Freshet has written says which state of which dataflow it describes.
-const StateAnnotation = "freshet:state"
+// stateAnnotation is the name of the annotation in which a model.json that Freshet has written says which state of which dataflow it describes.
+const stateAnnotation = "freshet:state"
 
 // OutputFile makes the model.json of a CDM folder. Of a dataflow of generation 1 it is the one that was deployed, with name, description, time,
 // partitions and state in the place of what it says of them; all other members stay, in their order.
@@ -60,7 +60,7 @@ func OutputFile(files map[string][]byte, output Output) ([]byte, error) {
 	if err := json.Unmarshal(file.get("annotations"), &annotations); err != nil {
 		return nil, err
 	}
-	state, err := json.Marshal(object{{"name", text(StateAnnotation)}, {"value", text(output.State)}})
+	state, err := json.Marshal(object{{"name", text(stateAnnotation)}, {"value", text(output.State)}})
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func OutputFile(files map[string][]byte, output Output) ([]byte, error) {
 		if table := output.Model.Table(entityName); table == nil || table.Partitions[0].Mode == model.LinkedMode {
 			continue
 		}
-		settings := object{{"$type", text("CsvFormatSettings")}, {"columnHeaders", truth(Headers(entity.get("partitions")))}, {"delimiter", text(",")},
+		settings := object{{"$type", text("CsvFormatSettings")}, {"columnHeaders", truth(withHeaders(entity.get("partitions")))}, {"delimiter", text(",")},
 			{"quoteStyle", text("QuoteStyle.Csv")}, {"csvStyle", text("CsvStyle.QuoteAfterDelimiter")}, {"encoding", text("UTF-8")}}
 		partitions := []object{}
 		for _, partition := range output.Partitions[entityName] {
@@ -117,13 +117,13 @@ func Headered(files map[string][]byte) (map[string]bool, error) {
 	err = json.Unmarshal(withoutMark(files[name]), &read)
 	headered := map[string]bool{}
 	for _, entity := range read.Entities {
-		headered[entity.Name] = Headers(entity.Partitions)
+		headered[entity.Name] = withHeaders(entity.Partitions)
 	}
 	return headered, err
 }
 
-// Headers tells whether the first of the partitions in a model.json has a line of headers.
-func Headers(partitions json.RawMessage) bool {
+// withHeaders tells whether the first of the partitions in a model.json has a line of headers.
+func withHeaders(partitions json.RawMessage) bool {
 	var read []struct {
 		Format struct {
 			ColumnHeaders bool `json:"columnHeaders"`
@@ -167,7 +167,7 @@ func State(content []byte) string {
 		return ""
 	}
 	for _, annotation := range read.Annotations {
-		if annotation.Name == StateAnnotation {
+		if annotation.Name == stateAnnotation {
 			return annotation.Value
 		}
 	}
