@@ -385,6 +385,25 @@ func TestR34RestartWhilePaused(t *testing.T) {
 	}
 }
 
+// R34, F5: a resumption soon after a restart is heeded at once, and not when the owner of before has been silent for long enough.
+func TestR34ResumedSoonAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, sales("2024", "2025"))
+		b.reads(slow2025)
+		operation := b.submit(full())
+		synctest.Wait()
+		b.set(capacity.Paused)
+		b.loaded()
+		b.restart(time.Second)
+		synctest.Wait()
+		want(t, b.state(operation.ID), refresh.Paused)
+		b.set(capacity.Active)
+		want(t, b.state(operation.ID), refresh.Running)
+		b.ends(operation.ID, refresh.Completed)
+		want(t, b.loaded(), []string{"2025"})
+	})
+}
+
 // R34: killed between the pause of the capacity and that of the refresh: the next start finds it running on a paused capacity.
 func TestR34KilledWhilePausing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -22,6 +22,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	var group sync.WaitGroup
 	defer group.Wait()
 
+	began := e.options.Now()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for first := true; ; first = false {
@@ -31,7 +32,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		}
 		for _, operation := range unfinished {
 			e.breakOff(ctx, operation)
-			if (first || e.free(operation)) && !e.rests(ctx, operation) && !e.waits(ctx, operation) {
+			if (first || e.free(operation, began)) && !e.rests(ctx, operation) && !e.waits(ctx, operation) {
 				if w, working := e.take(ctx, operation); w != nil {
 					group.Go(func() { e.follow(ctx, working, w) })
 				}
@@ -46,11 +47,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// free tells whether nobody else works on the operation: it has no owner, this one's, or one that gives no sign of life. The first look
-// of Run need not ask: the data folder is locked, so that owners of before are gone.
-func (e *Engine) free(operation Operation) bool {
+// free tells whether nobody else works on the operation: it has no owner, this one's, or one that has given no sign of life for a while, or since Run
+// began: the data folder is locked, so that owners of before are gone. What rested at the first look, which need not ask, is free by that at a later one.
+func (e *Engine) free(operation Operation, began time.Time) bool {
 	const missed = 3
-	return operation.Owner == "" || operation.Owner == e.options.Owner || e.options.Now().Sub(operation.Heartbeat) > missed*e.options.HeartbeatEvery
+	return operation.Owner == "" || operation.Owner == e.options.Owner || operation.Heartbeat.Before(began) ||
+		e.options.Now().Sub(operation.Heartbeat) > missed*e.options.HeartbeatEvery
 }
 
 // take makes the operation one of those that run here, with the context that its cancel ends; nil when it is already, or waits for
