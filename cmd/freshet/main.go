@@ -124,7 +124,7 @@ func nextStep(err error, host string) string {
 		return "Sign in by a profile ('freshet help profiles'), or set FRESHET_TOKEN to a token whose audience is https://analysis.windows.net/powerbi/api."
 	case errors.As(err, &refusal) && refusal.Status == 401:
 		return "Set FRESHET_TOKEN to a token for " + host + "; on the server's machine 'freshet token --data DIR' prints one."
-	case errors.As(err, &refusal) && refusal.Status == 403 && refusal.Code != "HostNotAllowed":
+	case errors.As(err, &refusal) && refusal.Status == 403 && !refusal.FromFreshet():
 		return "Ask somebody who is Admin of the workspace for the right that it needs."
 	}
 	return ""

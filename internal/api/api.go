@@ -225,7 +225,8 @@ func (c *call) signIn(route route) error {
 		return err
 	}
 	if len(route.scopes) > 0 && !principal.Allows(route.scopes...) {
-		return fault.New(fault.Denied, codeNotAuthorized, "cannot %s %s: the token has none of the scopes %s", c.r.Method, c.r.URL.Path, strings.Join(route.scopes, ", "))
+		return fault.New(fault.Denied, codeNotAuthorized, "cannot %s %s: the token has none of the scopes %s", c.r.Method, c.r.URL.Path, strings.Join(route.scopes, ", ")).
+			WithHint("Get a token that has one of them.")
 	}
 	c.principal = principal
 	return nil

@@ -43,10 +43,26 @@ func (c *call) decodeStrict(limit int64, into any) error {
 	decoder := json.NewDecoder(content)
 	decoder.DisallowUnknownFields()
 	if err := whole(decoder, content, into); err != nil {
-		return bodyFault(err)
+		return bodyFault(namingKnown(err, into))
 	}
 	return nil
 }
+
+// namingKnown adds to the error of an unknown property which there are.
+func namingKnown(err error, into any) error {
+	name, unknown := strings.CutPrefix(err.Error(), unknownField) // encoding/json has no type for this error
+	if !unknown {
+		return err
+	}
+	var known []string
+	for field := range reflect.TypeOf(into).Elem().Fields() {
+		property, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		known = append(known, property)
+	}
+	return errors.New("there is no property " + clip(name) + "; the properties are " + strings.Join(known, ", "))
+}
+
+const unknownField = "json: unknown field "
 
 // decodeLenient reads a body of Power BI's routes, in which only the named fields matter. There may be none.
 func (c *call) decodeLenient(into any) error {
@@ -151,10 +167,6 @@ func jsonFault(err error) error {
 			what = "'" + strings.Join(path, ".") + "'"
 		}
 		return errors.New(what + " must be " + jsonKind(mistyped.Type) + ", not " + mistyped.Value)
-	}
-	// encoding/json has no type for this error.
-	if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
-		return errors.New("there is no property " + clip(name))
 	}
 	return err
 }

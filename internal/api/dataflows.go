@@ -197,7 +197,7 @@ func (c *call) decodeNotifyOption() (*string, error) {
 	}
 	var option *string
 	if err := json.Unmarshal(text, &option); err != nil {
-		return nil, badParameter("notifyOption must be a text")
+		return nil, fault.New(fault.Invalid, codeInvalid, `cannot use the parameter "notifyOption": it must be a text, not %s`, clip(string(text)))
 	}
 	return option, nil
 }

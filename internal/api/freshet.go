@@ -21,7 +21,8 @@ func (c *call) deploy() (reply, error) {
 		Workspace: definition.Workspace, Name: definition.Name, Files: definition.Files, CreateWorkspace: definition.CreateWorkspace && mayCreate, Plan: definition.Plan,
 	})
 	if err != nil && fault.KindOf(err) == fault.NotFound && definition.CreateWorkspace && !mayCreate {
-		return reply{}, fault.New(fault.Denied, codeNotAuthorized, "cannot create workspace '%s': the token has not the scope %s", definition.Workspace, auth.ScopeWorkspaceReadWrite)
+		return reply{}, fault.New(fault.Denied, codeNotAuthorized, "cannot create workspace '%s': the token has not the scope %s", definition.Workspace, auth.ScopeWorkspaceReadWrite).
+			WithHint("Get a token that has it, or name a workspace that is there.")
 	}
 	if err != nil {
 		return reply{}, err

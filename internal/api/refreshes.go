@@ -74,7 +74,7 @@ func (c *call) submit(wish refresh.Submission, action, below string) (reply, err
 	}
 	wish.Model, wish.RequestedBy = c.item.ID, c.principal.Name
 	if key := c.r.Header.Get("Idempotency-Key"); len(key) > maxIdempotencyKey {
-		return reply{}, badParameter("the Idempotency-Key is longer than %d bytes", maxIdempotencyKey)
+		return reply{}, badParameter("cannot use the header Idempotency-Key: it is longer than %d bytes", maxIdempotencyKey)
 	} else if key != "" {
 		wish.ID = uuid.NewSHA1(idempotencyNamespace, []byte(action+"\n"+c.item.ID+"\n"+c.principal.ID+"\n"+key)).String()
 	}
@@ -82,7 +82,7 @@ func (c *call) submit(wish refresh.Submission, action, below string) (reply, err
 	case strings.EqualFold(force, "true"):
 		wish.Force = true
 	case force != "" && !strings.EqualFold(force, "false"):
-		return reply{}, badParameter("the header %s is true or false, not %q", headerForce, clip(force))
+		return reply{}, badParameter("cannot use the header %s: it is true or false, not %q", headerForce, clip(force))
 	}
 	operation, outcome, err := c.Engine.Submit(c.r.Context(), wish)
 	if err != nil {

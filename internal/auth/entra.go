@@ -92,7 +92,7 @@ func (e *Entra) Verify(ctx context.Context, bearer string, scopes ...string) (Pr
 	if len(accepted) == 0 {
 		accepted = audiences(scopes...)
 	}
-	token, err := readToken(bearer, accepted, jwt.WithKey(header.algorithm, key), jwt.WithClock(jwt.ClockFunc(e.options.Now)))
+	token, err := readToken(bearer, accepted, clockSkew, jwt.WithKey(header.algorithm, key), jwt.WithClock(jwt.ClockFunc(e.options.Now)))
 	if err != nil {
 		return Principal{}, err
 	}

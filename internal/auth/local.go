@@ -213,7 +213,7 @@ func (l *Local) read(bearer string, accepted []string) (jwt.Token, Principal, er
 	if !known || key.algorithm != header.algorithm {
 		return nil, Principal{}, bad("its signing key is unknown here")
 	}
-	token, err := readToken(bearer, accepted, jwt.WithKey(key.algorithm, key.private.Public()), jwt.WithIssuer(localIssuer), jwt.WithClock(jwt.ClockFunc(l.now)))
+	token, err := readToken(bearer, accepted, setBack, jwt.WithKey(key.algorithm, key.private.Public()), jwt.WithIssuer(localIssuer), jwt.WithClock(jwt.ClockFunc(l.now)))
 	if err != nil {
 		return nil, Principal{}, err
 	}

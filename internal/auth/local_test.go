@@ -144,9 +144,9 @@ func TestR3RefusedTokens(t *testing.T) {
 		{"other issuer", sign(func(b *jwt.Builder) { b.Issuer("https://sts.windows.net/x/") }, kid), "TokenInvalid"},
 		{"other audience", sign(func(b *jwt.Builder) { b.Audience([]string{"https://graph.microsoft.com"}) }, kid), "TokenInvalid"},
 		{"no subject", sign(func(b *jwt.Builder) { b.Subject("") }, kid), "TokenInvalid"},
-		{"not yet", sign(func(b *jwt.Builder) { b.NotBefore(noon.Add(6 * time.Minute)) }, kid), "TokenInvalid"},
+		{"not yet", sign(func(b *jwt.Builder) { b.NotBefore(noon.Add(6 * time.Second)) }, kid), "TokenInvalid"},
 		{"owner is a word", sign(func(b *jwt.Builder) { b.Claim(ownerClaim, "yes") }, kid), "TokenInvalid"},
-		{"expired", sign(func(b *jwt.Builder) { b.Expiration(noon.Add(-6 * time.Minute)) }, kid), "TokenExpired"},
+		{"expired", sign(func(b *jwt.Builder) { b.Expiration(noon.Add(-6 * time.Second)) }, kid), "TokenExpired"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -157,11 +157,11 @@ func TestR3RefusedTokens(t *testing.T) {
 		})
 	}
 
-	// The control: the same builder, unchanged, is good, so is what lies within the clock skew.
+	// The control: the same builder, unchanged, is good, so is what a clock that was set back a little explains.
 	for name, bearer := range map[string]string{
 		"unchanged":      sign(same, kid),
-		"just expired":   sign(func(b *jwt.Builder) { b.Expiration(noon.Add(-4 * time.Minute)) }, kid),
-		"nearly valid":   sign(func(b *jwt.Builder) { b.NotBefore(noon.Add(4 * time.Minute)) }, kid),
+		"just expired":   sign(func(b *jwt.Builder) { b.Expiration(noon.Add(-4 * time.Second)) }, kid),
+		"nearly valid":   sign(func(b *jwt.Builder) { b.NotBefore(noon.Add(4 * time.Second)) }, kid),
 		"many audiences": sign(func(b *jwt.Builder) { b.Audience([]string{"x", "00000009-0000-0000-c000-000000000000"}) }, kid),
 	} {
 		if _, err := local.Verify(context.Background(), bearer); err != nil {

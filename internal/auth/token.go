@@ -15,7 +15,8 @@ import (
 
 const (
 	maxToken  = 16 << 10        // Entra's largest, with groups, stay below 8 KiB
-	clockSkew = 5 * time.Minute // what Entra's own validators allow
+	clockSkew = 5 * time.Minute // between Entra's clock and this machine's; what Entra's own validators allow
+	setBack   = 5 * time.Second // by which this machine's clock may be set back after it has issued a token itself
 )
 
 // audiences are those that real clients ask for, by their .default scopes and by the documents (rest-contract, section 4). A route that takes
@@ -80,9 +81,9 @@ func readHeader(bearer string) (tokenHeader, error) {
 	return tokenHeader{algorithm: algorithm, keyID: keyID}, nil
 }
 
-// readToken verifies signature, times and audience of a token, which must be for one of those accepted.
-func readToken(bearer string, accepted []string, options ...jwt.ParseOption) (jwt.Token, error) {
-	options = append(options, jwt.WithRequiredClaim(jwt.ExpirationKey), jwt.WithRequiredClaim(jwt.SubjectKey), jwt.WithAcceptableSkew(clockSkew))
+// readToken verifies signature, times and audience of a token, which must be for one of those accepted. Its times may be wrong by skew.
+func readToken(bearer string, accepted []string, skew time.Duration, options ...jwt.ParseOption) (jwt.Token, error) {
+	options = append(options, jwt.WithRequiredClaim(jwt.ExpirationKey), jwt.WithRequiredClaim(jwt.SubjectKey), jwt.WithAcceptableSkew(skew))
 	token, err := jwt.ParseString(bearer, options...)
 	switch {
 	case errors.Is(err, jwt.TokenExpiredError()):

@@ -31,7 +31,7 @@ func endpoints() []*endpoint {
 				workspaceID, waitForCompletion,
 				{name: "DataflowName", about: "in place of Id"},
 				workspaceName,
-			}, waiting("is currently in progress"), []argument{notifyOption("NoNotification"), parallel}),
+			}, waiting("is currently in progress"), []argument{notifyOption("NoNotification", "NoNotification", "MailOnFailure"), parallel}),
 			columns: refreshColumns,
 		},
 		{
@@ -50,7 +50,7 @@ func endpoints() []*endpoint {
 				{name: "ApplyRefreshPolicy", kind: boolArgument, about: "apply incremental refresh policies"},
 				{name: "EffectiveDate", about: "the day that policies take for today, such as 2026-03-01"},
 				{name: "Timeout", about: "of one attempt, hh:mm:ss"},
-			}, waiting("Another refresh request is already executing"), []argument{notifyOption(""), parallel}),
+			}, waiting("Another refresh request is already executing"), []argument{notifyOption("", "NoNotification", "MailOnFailure", "MailOnCompletion"), parallel}),
 			columns: refreshColumns,
 		},
 		{
@@ -212,8 +212,8 @@ var (
 	rawOutput         = argument{name: "EnableRawOutputModeSingleRow", kind: boolArgument, initial: "True", about: "an answer that is empty or no JSON is one row; False: an error"}
 )
 
-func notifyOption(initial string) argument {
-	return argument{name: "NotifyOption", initial: initial, words: []string{"NoNotification", "MailOnFailure", "MailOnCompletion"}, about: "who the service writes to"}
+func notifyOption(initial string, words ...string) argument {
+	return argument{name: "NotifyOption", initial: initial, words: words, about: "who the service writes to"}
 }
 
 // waiting are the parameters of a refresh that say how it is waited for.

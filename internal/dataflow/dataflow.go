@@ -7,6 +7,7 @@ package dataflow
 import (
 	"context"
 	"regexp"
+	"strings"
 	"time"
 
 	"freshet.dev/internal/fault"
@@ -51,7 +52,7 @@ type Transaction struct {
 type Start struct {
 	Dataflow     string  // its id
 	ProcessType  string  // default (also when empty) or processFull; entities are loaded in full either way
-	NotifyOption *string // as of a refresh of a model; nil = not named
+	NotifyOption *string // MailOnFailure, NoNotification in any letter case; nil = not named
 	RequestedBy  string  // for people
 }
 
@@ -68,6 +69,10 @@ func (s *Service) Start(ctx context.Context, wish Start) (Transaction, error) {
 	default:
 		return Transaction{}, fault.New(fault.Invalid, fault.CodeInvalidRequest, "cannot refresh the dataflow with processType %q", wish.ProcessType).
 			WithHint("It is default or processFull.")
+	}
+	if option := wish.NotifyOption; option != nil && !strings.EqualFold(*option, "MailOnFailure") && !strings.EqualFold(*option, "NoNotification") {
+		return Transaction{}, fault.New(fault.Invalid, fault.CodeInvalidRequest, "cannot refresh the dataflow with notifyOption %q", *option).
+			WithHint("It is MailOnFailure or NoNotification.")
 	}
 	operation, _, err := s.engine.Submit(ctx, refresh.Submission{
 		Model: wish.Dataflow, Params: refresh.Params{NotifyOption: wish.NotifyOption}, Trigger: refresh.ViaAPI, RequestedBy: wish.RequestedBy,

@@ -85,6 +85,11 @@ func TestC1Start(t *testing.T) {
 	if _, err := New(h).Start(t.Context(), Start{Dataflow: flowID, ProcessType: "full"}); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("processType full: %v", err)
 	}
+	for _, notify := range []string{"MailOnCompletion", "Shout", ""} { // the first is for models alone
+		if _, err := New(h).Start(t.Context(), Start{Dataflow: flowID, NotifyOption: &notify}); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("notifyOption %q: %v", notify, err)
+		}
+	}
 }
 
 func TestC1Cancel(t *testing.T) {

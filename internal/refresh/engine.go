@@ -330,7 +330,8 @@ func (e *Engine) get(ctx context.Context, model, id string, which Which, verb st
 		return Operation{}, err
 	}
 	if which == EnhancedOnly && operation.Trigger.Standard() {
-		return Operation{}, invalid("cannot %s refresh %s: its type is %s, and only enhanced refreshes (ViaEnhancedApi) can be asked for or cancelled one by one", verb, id, operation.Trigger)
+		return Operation{}, invalid("cannot %s refresh %s: its type is %s, and only enhanced refreshes (ViaEnhancedApi) can be asked for or cancelled one by one", verb, id, operation.Trigger).
+			WithHint("GET and DELETE of /v1.0/freshet/datasets/%s/refreshes/%s, 'freshet show' and 'freshet cancel' serve every kind.", model, id)
 	}
 	return operation, nil
 }

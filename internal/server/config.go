@@ -16,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 	"github.com/google/uuid"
 
 	"freshet.dev/internal/api"
@@ -213,7 +214,7 @@ func DecodeStrict(content []byte, into any) error { return decodeStrict(content,
 func decodeStrict(content []byte, into any, change func(*ast.StringNode) error) error {
 	file, err := parser.ParseBytes(content, 0)
 	if err != nil {
-		return inPlace(err, into)
+		return inPlace(err, nil, into)
 	}
 	if len(file.Docs) > 1 {
 		return errors.New("it holds more than one document ('---')")
@@ -229,7 +230,7 @@ func decodeStrict(content []byte, into any, change func(*ast.StringNode) error) 
 		}
 	}
 	if err := yaml.NewDecoder(bytes.NewReader(nil), yaml.Strict()).DecodeFromNode(file.Docs[0].Body, into); err != nil {
-		return inPlace(err, into)
+		return inPlace(err, file.Docs[0].Body, into)
 	}
 	return nil
 }
@@ -386,17 +387,18 @@ func loopback(host string) bool {
 // Duration is a length of time in Go's notation, or in days of 24 hours: 90s, 15m, 24h, 90d.
 type Duration time.Duration
 
-// UnmarshalText reads a duration.
-func (d *Duration) UnmarshalText(text []byte) error {
-	if number, inDays := strings.CutSuffix(string(text), "d"); inDays {
+// UnmarshalYAML reads a duration.
+func (d *Duration) UnmarshalYAML(node ast.Node) error {
+	text := scalar(node)
+	if number, inDays := strings.CutSuffix(text, "d"); inDays {
 		if days, err := strconv.ParseUint(number, 10, 16); err == nil {
 			*d = Duration(time.Duration(days) * 24 * time.Hour)
 			return nil
 		}
 	}
-	read, err := time.ParseDuration(string(text))
+	read, err := time.ParseDuration(text)
 	if err != nil || read < 0 {
-		return fmt.Errorf("%q is not a duration such as 15m, 24h or 90d", text)
+		return fmt.Errorf("%s: %q is not a duration such as 15m, 24h or 90d", where(node), text)
 	}
 	*d = Duration(read)
 	return nil
@@ -405,13 +407,14 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // Size is a number of bytes: 512MiB, 4GiB, 2GB or a plain number.
 type Size int64
 
-// UnmarshalText reads a size.
-func (s *Size) UnmarshalText(text []byte) error {
+// UnmarshalYAML reads a size.
+func (s *Size) UnmarshalYAML(node ast.Node) error {
 	units := []struct {
 		name  string
 		bytes float64
 	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}}
-	number, factor := strings.TrimSpace(string(text)), 1.0
+	text := scalar(node)
+	number, factor := strings.TrimSpace(text), 1.0
 	for _, unit := range units {
 		if before, found := strings.CutSuffix(number, unit.name); found {
 			number, factor = strings.TrimSpace(before), unit.bytes
@@ -420,10 +423,23 @@ func (s *Size) UnmarshalText(text []byte) error {
 	}
 	read, err := strconv.ParseFloat(number, 64)
 	if err != nil || !(read >= 0 && read*factor < 1<<60) {
-		return fmt.Errorf("%q is not a size such as 512MiB or 4GiB", text)
+		return fmt.Errorf("%s: %q is not a size such as 512MiB or 4GiB", where(node), text)
 	}
 	*s = Size(read * factor)
 	return nil
+}
+
+// scalar is what a value says, whether YAML takes it for a text or for a number.
+func scalar(node ast.Node) string {
+	if text, isText := node.(*ast.StringNode); isText {
+		return text.Value
+	}
+	return node.GetToken().Value
+}
+
+// where tells the line and the key of a value.
+func where(node ast.Node) string {
+	return fmt.Sprintf("line %d: %s", node.GetToken().Position.Line, strings.TrimPrefix(node.GetPath(), "$."))
 }
 
 // textVisitor changes the texts of a tree until one cannot be changed.
@@ -473,8 +489,9 @@ func readSecret(kind, name, folder string, lookupEnv func(string) (string, bool)
 	return "", errors.New("only ${env:NAME} and ${file:PATH} are known")
 }
 
-// inPlace words an error of the decoder: line, what is wrong, the nearest key. It never prints the line itself, which may hold a secret.
-func inPlace(err error, into any) error {
+// inPlace words an error of the parser, or of the decoder of the tree under root: line, key, what is wrong, the nearest key. It never prints the
+// line itself, which may hold a secret.
+func inPlace(err error, root ast.Node, into any) error {
 	var known yaml.Error
 	if !errors.As(err, &known) || known.GetToken() == nil {
 		return err
@@ -489,7 +506,58 @@ func inPlace(err error, into any) error {
 		}
 		return fmt.Errorf("line %d: there is no key %q%s", line, key, hint)
 	}
-	return fmt.Errorf("line %d: %s", line, known.GetMessage())
+	var (
+		mistyped *yaml.TypeError
+		shaped   *yaml.UnexpectedNodeTypeError
+		must     string
+	)
+	switch {
+	case errors.As(err, &mistyped):
+		must = kind(mistyped.DstType)
+	case errors.As(err, &shaped) && shaped.Expected == ast.SequenceType:
+		must = "a list"
+	case errors.As(err, &shaped) && shaped.Expected == ast.MappingType:
+		must = "made of keys with values"
+	}
+	value := &tokenVisitor{token: known.GetToken()}
+	if root != nil {
+		ast.Walk(value, root)
+	}
+	if must == "" || value.node == nil {
+		return fmt.Errorf("line %d: %s", line, known.GetMessage())
+	}
+	return fmt.Errorf("%s must be %s", where(value.node), must)
+}
+
+// tokenVisitor finds the node that a token begins.
+type tokenVisitor struct {
+	token *token.Token
+	node  ast.Node
+}
+
+// Visit implements ast.Visitor.
+func (v *tokenVisitor) Visit(node ast.Node) ast.Visitor {
+	if v.node == nil && node.GetToken() == v.token {
+		v.node = node
+	}
+	return v
+}
+
+// kind is what a value of a type is called in the configuration.
+func kind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return kind(t.Elem())
+	case reflect.String:
+		return "a text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Float64:
+		return "a number"
+	}
+	return ""
 }
 
 // keys lists the keys of a type and of the types in it.

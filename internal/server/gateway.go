@@ -145,7 +145,7 @@ func (s *Server) listenTDS(handler http.Handler) error {
 	}
 	listener, err := net.Listen("tcp", s.config.TDSListen)
 	if err != nil {
-		return inUse(s.config.TDSListen, "--tds-listen", err)
+		return cannotListen(s.config.TDSListen, "--tds-listen", err)
 	}
 	s.later(closing(listener))
 	s.gateway = &gatewayDoor{listener, server}

@@ -127,7 +127,7 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	sources, err := source.NewRegistry(kinds(), formats(), s.config.DataSources)
 	if err != nil {
-		return err
+		return fault.New(fault.Invalid, CodeConfig, "cannot use the configuration: %w", err)
 	}
 	s.later(sources.Close)
 	workspaces := workspace.New(rows, Language{time.Now}, workspace.Options{Capacities: names, Given: s.config.roles()})
@@ -307,7 +307,7 @@ func (s *Server) capacities(ctx context.Context, book capacity.Book) ([]*capacit
 func (s *Server) listen(handler http.Handler) error {
 	listener, err := net.Listen("tcp", s.config.Listen)
 	if err != nil {
-		return inUse(s.config.Listen, "--listen", err)
+		return cannotListen(s.config.Listen, "--listen", err)
 	}
 	s.listener = s.limited(listener)
 	s.later(closing(listener))
@@ -348,9 +348,12 @@ func (s *Server) limited(listener net.Listener) net.Listener {
 	return netutil.LimitListener(listener, s.config.Limits.Connections)
 }
 
-func inUse(address, flag string, err error) error {
-	return fault.New(fault.Unavailable, codeAddress, "cannot listen on %s: %w", address, err).
-		WithHint("Another program may use that address; choose one with %s HOST:PORT.", flag)
+func cannotListen(address, flag string, err error) error {
+	hint := "Name an address of this machine, with a port up to 65535, by %s HOST:PORT."
+	if errors.Is(err, unix.EADDRINUSE) {
+		hint = "Another program uses that address; choose one with %s HOST:PORT."
+	}
+	return fault.New(fault.Unavailable, codeAddress, "cannot listen on %s: %w", address, err).WithHint(hint, flag)
 }
 
 // closing closes a listener that its server may have closed before.

@@ -235,7 +235,7 @@ func (s *Server) listenTLS() error {
 	}
 	listener, err := net.Listen("tcp", s.config.TLSListen)
 	if err != nil {
-		return inUse(s.config.TLSListen, "--tls-listen", err)
+		return cannotListen(s.config.TLSListen, "--tls-listen", err)
 	}
 	s.http.TLSConfig, s.tls = settings, s.limited(listener)
 	s.later(closing(listener))

@@ -110,7 +110,7 @@ func (s *Service) checkItem(ctx context.Context, caller Caller, need Role, item 
 	case rights == NoRights:
 		return missing(item.Kind.String(), ref, "")
 	case max(role, rights.role()) < need:
-		return fault.New(fault.Denied, codeDenied, "cannot do this with %s '%s': it needs the role %s in the workspace, or the right to write, and yours is %s", item.Kind, ref, need, rights)
+		return fault.New(fault.Denied, codeDenied, "cannot do this with %s '%s': it needs the role %s in the workspace, or the right to write, and yours is %s", item.Kind, ref, need, rights).WithHint(askAdmin)
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ func (s *Service) Users(ctx context.Context, caller Caller, item Item) ([]ItemGr
 		return nil, err
 	}
 	if mine&(WriteRight|ReshareRight) == 0 {
-		return nil, fault.New(fault.Denied, codeDenied, "cannot list the users of model '%s': it needs the right to write or to reshare, and yours is %s", item.Name, mine)
+		return nil, fault.New(fault.Denied, codeDenied, "cannot list the users of model '%s': it needs the right to write or to reshare, and yours is %s", item.Name, mine).WithHint(askAdmin)
 	}
 	list, err := s.repository.ItemGrants(ctx, item.ID, "")
 	if err != nil {
@@ -167,7 +167,7 @@ func (s *Service) GrantItem(ctx context.Context, caller Caller, item Item, grant
 		needed |= other.Rights
 	}
 	if needed&^mine != NoRights {
-		return fault.New(fault.Denied, codeDenied, "cannot give somebody %s on model '%s': it needs %s, and yours is %s", grant.Rights, item.Name, needed, mine)
+		return fault.New(fault.Denied, codeDenied, "cannot give somebody %s on model '%s': it needs %s, and yours is %s", grant.Rights, item.Name, needed, mine).WithHint(askAdmin)
 	}
 	return s.repository.PutItemGrant(ctx, grant)
 }

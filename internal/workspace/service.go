@@ -184,6 +184,9 @@ func (s *Service) find(ctx context.Context, caller Caller, ref string) (Workspac
 	return Workspace{}, missing("workspace", ref, listOf("You see", workspaces, func(w Workspace) string { return w.Name }))
 }
 
+// askAdmin is what to do about a right that is missing.
+const askAdmin = "Ask an Admin of the workspace for it."
+
 // check answers as if there were nothing when the caller has no role at all.
 func (s *Service) check(ctx context.Context, caller Caller, need Role, workspace Workspace, what, ref string) error {
 	role, err := s.role(ctx, caller, workspace)
@@ -193,7 +196,7 @@ func (s *Service) check(ctx context.Context, caller Caller, need Role, workspace
 	case role == NoRole:
 		return missing(what, ref, "")
 	case role < need:
-		return fault.New(fault.Denied, codeDenied, "cannot do this with %s '%s': it needs the role %s, and yours is %s", what, ref, need, role)
+		return fault.New(fault.Denied, codeDenied, "cannot do this with %s '%s': it needs the role %s, and yours is %s", what, ref, need, role).WithHint(askAdmin)
 	}
 	return nil
 }
