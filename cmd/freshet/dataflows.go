@@ -116,7 +116,7 @@ func (a *app) transactions() *cobra.Command {
 				return err
 			}
 			return list(a, transactions, []string{"Transaction", "Type", "Status", "Start", "End"}, func(t powerbi.DataflowTransaction) []string {
-				return []string{t.ID, t.RefreshType, string(t.Status), moment(t.StartTime.Time), moment(t.EndTime.Time)}
+				return []string{t.ID, t.RefreshType, string(t.Status), a.moment(t.StartTime.Time), a.moment(t.EndTime.Time)}
 			})
 		},
 	})

@@ -133,7 +133,7 @@ func (a *app) printDeployment(deployed powerbi.Deployment, plan bool) error {
 			return printJSON(a.out, deployed)
 		}
 		err := list(a, deployed.Partitions, []string{"Table", "Partition", "Data", "Rows", "Why"}, func(p powerbi.PartitionChange) []string {
-			return []string{p.Table, p.Partition, p.Change, count(p.Rows), p.Reason}
+			return []string{p.Table, p.Partition, p.Change, a.count(p.Rows), p.Reason}
 		})
 		if err != nil || a.format == formatCSV {
 			return err

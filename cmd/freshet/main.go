@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"freshet.dev/internal/connector"
 	"freshet.dev/internal/fault"
@@ -163,7 +164,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the refresh failed, 4 the wait ti
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
+	root.SetHelpCommand(a.help(root))
 	root.PersistentFlags().StringVar(&a.host, "host", "", "server to talk to, such as http://127.0.0.1:8480 or https://api.powerbi.com")
 	root.PersistentFlags().StringVar(&a.profile, "profile", "", "named profile to talk to a host by; see 'freshet help profiles'")
 	root.PersistentFlags().StringVar(&a.data, "data", "", "data directory of the server of this machine")
@@ -177,20 +179,65 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the refresh failed, 4 the wait ti
 // usage makes an error of the arguments a usage error.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			if cmd.HasParent() {
-				return usageError{fmt.Errorf("%w: usage: %s", err, cmd.UseLine())}
-			}
-			word := args[0]
-			var verbs []string
-			for _, verb := range cmd.Commands() {
-				verbs = append(verbs, verb.Name())
-			}
-			if near := fault.Nearest(word, verbs); near != "" {
-				return usageError{fmt.Errorf("there is no verb %q; did you mean %q?", word, near)}
-			}
-			return usageError{fmt.Errorf("there is no verb %q", word)}
+		err := check(cmd, args)
+		switch {
+		case err == nil:
+			return nil
+		case cmd.HasAvailableSubCommands():
+			return noVerb(cmd, args[0])
 		}
-		return nil
+		return usageError{fmt.Errorf("%w: usage: %s", err, cmd.UseLine())}
+	}
+}
+
+// noVerb is the error of a word that is none of a command's verbs.
+func noVerb(cmd *cobra.Command, word string) error {
+	var verbs []string
+	for _, verb := range cmd.Commands() {
+		if verb.IsAvailableCommand() {
+			verbs = append(verbs, verb.Name())
+		}
+	}
+	hint := ""
+	if near := fault.Nearest(word, verbs); cmd.HasParent() { // it has few
+		hint = "; there are " + strings.Join(verbs, ", ")
+	} else if near != "" {
+		hint = fmt.Sprintf("; did you mean %q?", near)
+	}
+	line := strings.TrimPrefix(cmd.CommandPath()+" "+word, "freshet ")
+	return usageError{fmt.Errorf("there is no verb %q%s", line, hint)}
+}
+
+// flagError says of a value that a flag cannot have which it can.
+func flagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	takes := map[string]string{"int": "a whole number", "int64": "a whole number", "bool": "true or false", "duration": "a time such as 90s, 30m or 2h"}
+	what, known := takes[invalid.GetFlag().Value.Type()]
+	if !known {
+		return err
+	}
+	return fmt.Errorf("cannot use %q for --%s: it takes %s", invalid.GetValue(), invalid.GetFlag().Name, what)
+}
+
+// help tells about a verb, or about all.
+func (a *app) help(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [VERB]…",
+		Short:   "Tell about a verb, or about all",
+		Example: `  freshet help refresh`,
+		RunE: func(_ *cobra.Command, words []string) error {
+			verb, rest, err := root.Find(words)
+			if err != nil {
+				return usageError{err}
+			}
+			if len(rest) > 0 {
+				return noVerb(verb, rest[0])
+			}
+			verb.InitDefaultHelpFlag()
+			return verb.Help()
+		},
 	}
 }

@@ -35,7 +35,7 @@ func (a *app) models() *cobra.Command {
 				records = append(records, record{m.Workspace, m.WorkspaceID, m.Name, m.ID, m.CreatedDate, m.ConfiguredBy})
 			}
 			return list(a, records, []string{"Workspace", "Name", "Id", "Created", "By"}, func(r record) []string {
-				return []string{r.Workspace, r.Name, r.ID, moment(r.Created.Time), r.By}
+				return []string{r.Workspace, r.Name, r.ID, a.moment(r.Created.Time), r.By}
 			})
 		},
 	}

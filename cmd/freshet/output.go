@@ -103,6 +103,37 @@ func printable(cell string) string {
 	}, cell)
 }
 
+// The cells of a list: for people, or in CSV for programs. There counts and sizes are plain numbers (of bytes), a moment is RFC 3339 in UTC, and a
+// length is in seconds.
+
+func (a *app) count(n int64) string {
+	if a.format == formatCSV {
+		return strconv.FormatInt(n, 10)
+	}
+	return count(n)
+}
+
+func (a *app) size(n int64) string {
+	if a.format == formatCSV {
+		return strconv.FormatInt(n, 10)
+	}
+	return size(n)
+}
+
+func (a *app) moment(t time.Time) string {
+	if a.format == formatCSV && !t.IsZero() {
+		return t.UTC().Format(time.RFC3339Nano)
+	}
+	return moment(t)
+}
+
+func (a *app) length(from, to time.Time) string {
+	if a.format == formatCSV && !from.IsZero() && !to.IsZero() {
+		return strconv.FormatFloat(to.Sub(from).Seconds(), 'f', 3, 64)
+	}
+	return length(from, to)
+}
+
 // count writes a number with separators.
 func count(n int64) string {
 	digits := strconv.FormatInt(n, 10)

@@ -80,9 +80,12 @@ func (f *refreshFlags) asked(cmd *cobra.Command) error {
 		f.request.ApplyRefreshPolicy = &f.policy
 	}
 	for _, object := range f.objects {
-		table, partition, _ := strings.Cut(object, "/")
-		if table == "" {
+		table, partition, parted := strings.Cut(object, "/")
+		switch {
+		case table == "":
 			return usageError{fmt.Errorf("--object %q names no table", object)}
+		case parted && partition == "":
+			return usageError{fmt.Errorf("--object %q names no partition; %q is the whole table", object, table)}
 		}
 		f.request.Objects = append(f.request.Objects, powerbi.RefreshObject{Table: table, Partition: partition})
 	}
@@ -90,6 +93,9 @@ func (f *refreshFlags) asked(cmd *cobra.Command) error {
 		given("object") || given("effective-date") || given("timeout")
 	if given("format") && !f.plan {
 		return usageError{errors.New("--format is for --plan")}
+	}
+	if given("wait-timeout") && f.waitTimeout <= 0 {
+		return usageError{errors.New("--wait-timeout must be longer than 0; without it the wait has no limit")}
 	}
 	if f.plan && (f.wait || f.waitTimeout != 0) {
 		return usageError{errors.New("--plan starts nothing that could be waited for")}

@@ -39,7 +39,7 @@ func (a *app) refreshes() *cobra.Command {
 				if r.ExtendedStatus != "" && r.ExtendedStatus != r.Status {
 					status = string(r.ExtendedStatus)
 				}
-				return []string{r.RequestID, r.RefreshType, status, moment(r.StartTime.Time), length(r.StartTime.Time, r.EndTime.Time), failure(r.ServiceExceptionJSON)}
+				return []string{r.RequestID, r.RefreshType, status, a.moment(r.StartTime.Time), a.length(r.StartTime.Time, r.EndTime.Time), failure(r.ServiceExceptionJSON)}
 			})
 		},
 	}
@@ -124,7 +124,7 @@ func (a *app) show() *cobra.Command {
 				case o.Error != "":
 					note = o.Error
 				}
-				return []string{o.Table, o.Partition, string(o.Status), count(o.Rows), size(o.Bytes), length(o.StartTime.Time, o.EndTime.Time), note}
+				return []string{o.Table, o.Partition, string(o.Status), a.count(o.Rows), a.size(o.Bytes), a.length(o.StartTime.Time, o.EndTime.Time), note}
 			})
 		},
 	})

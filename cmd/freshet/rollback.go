@@ -34,7 +34,7 @@ has taken its place, and the one before the current one always; 'freshet rollbac
 				if v.Current {
 					current = "current"
 				}
-				return []string{strconv.FormatInt(v.Number, 10), moment(v.CommittedAt.Time), v.RequestID, strconv.FormatInt(v.Revision, 10), count(v.Rows), size(v.Bytes), current}
+				return []string{strconv.FormatInt(v.Number, 10), a.moment(v.CommittedAt.Time), v.RequestID, strconv.FormatInt(v.Revision, 10), a.count(v.Rows), a.size(v.Bytes), current}
 			})
 		},
 	})

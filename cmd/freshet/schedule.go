@@ -34,6 +34,9 @@ A refresh that cannot begin at its moment begins up to an hour later. Four failu
   freshet schedule Sales --disable`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.fit(cmd.Flags().Changed); err != nil {
+				return err
+			}
 			client, m, err := a.openData(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -77,10 +80,18 @@ A refresh that cannot begin at its moment begins up to an hour later. Four failu
 	cmd.Flags().BoolVar(&flags.enable, "enable", false, "switch the schedule on")
 	cmd.Flags().BoolVar(&flags.disable, "disable", false, "switch the schedule off")
 	freshetFlags(cmd, "cron")
-	cmd.MarkFlagsMutuallyExclusive("enable", "disable")
-	cmd.MarkFlagsMutuallyExclusive("cron", "day")
-	cmd.MarkFlagsMutuallyExclusive("cron", "time")
 	return a.formatted(cmd)
+}
+
+// fit refuses flags that contradict each other.
+func (f *scheduleFlags) fit(changed func(flag string) bool) error {
+	switch {
+	case f.enable && f.disable:
+		return usageError{errors.New("--enable and --disable do not go together")}
+	case f.cron != "" && (changed("day") || changed("time")):
+		return usageError{errors.New("--cron stands in place of --day and --time: give the one or the others")}
+	}
+	return nil
 }
 
 // changes are the requests that the flags ask for. The service wants a schedule disabled by a request of its own.
@@ -122,7 +133,7 @@ func (a *app) printSchedule(s powerbi.RefreshSchedule) error {
 	if s.Freshet == nil {
 		s.Freshet = &powerbi.ScheduleProgress{} // Power BI's own
 	}
-	state, next := "disabled", moment(s.Freshet.NextRun.Time)
+	state, next := "disabled", a.moment(s.Freshet.NextRun.Time)
 	if s.Enabled {
 		state = "enabled"
 	}

@@ -27,6 +27,9 @@ with the roles that workspaces give that name. It may do no more than the token 
   freshet approve F7TQ2ABCD --as ana@example.com`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "" || as == "" && cmd.Flags().Changed("as") {
+				return usageError{errors.New("an empty text is no code and no name")}
+			}
 			client, err := a.connect()
 			if err != nil {
 				return err

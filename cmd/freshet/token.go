@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +29,19 @@ that key may do everything; --as makes a token for somebody else, who has the ro
 		Example: `  curl -H "Authorization: Bearer $(freshet token)" http://127.0.0.1:8480/v1.0/myorg/groups
   freshet token --as ana@example.com --scope Dataset.Read.All --lifetime 15m`,
 		Args: usage(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case as == "" && cmd.Flags().Changed("as"): // an owner's token is not what an empty variable should give
+				return usageError{errors.New("--as names nobody; without --as the token is the owner's")}
+			case lifetime <= 0:
+				return usageError{errors.New("--lifetime must be longer than 0")}
+			}
+			known := append(auth.AllScopes(), auth.ScopeAzure)
+			for _, scope := range scopes {
+				if !slices.Contains(known, scope) {
+					return usageError{fmt.Errorf("there is no --scope %q: the scopes are %s", scope, strings.Join(known, ", "))}
+				}
+			}
 			folder, err := a.keyFolder()
 			if err != nil {
 				return err
