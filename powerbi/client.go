@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 )
 
 // DefaultHost is Power BI itself.
@@ -157,6 +158,10 @@ func (c *Client) token(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot get a token for %s: %w", c.host(), err)
 	}
+	// Else the transport would refuse it, as if the connection had failed.
+	if strings.ContainsFunc(token, unicode.IsControl) {
+		return "", fmt.Errorf("cannot use the token for %s: it holds a line break or another control character", c.host())
+	}
 	return token, nil
 }
 
@@ -193,6 +198,10 @@ func (c *Client) sendAs(ctx context.Context, token, method, path string, query u
 	if response.Header.Get("Server") == serverName {
 		c.fromFreshet.Store(true)
 	}
+	if response.Request != nil && response.Request.Method != method { // a redirection turned a POST into a GET, whose success is another's
+		response.Body.Close()
+		return nil, fmt.Errorf("cannot %s %s: it was redirected to %s, which is no answer to it", method, request.URL.Redacted(), originOf(response.Request.URL))
+	}
 	if response.StatusCode >= 200 && response.StatusCode < 300 {
 		return response, nil
 	}
@@ -206,6 +215,12 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 	base, err := url.Parse(strings.TrimSuffix(strings.TrimRight(host, "/"), "/v1.0/myorg"))
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
 		return nil, fmt.Errorf("cannot use %q as a host: it must look like https://api.powerbi.com or http://127.0.0.1:8480", host)
+	}
+	if base.User != nil {
+		return nil, fmt.Errorf("cannot use %q as a host: who signs in is told by a token, not before the host", base.Redacted())
+	}
+	if leaves(path) {
+		return nil, fmt.Errorf("cannot call %s: the segments . and .. would lead to another path", path)
 	}
 	target := base.String() + path
 	if len(query) > 0 {
@@ -230,6 +245,19 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 	request.Header.Set("Accept", "application/json")
 	return request, nil
 }
+
+// leaves tells whether an escaped path has segments that servers and proxies resolve. Escaped dots are dots to them.
+func leaves(path string) bool {
+	for segment := range strings.SplitSeq(path, "/") {
+		if plain, err := url.PathUnescape(segment); err == nil && (plain == "." || plain == "..") {
+			return true
+		}
+	}
+	return false
+}
+
+// originOf is the scheme and the host of an address: the rest may hold a secret.
+func originOf(address *url.URL) string { return address.Scheme + "://" + address.Host }
 
 // Groups lists the workspaces that the caller sees. filter is an OData filter such as "name eq 'Sales'", see NameFilter; "" lists all.
 func (c *Client) Groups(ctx context.Context, filter string) ([]Group, error) {

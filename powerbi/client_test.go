@@ -204,3 +204,60 @@ func TestQueryStream(t *testing.T) {
 		})
 	}
 }
+
+// A redirection that turns a POST into a GET is no success of the POST, whatever the GET finds.
+func TestRedirectedPost(t *testing.T) {
+	var asked []string
+	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+r.URL.Path)
+		if r.Method == http.MethodPost {
+			http.Redirect(w, r, "/signin?state=secret", http.StatusFound)
+			return
+		}
+		_, _ = io.WriteString(w, `{"value":[]}`)
+	})
+	_, err := client.RefreshDataflow(context.Background(), "g", "f", "")
+	if err == nil || !strings.HasSuffix(err.Error(), "/dataflows/f/refreshes: it was redirected to http://service, which is no answer to it") || errors.As(err, new(*UnsettledError)) {
+		t.Errorf("got %v", err)
+	}
+	if got := strings.Join(asked, ", "); got != "GET /v1.0/myorg/groups/g/dataflows/f/transactions, POST /v1.0/myorg/groups/g/dataflows/f/refreshes, GET /signin" {
+		t.Errorf("asked %s", got)
+	}
+}
+
+// A redirection that is not followed tells where it leads, without what may be a secret.
+func TestRedirectionNotFollowed(t *testing.T) {
+	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "https://elsewhere.example/x?code=secret", http.StatusFound)
+	})
+	client.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	_, err := client.Groups(context.Background(), "")
+	var refusal *Error
+	if !errors.As(err, &refusal) || refusal.Message != "it is redirected to https://elsewhere.example, which is not followed" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What cannot be called is an error at once: nothing is sent, nothing is tried again, and no secret is told.
+func TestUncallable(t *testing.T) {
+	for _, tt := range []struct {
+		host, token, group, want string
+	}{
+		{"http://service", "secret\n", "g", "cannot use the token for http://service: it holds a line break"},
+		{"http://who:secret@service", "x", "g", `cannot use "http://who:xxxxx@service" as a host`},
+		{"http://service", "x", "..", "the segments . and .. would lead to another path"},
+		{"http://service", "x", ".", "the segments . and .. would lead to another path"},
+	} {
+		client := serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("asked %s %s", r.Method, r.URL) })
+		client.Host, client.Token = tt.host, func(context.Context) (string, error) { return tt.token, nil }
+		client.OnPause = func(err error, _ time.Duration) { t.Errorf("tried again after %v", err) }
+		_, err := client.Group(context.Background(), tt.group)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%+v gives %v", tt, err)
+		}
+	}
+	client := serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("asked %s %s", r.Method, r.URL) })
+	if _, err := client.Raw(context.Background(), http.MethodGet, "/groups/%2e%2E/x", nil); err == nil || !strings.Contains(err.Error(), "another path") {
+		t.Errorf("an escaped dot segment gives %v", err)
+	}
+}

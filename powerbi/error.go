@@ -90,6 +90,9 @@ func readError(request *http.Request, response *http.Response, body []byte, now 
 	}
 	if err := json.Unmarshal(body, &shapes); err != nil {
 		e.Message = shorten(strings.TrimSpace(string(body)), 300)
+		if to, err := response.Location(); err == nil {
+			e.Message = "it is redirected to " + originOf(to) + ", which is not followed"
+		}
 		return e
 	}
 	e.Code, e.Message = shapes.Error.Code, shapes.Error.Message
