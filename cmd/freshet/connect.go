@@ -110,9 +110,9 @@ func (a *app) connect() (*powerbi.Client, error) {
 		Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 5 * time.Minute,
 		DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext, ForceAttemptHTTP2: true,
 	}}}
-	token := os.Getenv("FRESHET_TOKEN")
+	token := strings.TrimSpace(os.Getenv("FRESHET_TOKEN")) // files end with a line break
 	switch {
-	case t.profile.Credential != "":
+	case t.profile.Profile != server.Profile{Host: t.profile.Host}:
 		if err := t.profile.signIn(a, client, t.path); err != nil {
 			return nil, fmt.Errorf("cannot use the profile %q of %s: %w", t.name, t.path, err)
 		}

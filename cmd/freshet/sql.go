@@ -64,6 +64,13 @@ Exit codes: 2 the statement is wrong and nothing was called, 3 the refresh faile
 			return a.runSQL(cmd.Context(), options, text, arguments)
 		},
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		var unknown interface{ GetSpecifiedName() string }
+		if errors.As(err, &unknown) && strings.ContainsAny(unknown.GetSpecifiedName(), " \r\n\t") {
+			return usageError{errors.New("a statement that begins with a comment looks like a flag: write -- before it, behind the flags, or give it by --file")}
+		}
+		return usageError{flagError(err)}
+	})
 	f := cmd.Flags()
 	f.StringVar(&flags.file, "file", "", "read the statements from this file")
 	f.StringArrayVar(&flags.parameters, "param", nil, "NAME=VALUE for @NAME, ?=VALUE for the next ?; may be given again")

@@ -358,7 +358,7 @@ func (b *binder) selection(s *selection, order []orderItem, outer *scope, option
 		}
 		rest = append(rest, p.conditions...)
 	}
-	if err := b.shape(in, rest); err != nil {
+	if err := b.shape(in, rest, options); err != nil {
 		return "", nil, "", err
 	}
 	var clauses []string

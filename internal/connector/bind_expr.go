@@ -10,6 +10,7 @@ import (
 	"unicode/utf16"
 
 	"freshet.dev/internal/duck"
+	"freshet.dev/internal/fault"
 )
 
 // value binds an expression that is a value.
@@ -235,13 +236,21 @@ func (b *binder) noColumn(e column, in *scope) error {
 				return b.fail(codeUnknown, e.at, "cannot use '%s' as a column: it is a parameter of %s", e.name, r.call.endpoint.name).
 					hint("It takes one value, as %s = '…' joined to the other conditions with AND, or in WITH (…).", a.name).number(207)
 			}
-			known = append(known, r.call.endpoint.parameterNames()...)
+			for _, name := range r.call.endpoint.parameterNames() {
+				if !slices.Contains(known, name) {
+					known = append(known, name)
+				}
+			}
 		}
 	}
 	if !qualified {
 		return b.fail(codeUnknown, e.at, "cannot find the table '%s' in FROM", e.qualifier).number(4104)
 	}
-	return b.fail(codeUnknown, e.at, "cannot find the column '%s'", e.name).near(e.name, "Columns and parameters", known).number(207)
+	unknown := b.fail(codeUnknown, e.at, "cannot find the column '%s'", e.name).near(e.name, "Columns and parameters", known).number(207)
+	if strings.HasPrefix(b.text[min(e.at, len(b.text)):], `"`) && fault.Nearest(e.name, known) == "" {
+		unknown.hint("Double quotes are for names; a text stands in single ones: '…'.")
+	}
+	return unknown
 }
 
 func (b *binder) unary(e unary, in *scope) (bound, error) {

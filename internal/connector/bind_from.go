@@ -77,9 +77,13 @@ func (b *binder) table(t *table, in *scope, options *given) (*relation, string, 
 		return nil, "", err
 	}
 	for ; options != nil; options = options.outer {
+		seen := map[*argument]bool{}
 		for i, o := range options.options {
 			if a := call.endpoint.argument(o.text); a != nil && o.value != nil {
-				options.used[i] = true
+				if seen[a] {
+					return nil, "", b.fail(codeParameter, o.at, "cannot take the parameter %s of %s twice", a.name, call.endpoint.name)
+				}
+				seen[a], options.used[i] = true, true
 				if err := b.give(call, a, o.value, true); err != nil {
 					return nil, "", err
 				}
@@ -408,16 +412,11 @@ func (b *binder) conditions(conditions []expression, in *scope) (string, error) 
 	return strings.Join(texts, " AND "), nil
 }
 
-// shape gives the relations of endpoints their columns, which may depend on parameters.
-func (b *binder) shape(in *scope, rest []expression) error {
+// shape gives the relations of endpoints their columns, which may depend on parameters, and refuses those whose parameters are not whole.
+func (b *binder) shape(in *scope, rest []expression, options *given) error {
 	for _, r := range in.relations {
 		if r.call == nil {
 			continue
-		}
-		if !r.call.skip && !b.lenient {
-			if err := r.call.complete(rest); err != nil {
-				return err
-			}
 		}
 		r.call.fields = r.call.endpoint.columns
 		if r.call.endpoint.shape != nil {
@@ -430,5 +429,51 @@ func (b *binder) shape(in *scope, rest []expression) error {
 			r.columns = append(r.columns, Column{f.name, f.typ})
 		}
 	}
+	for _, r := range in.relations {
+		if r.call == nil || r.call.skip || b.lenient {
+			continue
+		}
+		if err := r.call.complete(rest); err != nil {
+			if misspelt := b.misspelt(rest, in, options); misspelt != nil {
+				return misspelt
+			}
+			return err
+		}
+	}
 	return nil
+}
+
+// misspelt tells of a name that nothing has, where a parameter is missing: it is likely to be the one.
+func (b *binder) misspelt(conditions []expression, in *scope, options *given) error {
+	for _, condition := range conditions {
+		for _, c := range compared(condition) {
+			if !knows(in, c) {
+				return b.noColumn(c, in)
+			}
+		}
+	}
+	for ; options != nil; options = options.outer {
+		for i, o := range options.options {
+			known := func(e *endpoint) bool { return e.argument(o.text) != nil }
+			if !options.used[i] && o.value != nil && !slices.ContainsFunc(b.endpoints, known) {
+				return b.check(options, 0)
+			}
+		}
+	}
+	return nil
+}
+
+// knows tells whether a name is a column or a parameter of what stands in FROM, here or around.
+func knows(in *scope, c column) bool {
+	for ; in != nil; in = in.outer {
+		for _, r := range in.relations {
+			if c.qualifier != "" && !strings.EqualFold(c.qualifier, r.name) {
+				continue
+			}
+			if r.call != nil && r.call.endpoint.argument(c.name) != nil || slices.ContainsFunc(r.columns, func(known Column) bool { return strings.EqualFold(known.Name, c.name) }) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -28,10 +28,11 @@ type argument struct {
 	also     string // another spelling
 	kind     argumentKind
 	required bool
-	instead  string   // the parameter that may stand in place of this required one
-	least    int64    // of a countArgument
-	initial  string   // its value when it is not given; "": none
-	words    []string // the values that it takes, if they are few
+	instead  string                           // the parameter that may stand in place of this one
+	least    int64                            // of a countArgument
+	initial  string                           // its value when it is not given; "": none
+	words    []string                         // the values that it takes, if they are few
+	check    func(text string) (takes string) // "" for a value that is taken, else what is; nil: any text is
 	about    string
 }
 
@@ -119,8 +120,13 @@ func (in *invocation) fail(code, format string, args ...any) *Error {
 	return fail(code, in.text, in.at, "cannot call "+in.endpoint.name+": "+format, args...)
 }
 
-// set checks and keeps the value of a parameter.
+// set checks and keeps the value of a parameter. Blanks at the end do not count, as in T-SQL: columns of char(n) have them. Integration Services writes a GUID
+// in braces.
 func (in *invocation) set(a *argument, at int, text string) error {
+	text = strings.TrimRight(text, " ")
+	if inner := strings.TrimSuffix(strings.TrimPrefix(text, "{"), "}"); len(inner) == len(text)-2 && isGUID(inner) {
+		text = inner
+	}
 	refuse := func(what string) error {
 		return fail(codeParameter, in.text, at, "cannot use '%s' for the parameter %s of %s: it takes %s", shorten(text), a.name, in.endpoint.name, what)
 	}
@@ -148,6 +154,10 @@ func (in *invocation) set(a *argument, at int, text string) error {
 		text = a.words[i]
 	case a.required && strings.TrimSpace(text) == "":
 		return refuse("a text that is not empty")
+	case a.check != nil && text != "":
+		if takes := a.check(text); takes != "" {
+			return refuse(takes)
+		}
 	}
 	in.values[a.name] = text
 	return nil
@@ -160,6 +170,9 @@ func (in *invocation) complete(rest []expression) error {
 			hint("WITH (%s='4') makes a call for each, at most 4 at the same time; '1' makes one after the other.", parallel.name)
 	}
 	for _, a := range in.endpoint.parameters {
+		if a.instead != "" && in.values[a.name] != "" && in.values[a.instead] != "" {
+			return in.fail(codeParameter, "its parameters %s and %s are both given, and each says what is meant", a.name, a.instead).hint("Leave one out.")
+		}
 		if !a.required || in.values[a.name] != "" {
 			continue
 		}
@@ -184,24 +197,31 @@ func (in *invocation) complete(rest []expression) error {
 
 // mentions finds a parameter where it is compared in a way that gives it no value.
 func mentions(e expression, a *argument) (at int, found bool) {
-	switch e := e.(type) {
-	case column:
-		return e.at, a.named(e.name)
-	case binary:
-		if at, found = mentions(e.left, a); !found {
-			at, found = mentions(e.right, a)
+	for _, c := range compared(e) {
+		if a.named(c.name) {
+			return c.at, true
 		}
-		return at, found
-	case unary:
-		return mentions(e.value, a)
-	case inList:
-		return mentions(e.value, a)
-	case between:
-		return mentions(e.value, a)
-	case like:
-		return mentions(e.value, a)
-	case isNull:
-		return mentions(e.value, a)
 	}
 	return 0, false
+}
+
+// compared are the names that a condition compares, apart from those within functions and subqueries.
+func compared(e expression) []column {
+	switch e := e.(type) {
+	case column:
+		return []column{e}
+	case binary:
+		return append(compared(e.left), compared(e.right)...)
+	case unary:
+		return compared(e.value)
+	case inList:
+		return compared(e.value)
+	case between:
+		return compared(e.value)
+	case like:
+		return compared(e.value)
+	case isNull:
+		return compared(e.value)
+	}
+	return nil
 }

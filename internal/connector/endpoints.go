@@ -46,10 +46,10 @@ func endpoints() []*endpoint {
 				{name: "CommitMode", words: []string{"Transactional", "PartialBatch"}, about: "all at once, or each object by itself"},
 				{name: "MaxParallelism", kind: countArgument, about: "how many objects at the same time"},
 				{name: "RetryCount", kind: countArgument, about: "how often the whole is tried again"},
-				{name: "Objects", about: `TABLE or TABLE/PARTITION, several with commas between; or JSON: [{"table":"…","partition":"…"}]`},
+				{name: "Objects", check: checkObjects, about: `TABLE or TABLE/PARTITION, several with commas between; or JSON: [{"table":"…","partition":"…"}]`},
 				{name: "ApplyRefreshPolicy", kind: boolArgument, about: "apply incremental refresh policies"},
 				{name: "EffectiveDate", about: "the day that policies take for today, such as 2026-03-01"},
-				{name: "Timeout", about: "of one attempt, hh:mm:ss"},
+				{name: "Timeout", check: checkTimeout, about: "of one attempt, hh:mm:ss"},
 			}, waiting("Another refresh request is already executing"), []argument{notifyOption("", "NoNotification", "MailOnFailure", "MailOnCompletion"), parallel}),
 			columns: refreshColumns,
 		},
@@ -112,7 +112,7 @@ func endpoints() []*endpoint {
 			name: "get_dataset_refreshes", call: getDatasetRefreshes,
 			about: "The refreshes of a semantic model, newest first; without a model those of all refreshable ones of the workspace.",
 			parameters: []argument{
-				{name: "DatasetId", about: "the semantic model's GUID"}, workspaceID,
+				{name: "DatasetId", instead: "DatasetName", about: "the semantic model's GUID"}, workspaceID,
 				{name: "Top", kind: countArgument, about: "how many of each model; the service's own number is 60"},
 				{name: "DatasetName", about: "in place of DatasetId"}, workspaceName,
 			},
@@ -142,7 +142,7 @@ func endpoints() []*endpoint {
 			name: "get_dataflow_transactions", call: getDataflowTransactions,
 			about: "The refreshes of a dataflow; without a dataflow those of all of the workspace.",
 			parameters: []argument{
-				{name: "DataflowId", about: "the dataflow's GUID"}, workspaceID, {name: "DataflowName", about: "in place of DataflowId"}, workspaceName,
+				{name: "DataflowId", instead: "DataflowName", about: "the dataflow's GUID"}, workspaceID, {name: "DataflowName", about: "in place of DataflowId"}, workspaceName,
 			},
 			columns: []field{
 				{"DataflowId", guid, "$.dataflowId", ""}, {"TransactionId", Type{Varchar, 200}, "$.id", ""}, {"RefreshType", word, "$.refreshType", ""},
@@ -179,8 +179,8 @@ func endpoints() []*endpoint {
 			parameters: []argument{
 				{name: "Url", required: true, about: "such as /groups, below /v1.0/myorg; or one that begins with /v1.0/ or with the host itself"},
 				{name: "Method", initial: "GET", words: []string{"GET", "POST", "PUT", "PATCH", "DELETE"}, about: "of HTTP"},
-				{name: "Body", about: "JSON"},
-				{name: "Filter", about: "the path of the rows, such as $.value[*]; without it the answer is one row"},
+				{name: "Body", check: checkJSON, about: "JSON"},
+				{name: "Filter", check: checkPath, about: "the path of the rows, such as $.value[*]; without it the answer is one row"},
 				{name: "Columns", about: "names, types and paths, such as Id nvarchar(36) $.id; Name nvarchar(256) $.name"},
 				rawOutput, parallel,
 			},
@@ -203,7 +203,7 @@ var refreshColumns = []field{
 }
 
 var (
-	workspaceID   = argument{name: "WorkspaceId", also: "GroupId", about: "the workspace's GUID; without it the connection's default workspace"}
+	workspaceID   = argument{name: "WorkspaceId", also: "GroupId", instead: "WorkspaceName", about: "the workspace's GUID; without it the connection's default workspace"}
 	workspaceName = argument{name: "WorkspaceName", about: "in place of WorkspaceId"}
 
 	parallel = argument{name: "Parallel", kind: countArgument, least: 1, about: "how many calls at the same time, for a list of values or the rows of an INSERT"}

@@ -56,6 +56,20 @@ func beforePath(part string) string {
 	return before
 }
 
+func checkJSON(text string) string {
+	if _, err := decode([]byte(text)); err != nil {
+		return "JSON"
+	}
+	return ""
+}
+
+func checkPath(text string) string {
+	if _, err := parsePath(text); err != nil {
+		return "a path of the form $.name.name[0] or $.value[*]"
+	}
+	return ""
+}
+
 // genericRequest calls any path of the configured host, and no other host.
 func genericRequest(ctx context.Context, in *invocation) ([]record, error) {
 	target, err := in.target()
@@ -63,11 +77,6 @@ func genericRequest(ctx context.Context, in *invocation) ([]record, error) {
 		return nil, err
 	}
 	body := []byte(in.value("Body"))
-	if len(body) > 0 {
-		if _, err := decode(body); err != nil {
-			return nil, in.fail(codeParameter, "its parameter Body is no JSON")
-		}
-	}
 	filter := in.value("Filter")
 	if filter == "" {
 		filter = "$"

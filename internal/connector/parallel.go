@@ -57,7 +57,7 @@ func (b *binder) listed(condition expression, in *scope) (rest expression, taken
 
 // identifies tells whether a parameter says what is acted upon.
 func (e *endpoint) identifies(a *argument) bool {
-	return a.required || slices.ContainsFunc(e.parameters, func(other argument) bool { return other.instead == a.name })
+	return a.required || slices.ContainsFunc(e.parameters, func(other argument) bool { return other.required && other.instead == a.name })
 }
 
 // valuesOf checks the values of a list, each of which counts once, in any letter case; nil where one is no constant.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"freshet.dev/internal/fault"
 )
 
 // parse reads a batch. Variables are put in the place of their names, and EXEC ('…') is replaced by the statements of its text, so that what
@@ -115,6 +117,9 @@ func (p *parser) leave() { p.depth-- }
 
 const beginnings = "SELECT, EXEC, INSERT INTO, DECLARE or SET"
 
+// changes are the words of statements that change data or tables, none of which is in the dialect.
+var changes = []string{"UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "ALTER", "DROP"}
+
 // sessionSettings are the SETs that change nothing here; clients and scripts begin with them.
 var sessionSettings = []string{"nocount", "ansi_nulls", "quoted_identifier", "ansi_warnings", "ansi_padding", "arithabort", "xact_abort", "concat_null_yields_null"}
 
@@ -149,7 +154,15 @@ func (p *parser) statement() error {
 		err = p.set()
 	case t.kind == wordToken:
 		e := p.fail(t.at, "cannot run %s: a statement begins with %s", t, beginnings)
-		return e.near(t.text, "Statements begin with", []string{"SELECT", "EXEC", "EXECUTE", "INSERT", "DECLARE", "SET", "WITH"})
+		switch meant := fault.Nearest(t.text, []string{"SELECT", "EXECUTE", "INSERT", "DECLARE"}); {
+		case t.is("GO"):
+			e.hint("GO is a word of sqlcmd and its like, and no statement: leave it out.")
+		case slices.ContainsFunc(changes, t.is):
+			e.hint("Nothing is changed in that way here: endpoints such as refresh_dataflow act.")
+		case meant != "":
+			e.hint("Did you mean '%s'?", meant)
+		}
+		return e
 	default:
 		return p.unexpected(beginnings)
 	}
@@ -162,7 +175,11 @@ func (p *parser) statement() error {
 		}
 	}
 	if !p.ends() {
-		return p.unexpected("the end of the statement or ';'")
+		e := p.unexpected("the end of the statement or ';'")
+		if p.peek().is("GO") {
+			e.hint("GO is a word of sqlcmd and its like, and no statement: leave it out.")
+		}
+		return e
 	}
 	return nil
 }
@@ -515,11 +532,9 @@ func isHint(t token) bool {
 	return t.kind == wordToken && slices.Contains(hints, strings.ToLower(t.text))
 }
 
-// insert reads INSERT INTO endpoint (…) VALUES (…), … or SELECT …
+// insert reads INSERT [INTO] endpoint (…) VALUES (…), … or SELECT …
 func (p *parser) insert() error {
-	if err := p.expect("INTO"); err != nil {
-		return err
-	}
+	p.take("INTO")
 	endpoint, err := p.objectName()
 	if err != nil {
 		return err

@@ -114,6 +114,25 @@ func TestC2GenericRequest(t *testing.T) {
 	}
 }
 
+// Values of JSON become the types of columns; a decimal's further digits round half away from zero, and what a type cannot hold is an error.
+func TestC2ValuesOfJSON(t *testing.T) {
+	f := &fake{}
+	c := open(t, f)
+	for _, tt := range []struct{ typ, body, want string }{
+		{"decimal(19,4)", `[1, -2.5, "3.00004", 1.23456, -1.00005, 922337203685477.5807, -922337203685477.5807, null]`,
+			"1.0000\n-2.5000\n3.0000\n1.2346\n-1.0001\n922337203685477.5807\n-922337203685477.5807\nNULL"},
+		{"decimal(19,4)", `[922337203685477.58075]`, ""}, {"decimal(19,4)", `[-922337203685477.5808]`, ""}, {"decimal(19,4)", `["1.2x"]`, ""}, {"decimal(19,4)", `["1.23456x"]`, ""},
+		{"bit", `[true, false, "True", "false", 0, 1]`, "true\nfalse\ntrue\nfalse\nfalse\ntrue"}, {"bit", `[2]`, ""}, {"bit", `["perhaps"]`, ""},
+		{"int", `[7, "8"]`, "7\n8"}, {"int", `[1.5]`, ""},
+	} {
+		f.fault = func(*http.Request) (int, string) { return http.StatusOK, tt.body }
+		got, err := answer(c, "SELECT v FROM generic_request WITH (Url='/x', Filter='$[*]', Columns='v "+tt.typ+" $.value')")
+		if tt.want == "" && fault.CodeOf(err) != codeAnswer || tt.want != "" && (err != nil || got != "v\n"+tt.want) {
+			t.Errorf("%s %s: got %s, %v", tt.typ, tt.body, got, err)
+		}
+	}
+}
+
 // Names stand in the place of ids; one that is nobody's, or several's, is an error that tells what there is.
 func TestC2Names(t *testing.T) {
 	c := open(t, &fake{})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -266,6 +267,13 @@ func (r *refresher) ended(ctx, limited context.Context, s *started, err error) e
 	}
 	e := r.in.fail(CodeWaitLimit, "the refresh %s of %s has not ended within MaxWaitSec = %d; it goes on by itself", s.request, r.target, r.in.count("MaxWaitSec")).
 		hint("Give a higher MaxWaitSec, or run the statement again: it joins the refresh that runs.")
+	if s.request == "" {
+		what := "the refresh of %s is started, and was not to be seen within MaxWaitSec = %d; it goes on by itself"
+		if s.http >= http.StatusBadRequest {
+			what = "the service says that it refreshes %s already, and no such refresh was to be seen within MaxWaitSec = %d"
+		}
+		e = r.in.fail(CodeWaitLimit, what, r.target, r.in.count("MaxWaitSec")).hint("SELECT * FROM %s tells what there is.", r.target.list())
+	}
 	e.Fault.Kind, e.HTTPStatus = fault.Conflict, s.http
 	return e
 }
@@ -280,6 +288,17 @@ func (r *refresher) row(s *started, o outcome) []record {
 		"id": r.id, "requestId": orNull(o.request), "refreshType": orNull(o.kind), "startTime": formatTime(o.from), "endTime": formatTime(o.to),
 		"status": orNull(o.status), "httpStatusCode": status, "detail": o.detail,
 	}}
+}
+
+// trouble is what a failed look says, without the id of its call: who tells each thing once can tell that it is the same again.
+func trouble(err error) string {
+	var refusal *powerbi.Error
+	if errors.As(err, &refusal) {
+		unnamed := *refusal
+		unnamed.RequestID = ""
+		return unnamed.Error()
+	}
+	return err.Error()
 }
 
 // plain is a value as JSON has it.

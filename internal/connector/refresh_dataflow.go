@@ -97,7 +97,7 @@ func (d *dataflow) follow(ctx context.Context, s *started, interval time.Duratio
 			if !passing(err) && time.Since(troubled) >= patience {
 				return outcome{}, err
 			}
-			d.in.run.tell(fmt.Sprintf("%s: reading its status failed, trying again: %v", d, err))
+			d.in.run.tell(fmt.Sprintf("%s: reading its status failed, trying again: %s", d, trouble(err)))
 		}
 		pause := interval
 		var refusal *powerbi.Error

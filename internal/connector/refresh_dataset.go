@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,9 +24,7 @@ type dataset struct {
 
 func refreshDataset(ctx context.Context, in *invocation) ([]record, error) {
 	d := &dataset{in: in, kind: "ViaApi"}
-	if err := d.body(); err != nil {
-		return nil, err
-	}
+	d.body()
 	var err error
 	if d.ref, err = in.dataset(ctx, "Id"); err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func refreshDataset(ctx context.Context, in *invocation) ([]record, error) {
 }
 
 // body reads the parameters of an enhanced refresh.
-func (d *dataset) body() error {
+func (d *dataset) body() {
 	in, request := d.in, &d.request
 	request.Type, request.CommitMode = in.value("Type"), in.value("CommitMode")
 	request.EffectiveDate, request.Timeout = in.value("EffectiveDate"), in.value("Timeout")
@@ -48,37 +48,53 @@ func (d *dataset) body() error {
 		apply := in.flag("ApplyRefreshPolicy")
 		request.ApplyRefreshPolicy = &apply
 	}
-	if err := d.objects(in.value("Objects")); err != nil {
-		return err
-	}
+	request.Objects, _ = objectsOf(in.value("Objects")) // checked when it was bound
 	enhanced := request.Type != "" || request.CommitMode != "" || request.EffectiveDate != "" || request.Timeout != "" || request.MaxParallelism != nil ||
 		request.RetryCount != nil || request.ApplyRefreshPolicy != nil || len(request.Objects) > 0
 	if enhanced {
 		d.kind = "ViaEnhancedApi"
 	}
 	request.NotifyOption = in.value("NotifyOption")
-	return nil
 }
 
-func (d *dataset) objects(text string) error {
-	if strings.HasPrefix(strings.TrimSpace(text), "[") {
+// objectsOf reads the two forms of Objects.
+func objectsOf(text string) (objects []powerbi.RefreshObject, err error) {
+	switch {
+	case text == "":
+		return nil, nil
+	case strings.HasPrefix(strings.TrimSpace(text), "["):
 		decoder := json.NewDecoder(strings.NewReader(text))
 		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(&d.request.Objects); err != nil {
-			return d.in.fail(codeParameter, `cannot read Objects: %v`, err).hint(`Write [{"table":"Sales","partition":"2024"}].`)
+		if err := decoder.Decode(&objects); err != nil {
+			return nil, err
 		}
-	} else if text != "" {
+	default:
 		for part := range strings.SplitSeq(text, ",") {
 			table, partition, _ := strings.Cut(strings.TrimSpace(part), "/")
-			d.request.Objects = append(d.request.Objects, powerbi.RefreshObject{Table: table, Partition: partition})
+			objects = append(objects, powerbi.RefreshObject{Table: table, Partition: partition})
 		}
 	}
-	for _, object := range d.request.Objects {
-		if object.Table == "" {
-			return d.in.fail(codeParameter, "an object in Objects names no table")
-		}
+	if slices.ContainsFunc(objects, func(o powerbi.RefreshObject) bool { return o.Table == "" }) {
+		return nil, errors.New("an object names no table")
 	}
-	return nil
+	return objects, nil
+}
+
+func checkObjects(text string) string {
+	if _, err := objectsOf(text); err != nil {
+		return fmt.Sprintf(`TABLE or TABLE/PARTITION, several with commas between, or JSON such as [{"table":"Sales","partition":"2024"}] (%v)`, err)
+	}
+	return ""
+}
+
+// timeoutForm is the form that the service documents.
+var timeoutForm = regexp.MustCompile(`^([01]?[0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$`)
+
+func checkTimeout(text string) string {
+	if !timeoutForm.MatchString(strings.TrimSpace(text)) {
+		return "hh:mm:ss up to 23:59:59"
+	}
+	return ""
 }
 
 func (d *dataset) String() string {
@@ -136,7 +152,9 @@ func (d *dataset) follow(ctx context.Context, s *started, interval time.Duration
 	result, err := d.client().Wait(ctx, d.ref, s.request, powerbi.WaitOptions{
 		Interval: interval, Since: s.at,
 		Observe: func(o powerbi.Observed) { d.in.run.tell(d.progress(o, s.request)) },
-		OnError: func(err error) { d.in.run.tell(fmt.Sprintf("%s: reading its status failed, trying again: %v", d, err)) },
+		OnError: func(err error) {
+			d.in.run.tell(fmt.Sprintf("%s: reading its status failed, trying again: %s", d, trouble(err)))
+		},
 	})
 	if err != nil {
 		return outcome{}, err

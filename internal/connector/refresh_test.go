@@ -206,6 +206,62 @@ func TestC4MaxWait(t *testing.T) {
 	}
 }
 
+// C4: where no refresh is to be seen, the error of the limit claims none that goes on.
+func TestC4MaxWaitUnseen(t *testing.T) {
+	for _, tt := range []struct {
+		status     int
+		body, want string
+	}{
+		{http.StatusOK, "", "the refresh of the dataflow '" + flowID + "' is started, and was not to be seen within MaxWaitSec = 20; it goes on by itself"},
+		{http.StatusBadRequest, `{"error":{"code":"X","message":"one is currently in progress"}}`, "the service says that it refreshes the dataflow '" + flowID + "' already, and no such refresh was to be seen within MaxWaitSec = 20 ("},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fake{fault: func(r *http.Request) (int, string) {
+				if r.Method == http.MethodPost {
+					return tt.status, tt.body
+				}
+				return 0, ""
+			}}
+			_, err := answer(open(t, f), "EXEC refresh_dataflow '"+flowID+"', @MaxWaitSec = 20")
+			var e *Error
+			if !errors.As(err, &e) || e.Fault.Code != CodeWaitLimit || e.HTTPStatus != tt.status || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%d: %v", tt.status, err)
+			}
+		})
+	}
+}
+
+// C4: a look that fails again and again is told in the same words, so that who tells each thing once can.
+func TestC4TroubleToldAlike(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{takes: time.Minute}
+		c := open(t, f)
+		statements, err := c.Prepare(t.Context(), "EXEC refresh_dataflow '"+flowID+"'; EXEC refresh_dataset '"+modelID+"'")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, statement := range statements {
+			begin, told := time.Now(), map[string]int{}
+			f.fault = func(r *http.Request) (int, string) {
+				if since := time.Since(begin); r.Method == http.MethodGet && since > 10*time.Second && since < 40*time.Second {
+					return http.StatusUnauthorized, `{"error":{"code":"TokenExpired","message":"at ` + begin.Format(time.TimeOnly) + `"}}`
+				}
+				return 0, ""
+			}
+			if _, err := statement.Run(t.Context(), nil, func(text string) {
+				if strings.Contains(text, "trying again") {
+					told[text]++
+				}
+			}); err != nil && fault.KindOf(err) != fault.Denied {
+				t.Error(err)
+			}
+			if len(told) != 1 {
+				t.Errorf("told %v", told)
+			}
+		}
+	})
+}
+
 // C4: a client that goes away ends the wait; only with CancelOnAbort the refresh too.
 func TestC4Abort(t *testing.T) {
 	for with, cancelled := range map[string]bool{"": false, ", @CancelOnAbort = 'True'": true} {
@@ -435,9 +491,29 @@ func TestC5Insert(t *testing.T) {
 				t.Errorf("%v, posted %d", err, len(f.started()))
 			}
 		}
+		text = "INSERT refresh_dataset (Id, Timeout) VALUES ('" + modelID + "', '1:00:00'), ('" + modelID + "', 'x')"
+		if _, err := answer(c, text); err == nil || !strings.Contains(err.Error(), "hh:mm:ss") || len(f.started()) != 5 {
+			t.Errorf("%v, posted %q", err, f.started())
+		}
 		text = "INSERT INTO refresh_dataflow (Id) VALUES ('" + flowID + "'), ('other')"
 		if _, err := answer(c, text); err == nil || !strings.Contains(err.Error(), "row 2 of 2") || len(f.started()) != 6 {
 			t.Errorf("%v, posted %q", err, f.started())
+		}
+	})
+}
+
+// C5: rows come with the blanks of char(n), and with the braces that Integration Services writes around a GUID.
+func TestC5PaddedInput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{takes: time.Second}
+		c := open(t, f)
+		for _, text := range []string{"INSERT refresh_dataflow (Id, WaitForCompletion) VALUES (?, 'False ')", "SELECT * FROM refresh_dataflow WHERE Id = ? WITH (WorkspaceName='Sales  ', WaitForCompletion='False')"} {
+			for _, id := range []string{flowID + "    ", "{" + strings.ToUpper(flowID) + "}", "{" + flowID + "} "} {
+				if got := mustQuery(t, c, text, Argument{Value: id}); !strings.HasSuffix(strings.ToLower(got), "\n"+flowID+" | null | ondemand | null | null | inprogress | 200") {
+					t.Errorf("%s, %q: got %s", text, id, got)
+				}
+				time.Sleep(time.Second)
+			}
 		}
 	})
 }

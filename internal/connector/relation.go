@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -114,14 +115,9 @@ var errValue = errors.New("the value has another type")
 func store(to *duck.Results, at int, typ Type, value any) error {
 	switch typ.Kind {
 	case Bit:
-		b, ok := value.(bool)
-		if !ok {
-			text, isText := value.(string)
-			parsed, err := strconv.ParseBool(strings.ToLower(text))
-			if !isText || err != nil {
-				return errValue
-			}
-			b = parsed
+		b, err := strconv.ParseBool(strings.ToLower(compact(value))) // 0 and 1, too
+		if err != nil {
+			return errValue
 		}
 		to.SetBool(at, b)
 		return nil
@@ -188,17 +184,27 @@ func compact(value any) string {
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
-// decimal reads a number of up to 4 digits behind the point, times 10000.
+// decimal reads a number times 10000. Further digits round half away from zero, as in models.
 func decimal(text string) (int64, error) {
 	whole, part, _ := strings.Cut(text, ".")
-	if len(part) > 4 || strings.ContainsAny(part, "+-eE") {
+	if strings.ContainsFunc(part, func(r rune) bool { return r < '0' || r > '9' }) {
 		return 0, errValue
 	}
-	n, err := strconv.ParseInt(whole+part+"0000"[len(part):], 10, 64)
-	if err != nil {
+	kept := (part + "0000")[:4]
+	n, err := strconv.ParseInt(whole+kept, 10, 64)
+	if err != nil || n == math.MinInt64 {
 		return 0, errValue
 	}
-	return n, nil
+	if len(part) <= 4 || part[4] < '5' {
+		return n, nil
+	}
+	if n == math.MaxInt64 || n == -math.MaxInt64 {
+		return 0, errValue
+	}
+	if strings.HasPrefix(whole, "-") {
+		return n - 1, nil
+	}
+	return n + 1, nil
 }
 
 // valueAt takes a value out of a result. A decimal is a text, so that it keeps all its digits.

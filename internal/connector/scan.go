@@ -124,7 +124,11 @@ func (s *scanner) next() (token, error) {
 		}
 	}
 	if !strings.ContainsRune("(),.;=<>+-*/%{}", first) {
-		return token{}, fail(codeSyntax, s.text, at, "cannot read the character %q", first)
+		e := fail(codeSyntax, s.text, at, "cannot read the character %q", first)
+		if strings.ContainsRune("‘’“”‚„«»`´", first) {
+			e.hint("Texts stand in straight quotes: 'text'.")
+		}
+		return token{}, e
 	}
 	s.pos++
 	return token{symbolToken, rest[:1], at}, nil

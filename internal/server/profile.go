@@ -39,12 +39,12 @@ func (p Profile) SignIn(client *powerbi.Client, folder string, showCode func(mes
 		client.Token = func(context.Context) (string, error) { return p.Token, nil }
 		return nil
 	}
-	if p.Token != "" {
-		return fmt.Errorf("the credential %s has no use for a token", p.Credential)
-	}
 	kinds := []string{byToken}
 	for _, kind := range entra.Kinds() {
 		kinds = append(kinds, string(kind))
+	}
+	if p.Credential == "" {
+		return errors.New("its keys need the key credential beside them, which is " + strings.Join(kinds, ", "))
 	}
 	if !slices.Contains(kinds, p.Credential) {
 		hint := "the credentials are " + strings.Join(kinds, ", ")
@@ -52,6 +52,9 @@ func (p Profile) SignIn(client *powerbi.Client, folder string, showCode func(mes
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
 		return fmt.Errorf("there is no credential %q; %s", p.Credential, hint)
+	}
+	if p.Token != "" {
+		return fmt.Errorf("the credential %s has no use for a token", p.Credential)
 	}
 	options := entra.Options{Tenant: p.Tenant, ClientID: p.ClientID, ClientSecret: p.ClientSecret, CertificatePassword: p.CertificatePassword, Authority: p.Authority, Scope: p.Scope}
 	if p.Certificate != "" {
