@@ -25,7 +25,7 @@ func (a *app) schedule() *cobra.Command {
 
 Without flags it shows the schedule. Times are full or half hours by the clock of the time zone, which is named as Windows does
 ("Romance Standard Time") or as the IANA database does (Europe/Paris). A time that the clocks skip is run when they do; one that they
-show twice is run once. --cron stands in place of days and times and knows every minute.
+show twice is run once. --cron stands in place of days and times and knows every minute; it may name as many moments a day as times, 48 where there is a capacity and 8 where not.
 
 A refresh that cannot begin at its moment begins up to an hour later. Four failures in a row disable the schedule; who hears of failures (notifications in the configuration) hears of that.`,
 		Example: `  freshet schedule Sales

@@ -8,7 +8,8 @@ import (
 // Nearest returns the one of the known words that somebody who wrote word most likely meant, or "" when none is near. Letter case
 // counts for nothing. It is for hints: "Did you mean 'maxParallelism'?".
 func Nearest(word string, known []string) string {
-	best, least := "", 1+utf8.RuneCountInString(word)/3
+	length := utf8.RuneCountInString(word)
+	best, least := "", min(1+length/3, length-1) // never all of its letters
 	for _, candidate := range known {
 		if distance := distance(strings.ToLower(word), strings.ToLower(candidate), least); distance <= least && (best == "" || distance < least) {
 			best, least = candidate, distance

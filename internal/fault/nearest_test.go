@@ -19,4 +19,10 @@ func TestNearest(t *testing.T) {
 			t.Errorf("nearest to %q is %q, want %q", word, got, want)
 		}
 	}
+	if got := Nearest("t", []string{"i", "n"}); got != "" {
+		t.Errorf("nearest to t is %q, which has no letter of it", got)
+	}
+	if got := Nearest("T", []string{"i", "t"}); got != "t" {
+		t.Errorf("nearest to T is %q, want t", got)
+	}
 }

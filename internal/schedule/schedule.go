@@ -113,8 +113,8 @@ func offsetAt(t time.Time, zone *time.Location) time.Duration {
 func (s Schedule) nextWall(after time.Time) (next time.Time, ok bool, err error) {
 	if s.Cron != "" {
 		next, err = gronx.NextTickAfter(s.Cron, after, false)
-		if err != nil { // such as 0 0 30 2 *, a day that never comes
-			return time.Time{}, false, fault.New(fault.Invalid, codeInvalid, "cannot find a moment for cron %q: %w", s.Cron, err)
+		if err != nil {
+			return time.Time{}, false, noMoment(s.Cron)
 		}
 		return next, true, nil
 	}
@@ -192,7 +192,7 @@ func (s Schedule) Apply(change Change, slots int) (Schedule, error) {
 		s.Cron = ""
 	}
 	if change.Cron != nil {
-		if s.Cron, err = parseCron(*change.Cron); err != nil {
+		if s.Cron, err = parseCron(*change.Cron, slots); err != nil {
 			return s, err
 		}
 		if s.Cron != "" {
@@ -262,11 +262,35 @@ func parseTimes(texts []string, slots int) ([]Clock, error) {
 	return times, nil
 }
 
-func parseCron(text string) (string, error) {
+func parseCron(text string, slots int) (string, error) {
 	text = strings.TrimSpace(text)
-	if text == "" || gronx.IsValid(text) && (strings.HasPrefix(text, "@") || len(strings.Fields(text)) == 5) {
-		return text, nil
+	if text == "" {
+		return "", nil
 	}
-	return "", invalid("cannot read the cron expression %q", text).
-		WithHint("It has five fields: minute, hour, day of the month, month, day of the week; 15 6 * * 1-5 is 06:15 from Monday to Friday.")
+	if !gronx.IsValid(text) || !strings.HasPrefix(text, "@") && len(strings.Fields(text)) != 5 {
+		return "", invalid("cannot read the cron expression %q", text).
+			WithHint("It has five fields: minute, hour, day of the month, month, day of the week; 15 6 * * 1-5 is 06:15 from Monday to Friday.")
+	}
+	return text, checkSlots(text, slots)
+}
+
+// checkSlots refuses a cron expression that names more moments a day than there are slots (R36). Every day that it names has the same.
+func checkSlots(cron string, slots int) error {
+	at, err := gronx.NextTickAfter(cron, time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC), true)
+	if err != nil {
+		return noMoment(cron)
+	}
+	midnight := at.Truncate(24 * time.Hour).Add(24 * time.Hour)
+	for range slots {
+		if at, err = gronx.NextTickAfter(cron, at, false); err != nil || !at.Before(midnight) {
+			return nil //nolint:nilerr // no other moment is no error
+		}
+	}
+	return invalid("cannot schedule refreshes by cron %q: it names more than %d moments a day, which the workspace allows", cron, slots).
+		WithHint("Name fewer; a workspace on a capacity has 48.")
+}
+
+// noMoment is the error of a cron expression for a day that never comes, such as 0 0 30 2 *.
+func noMoment(cron string) error {
+	return invalid("cannot find a moment for cron %q: its day never comes", cron).WithHint("Name a day that its month has.")
 }

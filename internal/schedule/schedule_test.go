@@ -181,6 +181,7 @@ func TestR37Apply(t *testing.T) {
 		{"empty times are one", set, Change{Times: ptr([]string{})}, Schedule{Enabled: true, Days: []time.Weekday{5, 0}, Times: []Clock{0}, ZoneID: "UTC", Notify: MailOnFailure}},
 		{"off", set, Change{Enabled: ptr(false)}, Schedule{Days: []time.Weekday{5, 0}, Times: []Clock{300}, ZoneID: "UTC", Notify: MailOnFailure}},
 		{"cron", set, Change{Cron: ptr(" 15 6 * * 1-5 ")}, Schedule{Enabled: true, Cron: "15 6 * * 1-5", ZoneID: "UTC", Notify: MailOnFailure}},
+		{"cron of as many moments as slots", set, Change{Cron: ptr("0 0-7 1 * *")}, Schedule{Enabled: true, Cron: "0 0-7 1 * *", ZoneID: "UTC", Notify: MailOnFailure}},
 		{"back from cron", Schedule{Enabled: true, Cron: "@daily"}, Change{Days: ptr([]string{"Monday"})}, Schedule{Enabled: true, Days: []time.Weekday{1}, Times: []Clock{0}}},
 		{"named twice", Schedule{}, Change{Days: ptr([]string{"Monday", "monday"}), Times: ptr([]string{"05:00", "05:00"})}, Schedule{Days: []time.Weekday{1}, Times: []Clock{300}}},
 	} {
@@ -210,6 +211,8 @@ func TestR37Apply(t *testing.T) {
 		{"notify", Change{Notify: ptr("MailOnCompletion")}, "notifyOption"},
 		{"cron", Change{Cron: ptr("every day")}, "five fields"},
 		{"cron with seconds", Change{Cron: ptr("0 15 6 * * 1")}, "five fields"},
+		{"cron for a day that never comes", Change{Cron: ptr("0 0 30 2 *")}, "its day never comes"},
+		{"cron of more moments than slots", Change{Cron: ptr("0 0-8 * * 1")}, "more than 8 moments a day"},
 		{"cron and times", Change{Cron: ptr("@daily"), Times: ptr([]string{"05:00"})}, "has both"},
 	} {
 		_, err := set.Apply(c.change, 8)
