@@ -220,7 +220,7 @@ func (l *layout) sort() {
 // source may not have those rows any more.
 func (l *layout) fillGaps() {
 	reason := "new: no partition held its rows"
-	if l.first {
+	if l.first && !slices.ContainsFunc(l.ended, func(s Step) bool { return s.Action == Drop }) {
 		reason = "new: the policy is applied for the first time"
 	}
 	at := l.window.start
