@@ -235,7 +235,7 @@ func TestC5ModelTables(t *testing.T) {
 	r.shop(t)
 	r.flow(t, "Landing")
 	db := r.sql(t, "etl", etlSecret, "Shop")
-	if _, err := ask(db, "EXEC refresh_dataflow @DataflowName = 'Landing', @InitialWaitMs = 0"); err != nil {
+	if _, err := ask(db, "EXEC refresh_dataflow @DataflowName = 'Landing', @InitialWaitMs = 0, @StatusCheckWaitSec = 0"); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ text, want string }{
@@ -437,7 +437,7 @@ func TestC5Calls(t *testing.T) {
 	}
 	called("a batch that lacks a parameter", 0)
 
-	result, err := db.Exec("INSERT INTO refresh_dataflow (Id, WorkspaceName) VALUES (@a, 'Sales'), (@a, 'sales'), (@a, @b) WITH (InitialWaitMs=0)", sql.Named("a", seedFlow), sql.Named("b", "Sales"))
+	result, err := db.Exec("INSERT INTO refresh_dataflow (Id, WorkspaceName) VALUES (@a, 'Sales'), (@a, 'sales'), (@a, @b) WITH (InitialWaitMs=0, StatusCheckWaitSec=0)", sql.Named("a", seedFlow), sql.Named("b", "Sales"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -458,7 +458,7 @@ func TestC5Calls(t *testing.T) {
 	}
 	called("a cursor", 0)
 	for range 2 {
-		if _, err := conn.ExecContext(t.Context(), "sp_cursor", sql.Named("cursor", handle), sql.Named("optype", 4), sql.Named("rownum", 0), sql.Named("table", `"dbo"."refresh_dataflow"`), sql.Named("Id", seedFlow), sql.Named("InitialWaitMs", 0)); err != nil {
+		if _, err := conn.ExecContext(t.Context(), "sp_cursor", sql.Named("cursor", handle), sql.Named("optype", 4), sql.Named("rownum", 0), sql.Named("table", `"dbo"."refresh_dataflow"`), sql.Named("Id", seedFlow), sql.Named("InitialWaitMs", 0), sql.Named("StatusCheckWaitSec", 0)); err != nil {
 			t.Errorf("a row through a cursor: %v", err)
 		}
 	}
@@ -471,12 +471,12 @@ func TestC5Calls(t *testing.T) {
 
 	// A procedure by RPC, and its parameters.
 	var id, status string
-	row := db.QueryRow("SELECT Id, Status FROM refresh_dataflow WHERE Id = @id WITH (InitialWaitMs = 0)", sql.Named("id", seedFlow))
+	row := db.QueryRow("SELECT Id, Status FROM refresh_dataflow WHERE Id = @id WITH (InitialWaitMs = 0, StatusCheckWaitSec = 0)", sql.Named("id", seedFlow))
 	if err := row.Scan(&id, &status); err != nil || id != seedFlow || status != "Success" {
 		t.Errorf("%s %s %v", id, status, err)
 	}
 	called("a statement with parameters", 1)
-	procedure, err := db.Query("refresh_dataset", sql.Named("DatasetName", "Orders"), sql.Named("InitialWaitMs", 0), sql.Named("Type", "Full"))
+	procedure, err := db.Query("refresh_dataset", sql.Named("DatasetName", "Orders"), sql.Named("InitialWaitMs", 0), sql.Named("StatusCheckWaitSec", 0), sql.Named("Type", "Full"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -501,7 +501,7 @@ func TestC5Waiting(t *testing.T) {
 	db := r.sql(t, "agent", loginSecret, "")
 
 	var e mssql.Error
-	_, err := ask(db, "EXEC refresh_dataset @DatasetName = 'Orders', @InitialWaitMs = 0, @Type = 'Full'")
+	_, err := ask(db, "EXEC refresh_dataset @DatasetName = 'Orders', @InitialWaitMs = 0, @StatusCheckWaitSec = 0, @Type = 'Full'")
 	if !errors.As(err, &e) || e.Number != 50000 || e.Class != 16 || !strings.Contains(e.Message, "Failed") || !strings.Contains(e.Message, "[HTTP 202]") {
 		t.Errorf("a refresh that fails: %d %d %v", e.Number, e.Class, err)
 	}
