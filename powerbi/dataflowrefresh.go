@@ -3,6 +3,7 @@ package powerbi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -155,4 +156,63 @@ func (a DataflowAccepted) Transaction(list []DataflowTransaction) (found Dataflo
 		}
 	}
 	return found, ok
+}
+
+// DataflowWaitOptions say how WaitDataflow waits.
+type DataflowWaitOptions struct {
+	Interval time.Duration             // between two reads; 0: 5 s
+	Observe  func(DataflowTransaction) // called after each read, from the goroutine that calls WaitDataflow; the zero value while the transaction is not to be seen yet
+	OnError  func(err error)           // called for each failed read that WaitDataflow does not give up at
+}
+
+// WaitDataflow follows the transaction that a POST has started, as DataflowAccepted.Transaction finds it, or the one that is Found, to its end; see its Status. It returns an error only when it cannot know the
+// end: ctx ended, or for a minute the service has refused every read, or has not known a transaction that was seen before (ErrVanished). Reads that fail for a while, 429 and 5xx among them, are
+// repeated without end, after the time that a Retry-After names. The transactions do not tell why a refresh has failed.
+func (c *Client) WaitDataflow(ctx context.Context, groupID, dataflowID string, accepted DataflowAccepted, options DataflowWaitOptions) (DataflowTransaction, error) {
+	if options.Interval == 0 {
+		options.Interval = 5 * time.Second
+	}
+	var troubled time.Time // since when every read has failed
+	for {
+		list, err := c.DataflowTransactions(ctx, groupID, dataflowID)
+		if ctx.Err() != nil {
+			return DataflowTransaction{}, context.Cause(ctx)
+		}
+		t, found := accepted.Transaction(list)
+		if err == nil && !found && accepted.Found != "" {
+			err = ErrVanished
+		}
+		if err == nil {
+			troubled, accepted.Found = time.Time{}, t.ID
+			if options.Observe != nil {
+				options.Observe(t)
+			}
+			if t.Status.Ended() {
+				return t, nil
+			}
+		} else {
+			if troubled.IsZero() {
+				troubled = time.Now()
+			}
+			if !passing(err) && time.Since(troubled) >= droppedAfter {
+				return DataflowTransaction{}, err
+			}
+			if options.OnError != nil {
+				options.OnError(err)
+			}
+		}
+		if err := sleep(ctx, max(options.Interval, askedPause(err))); err != nil {
+			return DataflowTransaction{}, err
+		}
+	}
+}
+
+// passing tells whether a failed read says nothing about the next one, however often it comes.
+func passing(err error) bool {
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		return refusal.Retryable()
+	}
+	var lost *TransportError
+	return errors.As(err, &lost)
 }

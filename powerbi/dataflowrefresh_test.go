@@ -2,7 +2,9 @@ package powerbi
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -109,6 +111,43 @@ func TestF9LostReplyOfADataflow(t *testing.T) {
 					t.Errorf("got %+v, %v", accepted, err)
 				case tt.found == 0 && (!errors.As(err, &doubt) || accepted.Found != "" || !strings.Contains(err.Error(), tt.unsettled)):
 					t.Errorf("got %+v, %v", accepted, err)
+				}
+			})
+		})
+	}
+}
+
+// C4: the wait follows the transaction of its own POST, through reads that fail, and gives up at one that is forgotten.
+func TestC4WaitDataflow(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		answers []string // each read's; the last one again and again
+		want    TransactionStatus
+		err     error
+		seen    string // what Observe is told, each after a dot, "!" for OnError
+	}{
+		{"follows", []string{`[]`, `[{"id": "b", "status": "InProgress"}]`, "500", "429", `[{"id": "c", "status": "Success"}, {"id": "b", "status": "Failed"}]`}, TransactionFailed, nil, "..b!!.b"},
+		{"forgotten", []string{`[{"id": "b", "status": "InProgress"}]`, `[]`}, "", ErrVanished, ".b!!!!!!!!!!!!"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				reads, seen := 0, ""
+				c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+					answer := tt.answers[min(reads, len(tt.answers)-1)]
+					reads++
+					if status, err := strconv.Atoi(answer); err == nil {
+						w.Header().Set("Retry-After", "2")
+						w.WriteHeader(status)
+						return
+					}
+					fmt.Fprintf(w, `{"value": %s}`, answer)
+				})
+				c.Retries = -1
+				got, err := c.WaitDataflow(t.Context(), "g", "d", DataflowAccepted{Status: http.StatusOK}, DataflowWaitOptions{
+					Observe: func(t DataflowTransaction) { seen += "." + t.ID }, OnError: func(error) { seen += "!" },
+				})
+				if got.Status != tt.want || !errors.Is(err, tt.err) || seen != tt.seen {
+					t.Errorf("%q, %v, seen %q; want %q, %v, seen %q", got.Status, err, seen, tt.want, tt.err, tt.seen)
 				}
 			})
 		})

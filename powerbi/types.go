@@ -232,6 +232,15 @@ type Progress struct {
 	Rows        int64            `json:"rows"`
 	Bytes       int64            `json:"bytes"`
 	Objects     []ObjectProgress `json:"objects"`
+	Chain       []ChainMember    `json:"chain,omitempty"` // of a dataflow: those that are refreshed together, itself among them, each after those that it reads
+}
+
+// ChainMember is a dataflow of those that are refreshed together.
+type ChainMember struct {
+	DataflowID string `json:"dataflowId"`
+	Name       string `json:"name,omitempty"` // none when it is deleted
+	RequestID  string `json:"requestId"`      // AnyRefreshDetail of it and DataflowID tells how it goes
+	Status     Status `json:"status"`
 }
 
 // ObjectProgress is the progress of one partition.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,8 +11,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"freshet.dev/powerbi"
 )
@@ -37,10 +41,9 @@ func (a *app) dataflows() *cobra.Command {
 		Short: "List dataflows, refresh and delete them",
 		Long: `List dataflows. The verbs below it take a DATAFLOW: a name, WORKSPACE/NAME or a GUID.
 
-A dataflow is deployed as a model is: freshet deploy model.json --workspace NAME, or freshet deploy NAME.Dataflow --workspace NAME. Its refresh is one transaction of all entities. To start one and wait
-for its end: freshet sql "EXEC refresh_dataflow @DataflowName = 'NAME'" --workspace NAME.`,
+A dataflow is deployed as a model is: freshet deploy model.json --workspace NAME, or freshet deploy NAME.Dataflow --workspace NAME. Its refresh is one transaction of all entities.`,
 		Example: `  freshet dataflows --workspace Sales
-  freshet dataflows refresh Sales/Orders
+  freshet dataflows refresh Sales/Orders --wait
   freshet dataflows transactions Sales/Orders`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,18 +67,31 @@ for its end: freshet sql "EXEC refresh_dataflow @DataflowName = 'NAME'" --worksp
 }
 
 func (a *app) refreshFlow() *cobra.Command {
-	var plan bool
+	var (
+		plan, wait bool
+		limit      time.Duration
+	)
 	cmd := a.formatted(&cobra.Command{
-		Use:   "refresh DATAFLOW [--plan [--format FORMAT]]",
+		Use:   "refresh DATAFLOW [--wait] [--plan [--format FORMAT]]",
 		Short: "Start a refresh of all entities",
-		Long: `Start a refresh of all entities: each is loaded after those that it reads. --plan starts nothing: it tells what the refresh would do to each entity, and what each would
-ask of its source, or which stored entities it would read.`,
-		Example: `  freshet dataflows refresh Sales/Orders
+		Long: `Start a refresh of all entities: each is loaded after those that it reads. The dataflows of the workspace that read this one are refreshed after it.
+
+--wait follows the refresh to its end, and those of the dataflows that are refreshed with it; the exit code tells whether all have succeeded. (Power BI does not tell
+which they are: there the wait is for this dataflow.) Interrupting the wait does not stop the refresh; 'freshet dataflows cancel' does.
+
+--plan starts nothing: it tells what the refresh would do to each entity, and what each would ask of its source, or which stored entities it would read.`,
+		Example: `  freshet dataflows refresh Sales/Orders --wait
   freshet dataflows refresh Sales/Orders --plan`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if cmd.Flags().Changed("format") && !plan {
+			given := cmd.Flags().Changed
+			switch {
+			case given("format") && !plan:
 				return usageError{errors.New("--format is for --plan")}
+			case given("wait-timeout") && limit <= 0:
+				return usageError{errors.New("--wait-timeout must be longer than 0; without it the wait has no limit")}
+			case plan && (wait || limit != 0):
+				return usageError{errors.New("--plan starts nothing that could be waited for")}
 			}
 			client, f, err := a.openFlow(cmd.Context(), args[0])
 			if err != nil {
@@ -88,16 +104,112 @@ ask of its source, or which stored entities it would read.`,
 				}
 				return a.printPlan(planned)
 			}
-			if _, err := client.RefreshDataflow(cmd.Context(), f.WorkspaceID, f.ObjectID, ""); err != nil {
+			accepted, err := client.RefreshDataflow(cmd.Context(), f.WorkspaceID, f.ObjectID, "")
+			var doubt *powerbi.UnsettledError
+			if errors.As(err, &doubt) {
+				return fmt.Errorf("%w: 'freshet dataflows transactions %q' tells", err, f)
+			}
+			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "Started a refresh of %s; 'freshet dataflows transactions' tells how it goes\n", f)
-			return nil
+			if !wait && limit == 0 {
+				fmt.Fprintf(a.out, "Started a refresh of %s; 'freshet dataflows transactions' tells how it goes\n", f)
+				return nil
+			}
+			return a.followFlow(cmd.Context(), client, f, accepted, limit)
 		},
 	})
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the end; the exit code tells it")
+	cmd.Flags().DurationVar(&limit, "wait-timeout", 0, "wait no longer than this, such as 30m (exit code 4)")
 	cmd.Flags().BoolVar(&plan, "plan", false, "only tell what would be done, and what would be asked of the sources (Freshet only)")
 	freshetFlags(cmd, "plan")
 	return cmd
+}
+
+// followFlow waits for the refresh of a dataflow, and shows how far it is.
+func (a *app) followFlow(ctx context.Context, client *powerbi.Client, f flow, accepted powerbi.DataflowAccepted, limit time.Duration) error {
+	ctx, stop := limited(ctx, limit)
+	defer stop()
+	if list, err := client.DataflowTransactions(ctx, f.WorkspaceID, f.ObjectID); err == nil {
+		if t, found := accepted.Transaction(list); found && t.Freshet != nil {
+			return a.followChain(ctx, client, f, t.Freshet.RequestID)
+		}
+	}
+	fmt.Fprintf(a.out, "Refreshing %s\n", f)
+	watch := newLineWatch(a.out, time.Now)
+	told := powerbi.TransactionStatus("")
+	t, err := client.WaitDataflow(ctx, f.WorkspaceID, f.ObjectID, accepted, powerbi.DataflowWaitOptions{
+		Observe: func(t powerbi.DataflowTransaction) {
+			if t.Status != told && !t.Status.Ended() {
+				watch.note(fmt.Sprintf("%s, transaction %s", t.Status, t.ID))
+			}
+			told = t.Status
+		},
+		OnError: func(err error) { watch.note(readFailed(err)) },
+	})
+	if err != nil {
+		return waitEnded(fmt.Errorf("cannot wait for the refresh of %s any longer (it goes on by itself): %w", f, err))
+	}
+	line := string(t.Status)
+	if took := length(t.StartTime.Time, t.EndTime.Time); took != "" {
+		line += " after " + took
+	}
+	fmt.Fprintln(a.out, line)
+	if !t.Status.Succeeded() {
+		return &powerbi.RefreshError{Result: powerbi.Result{RequestID: t.ID, Status: powerbi.Status(t.Status)}}
+	}
+	return nil
+}
+
+// followChain waits for the refreshes of a dataflow and of those that are refreshed with it.
+func (a *app) followChain(ctx context.Context, client *powerbi.Client, f flow, requestID string) error {
+	detail, err := client.AnyRefreshDetail(ctx, f.ObjectID, requestID)
+	if err != nil {
+		return err
+	}
+	members := []powerbi.ChainMember{{DataflowID: f.ObjectID, RequestID: requestID}}
+	fmt.Fprintf(a.out, "Refreshing %s, request %s\n", f, requestID)
+	if detail.Freshet != nil && len(detail.Freshet.Chain) > 1 {
+		members = detail.Freshet.Chain
+		for _, member := range members[1:] {
+			fmt.Fprintf(a.out, "and with it %s, request %s\n", printable(member.Name), member.RequestID)
+		}
+	}
+	watch := a.watch()
+	results := make([]powerbi.Result, len(members))
+	group, waiting := errgroup.WithContext(ctx)
+	var one sync.Mutex // a watch is for one goroutine
+	for i, member := range members {
+		group.Go(func() (err error) {
+			results[i], err = client.Wait(waiting, powerbi.Ref{GroupID: f.WorkspaceID, DatasetID: member.DataflowID}, member.RequestID, powerbi.WaitOptions{
+				Own: true, Interval: watch.interval(),
+				Observe: func(o powerbi.Observed) {
+					one.Lock()
+					defer one.Unlock()
+					watch.observe(member.Name, o)
+				},
+				OnError: func(err error) {
+					one.Lock()
+					defer one.Unlock()
+					watch.note(readFailed(err))
+				},
+			})
+			return err
+		})
+	}
+	err = group.Wait()
+	watch.end()
+	if err != nil {
+		return waitEnded(err)
+	}
+	for i, result := range results {
+		if len(members) > 1 {
+			fmt.Fprintf(a.out, "%s: ", printable(members[i].Name))
+		}
+		a.printResult(result)
+		err = cmp.Or(err, result.Err())
+	}
+	return err
 }
 
 func (a *app) transactions() *cobra.Command {

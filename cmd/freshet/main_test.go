@@ -142,9 +142,9 @@ func TestExitCodes(t *testing.T) {
 func TestLineWatch(t *testing.T) {
 	var out bytes.Buffer
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	w := &lineWatch{out: &out, now: func() time.Time { return now }, states: map[place]powerbi.Status{}}
+	w := newLineWatch(&out, func() time.Time { return now })
 	observe := func(status powerbi.Status, objects ...powerbi.ObjectProgress) {
-		w.observe(powerbi.Observed{Status: status, Detail: powerbi.RefreshDetail{Freshet: &powerbi.Progress{Objects: objects}}})
+		w.observe("", powerbi.Observed{Status: status, Detail: powerbi.RefreshDetail{Freshet: &powerbi.Progress{Objects: objects}}})
 		now = now.Add(time.Second)
 	}
 	loading := powerbi.ObjectProgress{Table: "Sales", Partition: "2024", Status: powerbi.InProgress}
@@ -156,7 +156,7 @@ func TestLineWatch(t *testing.T) {
 	}
 	loading.Status = powerbi.Completed
 	observe(powerbi.Completed, loading)
-	w.observe(powerbi.Observed{Status: powerbi.InProgress, Detail: powerbi.RefreshDetail{Objects: []powerbi.RefreshObject{{Table: "T", Partition: "\x1b[2JP", Status: powerbi.InProgress}}}})
+	w.observe("", powerbi.Observed{Status: powerbi.InProgress, Detail: powerbi.RefreshDetail{Objects: []powerbi.RefreshObject{{Table: "T", Partition: "\x1b[2JP", Status: powerbi.InProgress}}}})
 	want := `12:00:00 NotStarted
 12:00:01 InProgress
 12:00:01 Sales/2024: InProgress

@@ -154,29 +154,41 @@ func unsettled(err error, m model) error {
 	return err
 }
 
+// limited ends a wait after its --wait-timeout; 0 is none.
+func limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if limit <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, limit, errWaitTimeout)
+}
+
 // follow waits for a refresh and shows how far it is.
 func (a *app) follow(ctx context.Context, client *powerbi.Client, m model, accepted powerbi.Accepted, limit time.Duration) error {
-	if limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, errWaitTimeout)
-		defer cancel()
-	}
+	ctx, stop := limited(ctx, limit)
+	defer stop()
 	fmt.Fprintf(a.out, "Refreshing %s, request %s\n", m, accepted.RequestID)
 	watch := a.watch()
 	result, err := client.Wait(ctx, m.ref(), accepted.RequestID, powerbi.WaitOptions{
-		Since: accepted.At, Interval: watch.interval(), Observe: watch.observe,
-		OnError: func(err error) { watch.note("reading the status failed, trying again: " + err.Error()) },
+		Since: accepted.At, Interval: watch.interval(), Observe: func(o powerbi.Observed) { watch.observe("", o) },
+		OnError: func(err error) { watch.note(readFailed(err)) },
 	})
 	watch.end()
-	var late *powerbi.DeadlineError
-	if limit > 0 && errors.As(err, &late) {
-		return fmt.Errorf("%w: %w", errWaitTimeout, err)
-	}
 	if err != nil {
-		return err
+		return waitEnded(err)
 	}
 	a.printResult(result)
 	return result.Err()
+}
+
+func readFailed(err error) string { return "reading the status failed, trying again: " + err.Error() }
+
+// waitEnded is the error of a wait that ended before the refresh: where the service asks to be left alone for longer than --wait-timeout, that ended it.
+func waitEnded(err error) error {
+	var late *powerbi.DeadlineError
+	if errors.As(err, &late) {
+		return fmt.Errorf("%w: %w", errWaitTimeout, err)
+	}
+	return err
 }
 
 // printResult tells how a refresh ended, with its messages.

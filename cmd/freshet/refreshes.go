@@ -160,6 +160,13 @@ func (a *app) printDetail(id string, observed powerbi.Observed) {
 		fmt.Fprintf(a.out, ", took %s", took)
 	}
 	fmt.Fprintln(a.out)
+	if detail.Freshet != nil {
+		for _, member := range detail.Freshet.Chain {
+			if member.RequestID != id {
+				fmt.Fprintf(a.out, "Refreshed with it: %s, %s, %s\n", printable(cmp.Or(member.Name, member.DataflowID)), member.RequestID, member.Status)
+			}
+		}
+	}
 	for _, message := range a.printFailures(a.out, detail) {
 		fmt.Fprintf(a.out, "%s: %s %s\n", message.Type, message.Code, printable(message.Message))
 	}
@@ -173,7 +180,7 @@ func (a *app) printFailures(out io.Writer, detail powerbi.RefreshDetail) []power
 			continue
 		}
 		told[o.Error] = true
-		where := place{o.Table, o.Partition}.String()
+		where := place{table: o.Table, partition: o.Partition}.String()
 		if o.Failure.Column != "" {
 			where += ", column " + o.Failure.Column
 		}

@@ -14,8 +14,8 @@ import (
 
 // watcher shows how far a refresh is.
 type watcher interface {
-	interval() time.Duration // between two reads
-	observe(powerbi.Observed)
+	interval() time.Duration               // between two reads
+	observe(of string, o powerbi.Observed) // of: the dataflow, where several are refreshed together
 	note(text string)
 	end()
 }
@@ -25,13 +25,18 @@ func (a *app) watch() watcher {
 	if file, isFile := a.out.(*os.File); isFile && term.IsTerminal(int(file.Fd())) {
 		return newLiveWatch(file)
 	}
-	return &lineWatch{out: a.out, now: time.Now, states: map[place]powerbi.Status{}}
+	return newLineWatch(a.out, time.Now)
 }
 
 // place names a partition.
-type place struct{ table, partition string }
+type place struct{ of, table, partition string }
 
-func (p place) String() string { return p.table + "/" + p.partition }
+func (p place) String() string {
+	if p.of != "" {
+		return p.of + "/" + p.table + "/" + p.partition
+	}
+	return p.table + "/" + p.partition
+}
 
 // partitions returns what is known of the partitions: from Freshet with rows, from Power BI with their status alone.
 func partitions(detail powerbi.RefreshDetail) []powerbi.ObjectProgress {
@@ -77,8 +82,17 @@ type lineWatch struct {
 	out    io.Writer
 	now    func() time.Time
 	states map[place]powerbi.Status
+	wholes map[string]*whole
+}
+
+// whole is what was printed of one refresh.
+type whole struct {
 	last   time.Time
 	status powerbi.Status
+}
+
+func newLineWatch(out io.Writer, now func() time.Time) *lineWatch {
+	return &lineWatch{out: out, now: now, states: map[place]powerbi.Status{}, wholes: map[string]*whole{}}
 }
 
 const lineEvery = 5 * time.Second
@@ -89,15 +103,23 @@ func (w *lineWatch) say(text string) {
 	fmt.Fprintf(w.out, "%s %s\n", w.now().Format(time.TimeOnly), printable(text))
 }
 
-func (w *lineWatch) observe(o powerbi.Observed) {
-	due := w.now().Sub(w.last) >= lineEvery
-	objects := partitions(o.Detail)
-	if o.Status != w.status && !o.Status.Ended() {
-		w.say(string(o.Status))
+func (w *lineWatch) observe(of string, o powerbi.Observed) {
+	refresh := w.wholes[of]
+	if refresh == nil {
+		refresh = &whole{}
+		w.wholes[of] = refresh
 	}
-	w.status = o.Status
-	for _, object := range objects {
-		at := place{object.Table, object.Partition}
+	due := w.now().Sub(refresh.last) >= lineEvery
+	if o.Status != refresh.status && !o.Status.Ended() {
+		text := string(o.Status)
+		if of != "" {
+			text = of + ": " + text
+		}
+		w.say(text)
+	}
+	refresh.status = o.Status
+	for _, object := range partitions(o.Detail) {
+		at := place{of, object.Table, object.Partition}
 		changed := w.states[at] != object.Status && object.Status != powerbi.NotStarted
 		running := object.Status == powerbi.InProgress && object.Rows > 0
 		w.states[at] = object.Status
@@ -117,7 +139,7 @@ func (w *lineWatch) observe(o powerbi.Observed) {
 		w.say(text)
 	}
 	if due {
-		w.last = w.now()
+		refresh.last = w.now()
 	}
 }
 
@@ -152,9 +174,9 @@ func newLiveWatch(out io.Writer) *liveWatch {
 
 func (w *liveWatch) interval() time.Duration { return time.Second }
 
-func (w *liveWatch) observe(o powerbi.Observed) {
+func (w *liveWatch) observe(of string, o powerbi.Observed) {
 	for _, object := range partitions(o.Detail) {
-		at := place{object.Table, object.Partition}
+		at := place{of, object.Table, object.Partition}
 		tracker := w.trackers[at]
 		if tracker == nil {
 			if object.Status == powerbi.NotStarted || object.Status == "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/workspace"
 	"freshet.dev/powerbi"
 )
 
@@ -183,7 +185,32 @@ func (c *call) detail(which refresh.Which) (reply, error) {
 	if detail.Operation.State.Finished() {
 		code = http.StatusOK
 	}
-	return reply{code, asDetail(detail)}, nil
+	answer := asDetail(detail)
+	if answer.Freshet.Chain, err = c.members(detail.Chain); err != nil {
+		return reply{}, err
+	}
+	return reply{code, answer}, nil
+}
+
+// members are those of a chain with their names. A chain does not leave its workspace, so that who reads one member may know the others.
+func (c *call) members(chain []refresh.Operation) ([]powerbi.ChainMember, error) {
+	if len(chain) < 2 {
+		return nil, nil
+	}
+	flows, err := c.Workspaces.Items(c.r.Context(), c.caller(), workspace.DataflowKind, c.item.WorkspaceID)
+	if err != nil {
+		return nil, err
+	}
+	members := make([]powerbi.ChainMember, 0, len(chain))
+	for _, operation := range chain {
+		_, status := operation.State.Status()
+		member := powerbi.ChainMember{DataflowID: operation.Model, RequestID: operation.ID, Status: powerbi.Status(status)}
+		if i := slices.IndexFunc(flows, func(item workspace.Item) bool { return item.ID == operation.Model }); i >= 0 {
+			member.Name = flows[i].Name
+		}
+		members = append(members, member)
+	}
+	return members, nil
 }
 
 // maxHold bounds how long an answer is held back: shorter than what proxies allow.

@@ -68,77 +68,33 @@ func (d *dataflow) pending(request string) outcome {
 	return outcome{request: request, kind: "OnDemand", status: string(powerbi.TransactionInProgress)}
 }
 
-// patience is how long the service may refuse or forget what it has told before, until a wait gives up.
-const patience = time.Minute
-
-// follow reads the transactions until the one of s has ended. Reads that fail for a while, and a token that runs out, do not end the wait.
+// follow waits for the end of the transaction of s. Reads that fail for a while, and a token that runs out, do not end the wait.
 func (d *dataflow) follow(ctx context.Context, s *started, interval time.Duration) (outcome, error) {
-	var troubled time.Time // since when every look has failed
-	for {
-		t, found, err := d.look(ctx, s)
-		switch {
-		case ctx.Err() != nil:
-			return outcome{}, context.Cause(ctx)
-		case err == nil && found && t.Status.Ended():
-			return d.outcome(ctx, t), nil
-		case err == nil && found:
-			troubled = time.Time{}
-			d.in.run.tell(fmt.Sprintf("%s: %s, transaction %s", d, t.Status, t.ID))
-		case err == nil && s.request == "":
-			troubled = time.Time{}
-			d.in.run.tell(fmt.Sprintf("%s: its transaction is not to be seen yet", d))
-		default:
-			if err == nil {
-				err = d.in.fail(codeCall, "the service does not know the transaction %s any more", s.request)
-			}
-			if troubled.IsZero() {
-				troubled = time.Now()
-			}
-			if !passing(err) && time.Since(troubled) >= patience {
-				return outcome{}, err
-			}
-			d.in.run.tell(fmt.Sprintf("%s: reading its status failed, trying again: %s", d, trouble(err)))
-		}
-		pause := interval
-		var refusal *powerbi.Error
-		if errors.As(err, &refusal) {
-			pause = max(pause, refusal.RetryAfter)
-		}
-		if err := sleep(ctx, pause); err != nil {
-			return outcome{}, err
-		}
+	if s.request != "" {
+		s.flow.Found = s.request
 	}
-}
-
-// passing tells whether a failed look says nothing about the next one, however often it comes.
-func passing(err error) bool {
-	var refusal *powerbi.Error
-	if errors.As(err, &refusal) {
-		return refusal.Retryable()
-	}
-	var lost *powerbi.TransportError
-	return errors.As(err, &lost)
-}
-
-// look finds the transaction of s in the list.
-func (d *dataflow) look(ctx context.Context, s *started) (powerbi.DataflowTransaction, bool, error) {
-	list, err := d.client().DataflowTransactions(ctx, d.group, d.id)
-	if err != nil {
-		return powerbi.DataflowTransaction{}, false, err
-	}
-	if s.request == "" {
-		if t, found := s.flow.Transaction(list); found {
+	t, err := d.client().WaitDataflow(ctx, d.group, d.id, s.flow, powerbi.DataflowWaitOptions{
+		Interval: interval,
+		Observe: func(t powerbi.DataflowTransaction) {
 			s.request = t.ID
-			return t, true, nil
-		}
-		return powerbi.DataflowTransaction{}, false, nil
+			switch {
+			case t.ID == "":
+				d.in.run.tell(fmt.Sprintf("%s: its transaction is not to be seen yet", d))
+			case !t.Status.Ended():
+				d.in.run.tell(fmt.Sprintf("%s: %s, transaction %s", d, t.Status, t.ID))
+			}
+		},
+		OnError: func(err error) {
+			d.in.run.tell(fmt.Sprintf("%s: reading its status failed, trying again: %s", d, trouble(err)))
+		},
+	})
+	if errors.Is(err, powerbi.ErrVanished) {
+		err = d.in.fail(codeCall, "the service does not know the transaction %s any more", s.request)
 	}
-	for _, t := range list {
-		if t.ID == s.request {
-			return t, true, nil
-		}
+	if err != nil {
+		return outcome{}, err
 	}
-	return powerbi.DataflowTransaction{}, false, nil
+	return d.outcome(ctx, t), nil
 }
 
 // outcome is how a transaction ended. Why it failed only Freshet tells, as far as it answers now.
@@ -154,9 +110,12 @@ func (d *dataflow) outcome(ctx context.Context, t powerbi.DataflowTransaction) o
 
 func (d *dataflow) cancel(ctx context.Context, s *started) error {
 	if s.request == "" {
-		if _, _, err := d.look(ctx, s); err != nil {
+		list, err := d.client().DataflowTransactions(ctx, d.group, d.id)
+		if err != nil {
 			return err
 		}
+		t, _ := s.flow.Transaction(list)
+		s.request = t.ID
 	}
 	if s.request == "" {
 		return errors.New("its transaction is not to be seen yet")

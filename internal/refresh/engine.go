@@ -341,7 +341,8 @@ type Detail struct {
 	Operation Operation
 	Objects   []ObjectStatus
 	Messages  []Message
-	Progress  []Progress // of the loads that this process has begun since it took the unfinished operation
+	Progress  []Progress  // of the loads that this process has begun since it took the unfinished operation
+	Chain     []Operation // the members of its chain, itself among them, each after those that it reads; none without a chain
 }
 
 // ObjectStatus tells how far one partition in scope is (R28).
@@ -372,7 +373,11 @@ func (e *Engine) Detail(ctx context.Context, model, id string, which Which) (Det
 	if err != nil {
 		return Detail{}, err
 	}
-	detail := Detail{Operation: operation, Messages: messages, Progress: e.Progress(id)}
+	members, err := e.chain(ctx, operation)
+	if err != nil {
+		return Detail{}, err
+	}
+	detail := Detail{Operation: operation, Messages: messages, Progress: e.Progress(id), Chain: members.ordered()}
 	polled := ObjectStatus{} // of the poll before the step
 	for _, step := range steps {
 		object := step.status()
