@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"fmt"
 	"slices"
@@ -32,6 +33,39 @@ type binder struct {
 	selected    []Column // of the SELECT of an INSERT
 	names       int      // used so far for tables
 	depth       int
+	size        size // of the statement so far
+}
+
+// size is what the bounds of a statement are for: DuckDB's time grows with the square of the conditions and tables, and what a variable, CASE or IN holds
+// may stand in its SQL many times.
+type size struct{ parts, bytes, conditions, tables int }
+
+const (
+	maxParts      = 1_000_000 // expressions: more than a text has, but for variables
+	maxBytes      = 8 << 20   // of values in SQL
+	maxConditions = 5_000     // joined by AND and OR, and of CASE
+	maxList       = 10_000    // values of IN (…)
+	maxTables     = 256       // and table expressions
+	maxColumns    = 4_096     // of a result, as in SQL Server
+	maxKeys       = 1_000     // of GROUP BY and of ORDER BY
+)
+
+// larger counts what is added to the statement, and refuses it when that is too much.
+func (b *binder) larger(at int, by size) error {
+	s := &b.size
+	s.parts, s.bytes, s.conditions, s.tables = s.parts+by.parts, s.bytes+by.bytes, s.conditions+by.conditions, s.tables+by.tables
+	const smaller = "Write several statements."
+	switch {
+	case s.conditions > maxConditions:
+		return b.fail(codeSyntax, at, "cannot compute a statement of more than %d conditions", maxConditions).hint("Name the values in a list, … IN ('a', 'b'), or write several statements.")
+	case s.tables > maxTables:
+		return b.fail(codeSyntax, at, "cannot read more than %d tables in one statement", maxTables).hint(smaller)
+	case s.parts > maxParts:
+		return b.fail(codeSyntax, at, "cannot compute a statement of more than %d parts", maxParts).hint(smaller)
+	case s.bytes > maxBytes:
+		return b.fail(codeSyntax, at, "cannot compute a statement whose values have more than %d bytes, each as often as it is used", maxBytes).hint(smaller)
+	}
+	return nil
 }
 
 func (b *binder) fail(code string, at int, format string, args ...any) *Error {
@@ -115,12 +149,20 @@ type bound struct {
 	sql       string
 	typ       Type
 	predicate bool // true or false, which in T-SQL is no value
+	longest   int  // letters of a text that REPLACE may have made long; 0: as its type says
 }
+
+// maxReplaced bounds what REPLACE may make of a text, in letters: within each other a few of them make of one letter more than the memory holds.
+const maxReplaced = 64 << 20
+
+// letters are how many a text has at most, or is taken to have.
+func (v bound) letters() int { return cmp.Or(v.longest, v.typ.Length, 4000) }
 
 // query binds a query. Its columns have the SQL names f1, f2, …
 func (b *binder) query(q *query, outer *scope, options *given) (sql string, columns []Column, err error) {
 	if b.depth++; b.depth > maxDepth {
-		return "", nil, b.fail(codeSyntax, 0, "cannot run a statement that nests deeper than %d", maxDepth)
+		return "", nil, b.fail(codeSyntax, 0, "cannot run a statement that nests deeper than %d", maxDepth).
+			hint("Write the inner parts as statements of their own.")
 	}
 	defer func() { b.depth-- }()
 	from := len(b.invocations)
@@ -196,6 +238,9 @@ func (b *binder) commonTable(c commonTable, s *scope, options *given) (*relation
 	if s.tables[strings.ToLower(c.name.text)] != nil {
 		return nil, "", b.fail(codeMeaning, c.name.at, "cannot define the table expression '%s' twice", c.name.text)
 	}
+	if err := b.larger(c.name.at, size{tables: 1}); err != nil {
+		return nil, "", err
+	}
 	text, columns, err := b.query(c.query, s, options)
 	if err != nil {
 		return nil, "", err
@@ -246,7 +291,8 @@ func (b *binder) operand(o setOperand, s *scope, options *given, empty bool) (st
 	}
 	operation := o.(*setOperation)
 	if b.depth++; b.depth > maxDepth {
-		return "", nil, b.fail(codeSyntax, operation.at, "cannot run a statement of so many parts")
+		return "", nil, b.fail(codeSyntax, operation.at, "cannot run a statement of more than %d parts joined by %s", maxDepth, operation.operator).
+			hint("Write several statements; rows of constants stand in INSERT … VALUES.")
 	}
 	defer func() { b.depth-- }()
 	left, columns, err := b.operand(operation.left, s, options, empty)
@@ -289,6 +335,9 @@ const notShown = "cannot order by this: after UNION or DISTINCT only the columns
 
 // orderByName orders a union by names or numbers of its columns. A qualifier is that of its first part.
 func (b *binder) orderByName(order []orderItem, columns []Column) (string, error) {
+	if len(order) > maxKeys {
+		return "", b.fail(codeSyntax, order[0].value.position(), "cannot order by %d columns: %d are the most", len(order), maxKeys)
+	}
 	var items []string
 	for _, o := range order {
 		value := o.value
@@ -369,7 +418,7 @@ func (b *binder) selection(s *selection, order []orderItem, outer *scope, option
 		}
 		clauses = append(clauses, []string{" FROM ", ", "}[min(i, 1)]+text)
 	}
-	where, err := b.conditions(conditions, in)
+	where, err := b.conditions(conditions, "AND", in)
 	if err != nil {
 		return "", nil, "", err
 	}
@@ -395,6 +444,9 @@ func (b *binder) selection(s *selection, order []orderItem, outer *scope, option
 
 // output binds GROUP BY, the columns, HAVING and ORDER BY.
 func (b *binder) output(s *selection, order []orderItem, in *scope) (items []string, columns []Column, tail string, err error) {
+	if n := max(len(s.group), len(order)); n > maxKeys {
+		return nil, nil, "", b.fail(codeSyntax, s.at, "cannot group or order by %d columns: %d are the most", n, maxKeys)
+	}
 	var groups []string
 	for _, g := range s.group {
 		if _, number := g.(literalNumber); number {
@@ -473,6 +525,9 @@ func (b *binder) item(i item, in *scope, items *[]string, columns *[]Column) err
 		*items = append(*items, sql+" AS f"+strconv.Itoa(len(*columns)))
 	}
 	if !i.star {
+		if len(*columns) == maxColumns {
+			return b.tooWide(i)
+		}
 		value, err := b.value(i.value, in)
 		if err != nil {
 			return err
@@ -497,6 +552,9 @@ func (b *binder) item(i item, in *scope, items *[]string, columns *[]Column) err
 			add(r.sql(n), c)
 		}
 	}
+	if len(*columns) > maxColumns {
+		return b.tooWide(i)
+	}
 	if !found && i.qualifier != "" {
 		return b.fail(codeUnknown, i.at, "cannot find the table '%s' in FROM", i.qualifier).number(4104)
 	}
@@ -504,6 +562,10 @@ func (b *binder) item(i item, in *scope, items *[]string, columns *[]Column) err
 		return b.fail(codeMeaning, i.at, "cannot show all columns: there is no FROM")
 	}
 	return nil
+}
+
+func (b *binder) tooWide(i item) error {
+	return b.fail(codeSyntax, i.at, "cannot give a result of more than %d columns", maxColumns).hint("Name those that are needed.")
 }
 
 // spelling is how a column writes its own name; "" for what is none.

@@ -31,19 +31,29 @@ func (b *binder) predicate(e expression, in *scope) (string, error) {
 	return condition.sql, err
 }
 
-// maxExpression bounds the SQL of one expression, in bytes: what is within CASE and IN may stand in it several times.
-const maxExpression = 256 << 10
+// maxExpression bounds the SQL of one expression, in bytes: what is within functions may stand in it several times.
+const maxExpression = 1 << 20
 
 // bind binds an expression, and forgives the columns in it that stand outside of aggregates if the whole is in GROUP BY.
 func (b *binder) bind(e expression, in *scope) (bound, error) {
 	if b.depth++; b.depth > 2*maxDepth {
-		return bound{}, b.fail(codeSyntax, e.position(), "cannot compute an expression of more than %d parts within each other", 2*maxDepth)
+		return bound{}, b.fail(codeSyntax, e.position(), "cannot compute an expression of more than %d parts within each other", 2*maxDepth).
+			hint("Compute the inner ones in a table expression, WITH x AS (…), or join the text before and give it as a parameter.")
 	}
 	defer func() { b.depth-- }()
+	if err := b.larger(e.position(), size{parts: 1}); err != nil {
+		return bound{}, err
+	}
 	before := len(in.loose)
 	value, err := b.expression(e, in)
+	if err == nil {
+		switch e.(type) {
+		case literalText, parameter, global, ready:
+			err = b.larger(e.position(), size{bytes: len(value.sql)})
+		}
+	}
 	if err == nil && len(value.sql) > maxExpression {
-		return bound{}, b.fail(codeSyntax, e.position(), "cannot compute an expression that is this large")
+		err = b.fail(codeSyntax, e.position(), "cannot compute an expression that is this large: %d bytes of SQL are the most", maxExpression).hint("Write several statements.")
 	}
 	if err == nil && in.groups[value.sql] {
 		in.loose = in.loose[:before]
@@ -267,12 +277,8 @@ func (b *binder) unary(e unary, in *scope) (bound, error) {
 
 func (b *binder) binary(e binary, in *scope) (bound, error) {
 	if e.operator == "AND" || e.operator == "OR" {
-		left, err := b.predicate(e.left, in)
-		if err != nil {
-			return bound{}, err
-		}
-		right, err := b.predicate(e.right, in)
-		return bound{sql: "(" + left + " " + e.operator + " " + right + ")", predicate: true}, err
+		sql, err := b.conditions(operands(e, e.operator), e.operator, in)
+		return bound{sql: "(" + sql + ")", predicate: true}, err
 	}
 	left, err := b.value(e.left, in)
 	if err != nil {
@@ -370,6 +376,9 @@ func typeText(t Type) string {
 }
 
 func (b *binder) in(e inList, in *scope) (bound, error) {
+	if len(e.list) > maxList {
+		return bound{}, b.fail(codeSyntax, e.at, "cannot look for a value in a list of more than %d", maxList).hint("Write several statements, each with a part of the list.")
+	}
 	if e.query == nil {
 		value, err := b.ready(e.value, in)
 		if err != nil {
@@ -513,6 +522,9 @@ func (b *binder) caseOf(e caseOf, in *scope) (bound, error) {
 		operand = value
 	}
 	for _, when := range e.when {
+		if err := b.larger(when[0].position(), size{conditions: 1}); err != nil {
+			return bound{}, err
+		}
 		condition := when[0]
 		if operand != nil {
 			condition = binary{condition.position(), "=", operand, condition}

@@ -38,6 +38,9 @@ func (b *binder) place(from source, in *scope, options *given) (*placed, error) 
 		sql = "(" + text + ")"
 	case *table:
 		at = from.at
+		if err := b.larger(at, size{tables: 1}); err != nil {
+			return nil, err
+		}
 		var err error
 		if r, sql, err = b.table(from, in, options); err != nil {
 			return nil, err
@@ -255,8 +258,13 @@ func conjuncts(e expression) []expression {
 	if e == nil {
 		return nil
 	}
-	if and, ok := e.(binary); ok && and.operator == "AND" {
-		return append(conjuncts(and.left), conjuncts(and.right)...)
+	return operands(e, "AND")
+}
+
+// operands cuts a condition at an operator, in the order in which they stand.
+func operands(e expression, operator string) []expression {
+	if joined, ok := e.(binary); ok && joined.operator == operator {
+		return append(operands(joined.left, operator), operands(joined.right, operator)...)
 	}
 	return []expression{e}
 }
@@ -392,24 +400,27 @@ func (b *binder) from(p *placed, in *scope) (string, error) {
 	if p.join.kind == "CROSS" {
 		return sql + ")", nil
 	}
-	on, err := b.conditions(p.conditions, in)
+	on, err := b.conditions(p.conditions, "AND", in)
 	if on == "" {
 		on = "true"
 	}
 	return sql + " ON " + on + ")", err
 }
 
-// conditions joins conditions with AND.
-func (b *binder) conditions(conditions []expression, in *scope) (string, error) {
-	var texts []string
+// conditions joins conditions with AND or OR.
+func (b *binder) conditions(conditions []expression, operator string, in *scope) (string, error) {
+	texts := make([]string, 0, len(conditions))
 	for _, condition := range conditions {
+		if err := b.larger(condition.position(), size{conditions: 1}); err != nil {
+			return "", err
+		}
 		text, err := b.predicate(condition, in)
 		if err != nil {
 			return "", err
 		}
 		texts = append(texts, text)
 	}
-	return strings.Join(texts, " AND "), nil
+	return strings.Join(texts, " "+operator+" "), nil
 }
 
 // shape gives the relations of endpoints their columns, which may depend on parameters, and refuses those whose parameters are not whole.

@@ -353,5 +353,9 @@ func (s *Statement) meaning(err error) error {
 	if err == nil || errors.As(err, &known) || fault.CodeOf(err) == "" {
 		return err
 	}
-	return &Error{Fault: fault.New(fault.KindOf(err), fault.CodeOf(err), "cannot compute the result: %w", err)}
+	e := &Error{Fault: fault.New(fault.KindOf(err), fault.CodeOf(err), "cannot compute the result: %w", err)}
+	if e.Fault.Code == duck.CodeMemory {
+		return e.hint("Join fewer rows: with ON, WHERE or TOP, or in several statements.")
+	}
+	return e
 }

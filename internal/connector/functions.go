@@ -67,7 +67,13 @@ func functions() []function {
 		{"TRIM", 1, 1, false, "text", same("trim($1, ' ')")},
 		{"LTRIM", 1, 1, false, "text", same("ltrim($1, ' ')")},
 		{"RTRIM", 1, 1, false, "text", same("rtrim($1, ' ')")},
-		{"REPLACE", 3, 3, false, "text", pattern("replace($1, $2, $3)", text)},
+		{"REPLACE", 3, 3, false, "text", func(_ *binder, args []bound) bound {
+			times := 1 + args[2].letters()/args[1].letters()
+			if args[2].letters() <= args[1].letters() {
+				times = 1
+			}
+			return bound{sql: fill("replace($1, $2, $3)", args), typ: text, longest: args[0].letters() * times}
+		}},
 		{"LEFT", 2, 2, false, "", same("left($1, $2)")},
 		{"RIGHT", 2, 2, false, "", same("right($1, $2)")},
 		{"SUBSTRING", 3, 3, false, "", same("substring($1, $2, $3)")},
@@ -79,7 +85,7 @@ func functions() []function {
 		{"ROUND", 2, 2, false, "number", same("round($1, CAST($2 AS INTEGER))")},
 		{"ISNULL", 2, 2, false, "one", nil},
 		{"COALESCE", 2, 100, false, "one", nil},
-		{"NULLIF", 2, 2, false, "one", same("nullif($1, $2)")},
+		{"NULLIF", 2, 2, false, "one", same("(CASE WHEN $1 = $2 THEN NULL ELSE $1 END)")},
 		{"GETDATE", 0, 0, false, "", now},
 		{"GETUTCDATE", 0, 0, false, "", now},
 		{"SYSDATETIME", 0, 0, false, "", now},
@@ -153,7 +159,15 @@ func (b *binder) call(e call, in *scope) (bound, error) {
 	if e.distinct {
 		args[0].sql = "DISTINCT " + args[0].sql
 	}
-	return f.compute(b, args), nil
+	value := f.compute(b, args)
+	for _, arg := range args {
+		value.longest = max(value.longest, arg.longest)
+	}
+	if value.longest > maxReplaced {
+		return bound{}, b.fail(codeMeaning, e.at, "cannot compute REPLACE within REPLACE of texts that may become this long").
+			hint("CAST(… AS NVARCHAR(100)) bounds a text.")
+	}
+	return value, nil
 }
 
 func (b *binder) args(e call, f function, in *scope) ([]bound, error) {

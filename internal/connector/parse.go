@@ -11,20 +11,18 @@ import (
 // parse reads a batch. Variables are put in the place of their names, and EXEC ('…') is replaced by the statements of its text, so that what
 // remains is queries and inserts.
 func parse(text string, session bool) ([]statement, error) {
-	p, err := parseNested(text, 0, session)
-	if err != nil {
-		return nil, err
-	}
-	return p.statements, nil
+	p := &parser{variables: map[string]expression{}, session: session}
+	err := p.all(text)
+	return p.statements, err
 }
 
-func parseNested(text string, nested int, session bool) (*parser, error) {
-	tokens, err := scan(text)
-	if err != nil {
-		return nil, err
+// all reads a whole text.
+func (p *parser) all(text string) (err error) {
+	p.text = text
+	if p.tokens, err = scan(text); err != nil {
+		return err
 	}
-	p := &parser{text: text, tokens: tokens, variables: map[string]expression{}, nested: nested, session: session}
-	return p, p.rest()
+	return p.rest()
 }
 
 // rest reads statements to the end of the text.
@@ -47,6 +45,9 @@ type parser struct {
 	next       int
 	depth      int
 	nested     int      // how many EXEC ('…') are around
+	executed   int      // bytes of the texts of EXEC so far
+	count      int      // statements so far
+	uses       int      // USEs so far
 	ordinals   int      // of ? so far
 	trailing   []option // the WITH at the end of the statement, on its way to the outermost query
 	variables  map[string]expression
@@ -108,7 +109,8 @@ func (p *parser) fail(at int, format string, args ...any) *Error {
 // enter bounds the depth of recursion.
 func (p *parser) enter() error {
 	if p.depth++; p.depth > maxDepth {
-		return p.fail(p.peek().at, "cannot read a statement that nests deeper than %d", maxDepth)
+		return p.fail(p.peek().at, "cannot read a statement that nests deeper than %d", maxDepth).
+			hint("Write the inner parts as table expressions, WITH x AS (…), or as statements of their own.")
 	}
 	return nil
 }
@@ -124,6 +126,9 @@ var changes = []string{"UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "ALTER
 var sessionSettings = []string{"nocount", "ansi_nulls", "quoted_identifier", "ansi_warnings", "ansi_padding", "arithabort", "xact_abort", "concat_null_yields_null"}
 
 func (p *parser) statement() error {
+	if p.count++; p.count > maxStatements {
+		return p.fail(p.peek().at, "cannot read more than %d statements of one batch", maxStatements).hint("Send several batches; an INSERT takes many rows.")
+	}
 	if p.session {
 		if known, err := p.sessionStatement(); known || err != nil {
 			return err
@@ -257,8 +262,24 @@ func (p *parser) assign(t token) error {
 	if p.branches > 0 {
 		return p.fail(t.at, "cannot set @%s within IF: whether it is set is known too late", t.text)
 	}
+	value = settled(value)
+	if text, ok := value.(literalText); ok && len(text.text) > maxText {
+		return p.fail(t.at, "cannot give @%s a text of more than %d bytes", t.text, maxText)
+	}
 	p.variables[strings.ToLower(t.text)] = value
 	return nil
+}
+
+// settled joins the texts of a variable's value, so that what stands in it twice does not double with every SET.
+func settled(e expression) expression {
+	switch value := e.(type) {
+	case binary:
+		e, _ = fold(value)
+	case cast:
+		value.value = settled(value.value)
+		e = value
+	}
+	return e
 }
 
 // fold joins literal texts. Its result is a literal, a parameter or a variable of the session; false when e is neither.
@@ -273,21 +294,27 @@ func fold(e expression) (expression, bool) {
 	case cast:
 		return fold(e.value)
 	case binary:
-		if e.operator != "+" {
-			return nil, false
-		}
-		left, ok1 := fold(e.left)
-		right, ok2 := fold(e.right)
-		if !ok1 || !ok2 {
-			return nil, false
-		}
-		a, ok1 := left.(literalText)
-		b, ok2 := right.(literalText)
-		if ok1 && ok2 {
-			return literalText{a.at, a.text + b.text}, true
+		var text strings.Builder
+		if joinTexts(e, &text) {
+			first := e.left
+			for sum, ok := first.(binary); ok; sum, ok = first.(binary) {
+				first = sum.left
+			}
+			return literalText{first.position(), text.String()}, true
 		}
 	}
 	return nil, false
+}
+
+// joinTexts writes the literal texts that e joins with +; false when it is another thing.
+func joinTexts(e expression, to *strings.Builder) bool {
+	if sum, ok := e.(binary); ok {
+		return sum.operator == "+" && joinTexts(sum.left, to) && joinTexts(sum.right, to)
+	}
+	folded, _ := fold(e)
+	text, ok := folded.(literalText)
+	to.WriteString(text.text)
+	return ok
 }
 
 // typeName reads a type, with its length.
@@ -381,10 +408,14 @@ func (p *parser) execText(at int) error {
 	if p.nested >= maxEXEC {
 		return p.fail(at, "cannot run EXEC within EXEC deeper than %d", maxEXEC)
 	}
-	inner, err := parseNested(text.text, p.nested+1, p.session)
-	if err != nil {
+	if p.executed += len(text.text); p.executed > maxText {
+		return p.fail(at, "cannot run EXEC of texts of more than %d bytes together", maxText).hint("Send several batches.")
+	}
+	inner := &parser{variables: map[string]expression{}, nested: p.nested + 1, executed: p.executed, count: p.count, uses: p.uses, session: p.session}
+	if err := inner.all(text.text); err != nil {
 		return err
 	}
+	p.executed, p.count, p.uses = inner.executed, inner.count, inner.uses
 	if inner.ordinals > 0 {
 		return p.fail(at, "cannot use ? in the text of EXEC").hint("Put its value into the text.")
 	}

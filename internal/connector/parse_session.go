@@ -55,6 +55,9 @@ func (p *parser) controls(c control) error {
 
 // use ends a USE. What follows is read to find its errors of syntax, and is to be prepared again.
 func (p *parser) use(name string) error {
+	if p.uses++; p.uses > maxUSE {
+		return p.fail(p.peek().at, "cannot change the database more than %d times in one batch", maxUSE).hint("Send a batch for each.")
+	}
 	c := control{Control: Control{Verb: "USE", Name: name}}
 	if p.depth > 0 {
 		return p.controls(c)

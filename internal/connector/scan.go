@@ -8,9 +8,12 @@ import (
 
 // Bounds of what a peer may send.
 const (
-	maxText  = 1 << 20 // bytes of a batch
-	maxDepth = 100     // of nested parentheses and subqueries
-	maxEXEC  = 8       // of EXEC ('…') within each other
+	maxText       = 1 << 20 // bytes of a batch, of the texts of its EXEC ('…') together, and of a variable
+	maxDepth      = 100     // of nested parentheses and subqueries
+	maxEXEC       = 8       // of EXEC ('…') within each other
+	maxStatements = 2_000   // of a batch
+	maxName       = 512     // bytes; more than any service's names have
+	maxUSE        = 32      // of a batch: what follows one is read once more
 )
 
 type tokenKind uint8
@@ -61,7 +64,8 @@ func shorten(text string) string {
 // comment inside of a text or a quoted name is none.
 func scan(text string) ([]token, error) {
 	if len(text) > maxText {
-		return nil, fail(codeSyntax, text, 0, "cannot read a statement of more than %d bytes", maxText)
+		return nil, fail(codeSyntax, text, 0, "cannot read a statement of more than %d bytes", maxText).
+			hint("Send it in several batches, and long values as parameters.")
 	}
 	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		return nil, fail(codeSyntax, text, 0, "cannot read a statement that is not UTF-8 or holds a zero byte")
@@ -72,6 +76,9 @@ func scan(text string) ([]token, error) {
 		next, err := s.next()
 		if err != nil {
 			return nil, err
+		}
+		if next.kind != stringToken && len(next.text) > maxName {
+			return nil, fail(codeSyntax, text, next.at, "cannot use a name or a number of more than %d bytes", maxName).hint("A text stands in single quotes.")
 		}
 		s.tokens = append(s.tokens, next)
 		if next.kind == endToken {

@@ -150,6 +150,9 @@ func (b *binder) asked(e call) (driver.Value, bool, error) {
 	if b.session == nil || e.star || e.distinct {
 		return nil, false, nil
 	}
+	if err := b.larger(e.at, size{parts: 1}); err != nil {
+		return nil, false, err
+	}
 	arguments := make([]driver.Value, len(e.args))
 	for i, arg := range e.args {
 		value, known, err := b.constant(arg)

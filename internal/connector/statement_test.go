@@ -165,7 +165,7 @@ func TestC2Errors(t *testing.T) {
 		{"SELECT " + strings.Repeat("(", 300) + "1" + strings.Repeat(")", 300), codeSyntax, "nests deeper than 100"},
 		{"SELECT " + strings.Repeat("1 + ", 300) + "1", codeSyntax, "more than 200 parts within each other"},
 		{"SELECT " + strings.Repeat("CASE ", 18) + "1" + strings.Repeat(" WHEN 1 THEN 1 WHEN 2 THEN 2 END", 18), codeSyntax, "this large"},
-		{strings.Repeat("SELECT 1 UNION ", 2000) + "SELECT 1", codeSyntax, "so many parts"},
+		{strings.Repeat("SELECT 1 UNION ", 2000) + "SELECT 1", codeSyntax, "more than 100 parts joined by UNION"},
 		{"SELECT 'a\x00b'", codeSyntax, "zero byte"},
 		{"SELECT \xff", codeSyntax, "not UTF-8"},
 	} {
@@ -191,6 +191,8 @@ func FuzzPrepare(f *testing.F) {
 	f.Add("INSERT INTO refresh_dataflow (Id, [Wait for completion]) VALUES (?, N'False'), (@x, 1)")
 	f.Add("EXEC refresh_dataset @Id = 'x', @Objects = '[{}]'; {call endpoints()}")
 	f.Add("SET FMTONLY ON IF @@TRANCOUNT > 0 BEGIN COMMIT TRAN; SELECT DB_NAME() END ELSE SELECT * FROM [Retail].[Orders] USE x; sp_help 'y', 1")
+	f.Add("DECLARE @a NVARCHAR(MAX) = 'aa'; SET @a = @a + @a; SET @a = CAST(@a + @a AS NVARCHAR(9)); EXEC ('SELECT ' + @a)")
+	f.Add("DECLARE @a sysname = DB_NAME(); SET @a = CONCAT(@a, @a); SET @a = CONCAT(@a, @a); SELECT NULLIF(NULLIF(REPLACE(REPLACE(@a, 'a', 'aa'), 'a', 'aa'), 1), 2)")
 	service := &fake{}
 	c, err := New(f.Context(), Options{Client: clientOf(service), Workspace: "Sales"})
 	if err != nil {
@@ -223,4 +225,49 @@ func FuzzPath(f *testing.F) {
 			p.all(value)
 		}
 	})
+}
+
+// C2: what is too large is refused before it takes the time or the memory of everybody, and the text tells what to do.
+func TestC2Bounds(t *testing.T) {
+	c := numbers(t)
+	in := &sales{c: c}
+	many := func(text, between string, n int) string { return strings.TrimSuffix(strings.Repeat(text+between, n), between) }
+	for _, tt := range []struct{ text, want string }{
+		{"SELECT k FROM one WHERE " + many("k = 1", " AND ", 20_000), "more than 5000 conditions (line 1, column 50027). Name the values in a list"},
+		{"SELECT k FROM one WHERE " + many("k = 1", " OR ", 20_000), "more than 5000 conditions"},
+		{"SELECT CASE k " + strings.Repeat("WHEN 1 THEN 2 ", 50_000) + "END FROM one", "more than 5000 conditions"},
+		{"SELECT CASE '" + strings.Repeat("x", 200_000) + "' " + strings.Repeat("WHEN 'a' THEN 1 ", 5000) + "END", "values have more than 8388608 bytes"},
+		{"SELECT k FROM one WHERE k IN (" + many("1", ",", 100_000) + ")", "a list of more than 10000"},
+		{"SELECT " + strings.Repeat("(", 100_000) + "1", "nests deeper than 100 (line 1, column 57). Write the inner parts"},
+		{"SELECT * FROM " + strings.Repeat("(SELECT * FROM ", 10_000), "nests deeper than 100"},
+		{"SELECT " + strings.Repeat("NULLIF(", 30) + "1" + strings.Repeat(", 1)", 30), "cannot compute an expression that is this large"},
+		{"SELECT " + strings.Repeat("REPLACE(", 30) + "'aa'" + strings.Repeat(", 'a', 'aaa')", 30), "REPLACE within REPLACE"},
+		{"SELECT " + many("1", " + ", 100_000), "more than 200 parts within each other"},
+		{many("SELECT 1 AS a", " UNION ALL ", 10_000), "more than 100 parts joined by UNION ALL"},
+				{"SELECT " + many("(SELECT TOP 1 k FROM one)", ",", 10_000), "more than 256 tables"},
+		{"SELECT " + many("1", ",", 100_000), "more than 4096 columns"},
+		{"SELECT " + many("*", ",", 100_000) + " FROM one", "more than 4096 columns"},
+		{"SELECT k FROM one ORDER BY " + many("k", ",", 100_000), "100000 columns: 1000 are the most"},
+		{"SELECT [" + strings.Repeat("a", 500_000) + "] FROM one", "a name or a number of more than 512 bytes"},
+		{strings.Repeat("SELECT 1 AS a;", 50_000), "more than 2000 statements"},
+		{strings.Repeat("USE sales;", 50_000), "more than 32 times"},
+		{strings.Repeat("IF 1 = 1 ", 50_000) + "PRINT 'x'", "nests deeper than 100"},
+		{"DECLARE @a NVARCHAR(MAX) = 'aaaaaaaa';" + strings.Repeat("SET @a = @a + @a;", 40), "a text of more than 1048576 bytes"},
+		{"DECLARE @a NVARCHAR(MAX) = '" + strings.Repeat("x", 200_000) + "'; SELECT " + many("@a", ",", 4000), "values have more than 8388608 bytes"},
+		{"DECLARE @a NVARCHAR(MAX) = DB_NAME();" + strings.Repeat("SET @a = LOWER(CONCAT(@a, @a));", 40) + "SELECT @a", "cannot compute"},
+		{"DECLARE @a NVARCHAR(MAX) = 'SELECT 1 --" + strings.Repeat("x", 200_000) + "';" + strings.Repeat("EXEC (@a);", 5000), "EXEC of texts of more than 1048576 bytes"},
+	} {
+		_, err := c.PrepareIn(t.Context(), in, tt.text)
+		var e *Error
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), tt.want) || len(err.Error()) > 400 {
+			t.Errorf("%s\n%v\nwant %s", shorten(tt.text), err, tt.want)
+		}
+	}
+	for _, text := range []string{"SELECT k FROM one WHERE " + many("k = 1", " OR ", 1000), "SELECT k FROM one WHERE k IN (" + many("1", ",", 5000) + ")",
+		"DECLARE @a NVARCHAR(MAX) = " + many("'a'", " + ", 10_000) + "; SELECT LEN(@a) AS k",
+		"SELECT " + strings.Repeat("REPLACE(", 25) + "'1'" + strings.Repeat(", 'a', ' ')", 25) + " AS k"} {
+		if _, err := in.play(text); err != nil {
+			t.Errorf("%s\n%v", shorten(text), err)
+		}
+	}
 }
