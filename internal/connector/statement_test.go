@@ -231,7 +231,9 @@ func FuzzPath(f *testing.F) {
 func TestC2Bounds(t *testing.T) {
 	c := numbers(t)
 	in := &sales{c: c}
-	many := func(text, between string, n int) string { return strings.TrimSuffix(strings.Repeat(text+between, n), between) }
+	many := func(text, between string, n int) string {
+		return strings.TrimSuffix(strings.Repeat(text+between, n), between)
+	}
 	for _, tt := range []struct{ text, want string }{
 		{"SELECT k FROM one WHERE " + many("k = 1", " AND ", 20_000), "more than 5000 conditions (line 1, column 50027). Name the values in a list"},
 		{"SELECT k FROM one WHERE " + many("k = 1", " OR ", 20_000), "more than 5000 conditions"},
@@ -244,7 +246,7 @@ func TestC2Bounds(t *testing.T) {
 		{"SELECT " + strings.Repeat("REPLACE(", 30) + "'aa'" + strings.Repeat(", 'a', 'aaa')", 30), "REPLACE within REPLACE"},
 		{"SELECT " + many("1", " + ", 100_000), "more than 200 parts within each other"},
 		{many("SELECT 1 AS a", " UNION ALL ", 10_000), "more than 100 parts joined by UNION ALL"},
-				{"SELECT " + many("(SELECT TOP 1 k FROM one)", ",", 10_000), "more than 256 tables"},
+		{"SELECT " + many("(SELECT TOP 1 k FROM one)", ",", 10_000), "more than 256 tables"},
 		{"SELECT " + many("1", ",", 100_000), "more than 4096 columns"},
 		{"SELECT " + many("*", ",", 100_000) + " FROM one", "more than 4096 columns"},
 		{"SELECT k FROM one ORDER BY " + many("k", ",", 100_000), "100000 columns: 1000 are the most"},

@@ -96,8 +96,8 @@ func (t *turn) finish() bool {
 	return t.attention
 }
 
-// connect serves one connection to its end. Once stopping is closed it takes no more requests.
-func (s *Server) connect(ctx context.Context, stopping <-chan struct{}, raw net.Conn) {
+// connect serves one connection to its end. Once stopping is closed it takes no more requests. shown is called when the login has come.
+func (s *Server) connect(ctx context.Context, stopping <-chan struct{}, raw net.Conn, shown func()) {
 	log := s.Log.With("remote", raw.RemoteAddr().String())
 	defer raw.Close()
 	defer func() {
@@ -115,6 +115,7 @@ func (s *Server) connect(ctx context.Context, stopping <-chan struct{}, raw net.
 	stopped := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Now()) })
 	login, err := c.handshake(ctx)
 	if err == nil {
+		shown()
 		err = c.login(ctx, login)
 	}
 	if !stopped() || err != nil {
@@ -297,7 +298,7 @@ func (e *protocolError) Unwrap() error { return e.error }
 // perform does what a request asks for. What it returns is told to the client by its caller.
 func (c *conn) perform(r *response, m message) error {
 	if m.status&(statusReset|statusResetKeep) != 0 && m.kind != packetAttention {
-		if err := c.reset(r); err != nil {
+		if err := c.reset(r, m.status&statusResetKeep != 0); err != nil {
 			return err
 		}
 	}
@@ -340,11 +341,14 @@ func (c *conn) perform(r *response, m message) error {
 	return &protocolError{fmt.Errorf("a packet has the type %#x, which is no request", m.kind)}
 }
 
-// reset brings the connection back to what it was after the login, for the next user of a pool.
-func (c *conn) reset(r *response) error {
+// reset brings the connection back to what it was after the login, for the next user of a pool. A transaction that spans several connections' uses is kept.
+func (c *conn) reset(r *response, keep bool) error {
 	clear(c.prepared)
 	clear(c.cursors)
-	c.preparedBytes, c.cursorBytes, c.transaction, c.worked = 0, 0, 0, false
+	c.preparedBytes, c.cursorBytes = 0, 0
+	if !keep {
+		c.transaction, c.worked = 0, false
+	}
 	r.put(appendByteChange(nil, changeReset, "", ""))
 	err := c.session.Run(r.ctx, gateway.Request{Procedure: resetProcedure}, r)
 	r.pending = nil // it is no statement of the client

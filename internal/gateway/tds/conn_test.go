@@ -333,6 +333,43 @@ func TestC5TooManyConnections(t *testing.T) {
 	t.Error("the place of a closed connection stays taken")
 }
 
+// TestC5SilentConnections holds that connections which show no login give way to those which do.
+func TestC5SilentConnections(t *testing.T) {
+	b := serve(t, EncryptLogin, func(s *Server) { s.MaxConnections = 3 })
+	stays := b.dial(t)
+	stays.login()
+	silent := []*rawClient{b.dial(t), b.dial(t)}
+	_, _ = silent[1].Write([]byte{packetLogin, 0}) // half a login is none
+	for i := range 2 {
+		comes := b.dial(t)
+		comes.login()
+		if _, err := silent[i].Read(make([]byte, 1)); err == nil {
+			t.Errorf("the silent connection %d was answered", i)
+		}
+	}
+	stays.batch("select 1")
+	stays.receive()
+}
+
+// TestC5ResetOfTransaction holds that a reset ends the transaction, unless the client says that it goes on.
+func TestC5ResetOfTransaction(t *testing.T) {
+	b := serve(t, EncryptLogin, nil)
+	for status, inside := range map[byte]bool{0: true, statusResetKeep: true, statusReset: false} {
+		c := b.dial(t)
+		c.login()
+		c.send(packetTransaction, []byte{4, 0, 0, 0, transactionBegin, 0, 0, 0})
+		c.receive()
+		text := appendUTF16([]byte{4, 0, 0, 0}, "select 1")
+		if _, err := c.Write(append([]byte{packetBatch, statusEnd | status, 0, byte(headerSize + len(text)), 0, 0, 1, 0}, text...)); err != nil {
+			t.Fatal(err)
+		}
+		reply := c.receive()
+		if last := reply[len(reply)-13:]; last[0] != tokenDone || (last[1]&doneInside != 0) != inside {
+			t.Errorf("status %#x: the end of the answer is %x", status, last)
+		}
+	}
+}
+
 // TestC5AttentionLate acknowledges an attention that comes after the answer, and a request that was taken back before its end.
 func TestC5AttentionLate(t *testing.T) {
 	b := serve(t, EncryptLogin, nil)

@@ -142,7 +142,7 @@ func (c *conn) call(r *response, one call) ([]output, error) {
 	case "sp_describe_first_result_set":
 		return nil, c.describe(r, one)
 	case resetProcedure:
-		return nil, c.reset(r)
+		return nil, c.reset(r, false)
 	}
 	if strings.HasPrefix(one.procedure, "sp_cursor") {
 		return c.cursorCall(r, one)

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,7 +47,7 @@ type Server struct {
 	Log          *slog.Logger
 	// –––
 	Name           string        // of the server, as messages show it; "": Freshet
-	MaxConnections int           // 0: 256; more are closed at once
+	MaxConnections int           // 0: 256; more are closed at once, those first that do not log in
 	MaxMessage     int           // bytes of a request; 0: 16 MiB
 	LoginTimeout   time.Duration // from the connection's start to the login's end; 0: 30 s
 	MessageTimeout time.Duration // for a message to come whole, and for a packet to be taken; 0: 2 min
@@ -83,6 +84,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 			WithHint("Give one, or turn the encryption off")
 	}
 	places := make(chan struct{}, cmp.Or(s.MaxConnections, 256))
+	door := &doorway{}
 	for {
 		accepted, err := listener.Accept()
 		if err != nil {
@@ -100,17 +102,60 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 			}
 			continue
 		}
-		select {
-		case places <- struct{}{}:
-		default:
+		if !door.place(ctx, places) {
 			s.Log.Warn("closed a connection of a SQL client: there are too many", "limit", cap(places), "remote", accepted.RemoteAddr())
 			_ = accepted.Close()
 			continue
 		}
+		door.enter(accepted)
 		connections.Go(func() {
 			defer func() { <-places }()
-			s.connect(work, ctx.Done(), accepted)
+			defer door.leave(accepted)
+			s.connect(work, ctx.Done(), accepted, func() { door.leave(accepted) })
 		})
+	}
+}
+
+// doorway has the connections that have shown no login yet, the oldest first. Who opens connections and says nothing keeps nobody out.
+type doorway struct {
+	mu      sync.Mutex
+	waiting []net.Conn
+}
+
+func (d *doorway) enter(c net.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting = append(d.waiting, c)
+}
+
+func (d *doorway) leave(c net.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if i := slices.Index(d.waiting, c); i >= 0 {
+		d.waiting = slices.Delete(d.waiting, i, i+1)
+	}
+}
+
+// place takes a place, if need be that of the connection which has waited longest; false: all have logged in.
+func (d *doorway) place(ctx context.Context, places chan<- struct{}) bool {
+	select {
+	case places <- struct{}{}:
+		return true
+	default:
+	}
+	d.mu.Lock()
+	if len(d.waiting) == 0 {
+		d.mu.Unlock()
+		return false
+	}
+	_ = d.waiting[0].Close()
+	d.waiting = slices.Delete(d.waiting, 0, 1)
+	d.mu.Unlock()
+	select {
+	case places <- struct{}{}: // it ends at once
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
