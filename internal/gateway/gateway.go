@@ -94,6 +94,9 @@ type Results interface {
 	Done(rows int64) error          // ends a result, or a statement without one; rows below 0: none are counted
 	Info(message Message) error     // reaches the client at once, also in the middle of a wait
 	Database(name string) error     // the session's database is another one now
+
+	// Described is the result of sp_describe_first_result_set, whole: a row for each column, with its type as the protocol sends it.
+	Described(columns []Column) error
 }
 
 // Message is what a client is told beside a result.

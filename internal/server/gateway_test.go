@@ -406,6 +406,7 @@ func TestC5Calls(t *testing.T) {
 	for _, text := range []string{
 		"SET FMTONLY ON SELECT * FROM refresh_dataflow WHERE Id = '" + seedFlow + "' SET FMTONLY OFF",
 		"SET NOEXEC ON EXEC refresh_dataflow @Id = '" + seedFlow + "' SET NOEXEC OFF",
+		"EXEC sys.sp_describe_first_result_set @tsql = N'EXEC refresh_dataset'",
 		"EXEC sp_describe_undeclared_parameters N'SELECT * FROM refresh_dataflow WHERE Id = @P1 AND WorkspaceId = @P2'",
 		"SET FMTONLY ON SELECT * FROM refresh_dataflow EXEC refresh_dataset SET FMTONLY OFF",
 		"SELECT TOP 0 * FROM refresh_dataflow WHERE Id = '" + seedFlow + "'",
@@ -428,6 +429,11 @@ func TestC5Calls(t *testing.T) {
 		t.Errorf("described %d columns", described)
 	}
 	called("sp_describe_first_result_set", 0)
+	asText, err := ask(db, "EXEC sp_describe_first_result_set N'SELECT Id, StartTime FROM refresh_dataflow WHERE Id = ''"+seedFlow+"''', NULL, 0")
+	if lines := strings.Split(asText, "\n"); err != nil || len(lines) != 3 || !strings.HasPrefix(lines[1], "false,1,Id,true,167,varchar(200),200,") || !strings.HasPrefix(lines[2], "false,2,StartTime,true,61,datetime,8,") {
+		t.Errorf("described as text: %s, %v", asText, err)
+	}
+	called("sp_describe_first_result_set in a batch", 0)
 	// A designer's look at a destination, and a batch whose last statement cannot be run: nothing is called for the first.
 	if rows, err := db.Query("sp_describe_first_result_set", sql.Named("tsql", "SELECT * FROM [dbo].[refresh_dataflow]")); err != nil || !rows.Next() || rows.Close() != nil {
 		t.Errorf("%v", err)

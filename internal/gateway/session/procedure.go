@@ -21,6 +21,16 @@ func (s *Session) procedure(ctx context.Context, name string, params []gateway.P
 			return err
 		}
 		return s.batch(ctx, text, argumentsOf(declared(params)), results)
+	case "sp_describe_first_result_set":
+		text, err := textParam(name, params, 0, "@tsql")
+		if err != nil {
+			return err
+		}
+		columns, err := s.Describe(ctx, gateway.Request{Text: text})
+		if err != nil {
+			return err
+		}
+		return results.Described(columns)
 	case "sp_describe_undeclared_parameters":
 		return s.undeclared(ctx, params, results)
 	}

@@ -20,6 +20,11 @@ func (c *conn) describe(r *response, one call) error {
 	if err != nil {
 		return err
 	}
+	return r.Described(columns)
+}
+
+// Described is the answer of sp_describe_first_result_set.
+func (r *response) Described(columns []gateway.Column) error {
 	if err := r.Columns(describing()); err != nil {
 		return err
 	}

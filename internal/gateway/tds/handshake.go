@@ -81,8 +81,8 @@ func (c *conn) handshake(ctx context.Context) (*login7, error) {
 		}
 	}
 	if c.server.Encryption == EncryptRequired && (!secure || encryption == encryptOff) {
-		return nil, errors.Join(errors.New("the client does not encrypt"),
-			c.refuseLogin(gateway.Message{Number: numberLogin, State: 1, Class: 14, Text: "Login failed: the server takes encrypted connections only."}))
+		return nil, c.refuseLogin(errors.New("the client does not encrypt"),
+			gateway.Message{Number: numberLogin, State: 1, Class: 14, Text: "Login failed: the server takes encrypted connections only."})
 	}
 	return l, nil
 }
@@ -179,13 +179,13 @@ func (c *conn) parse(m message) (*login7, error) {
 func (c *conn) login(ctx context.Context, l *login7) error {
 	switch {
 	case l.integrated:
-		return c.refuseLogin(gateway.Message{Number: numberIntegrated, State: 1, Class: 14,
+		return c.refuseLogin(nil, gateway.Message{Number: numberIntegrated, State: 1, Class: 14,
 			Text: "Login failed: the server has no logins of Windows. Give a user and a password (SQL Server authentication)."})
 	case l.federated:
-		return c.refuseLogin(gateway.Message{Number: numberLogin, State: 1, Class: 14,
+		return c.refuseLogin(nil, gateway.Message{Number: numberLogin, State: 1, Class: 14,
 			Text: "Login failed: the server takes no tokens of Microsoft Entra. Give a user and a password (SQL Server authentication)."})
 	case l.changes:
-		return c.refuseLogin(gateway.Message{Number: numberLogin, State: 1, Class: 14, Text: "Login failed: the server changes no passwords."})
+		return c.refuseLogin(nil, gateway.Message{Number: numberLogin, State: 1, Class: 14, Text: "Login failed: the server changes no passwords."})
 	}
 	l.Number = int(c.w.spid)
 	session, database, err := c.server.Authenticate(ctx, l.Login)
@@ -199,7 +199,7 @@ func (c *conn) login(ctx context.Context, l *login7) error {
 		case fault.CodeOf(err) != "":
 			m.Text += " " + err.Error()
 		}
-		return errors.Join(err, c.refuseLogin(m))
+		return c.refuseLogin(err, m)
 	}
 	c.session, c.database = session, database
 	size := l.packetSize
@@ -217,10 +217,13 @@ func (c *conn) login(ctx context.Context, l *login7) error {
 	return nil
 }
 
-// refuseLogin answers LOGIN7 with an error. It is an error itself, so that the connection ends.
-func (c *conn) refuseLogin(m gateway.Message) error {
+// refuseLogin answers LOGIN7 with an error, and returns why, so that the connection ends; nil: as the client is told.
+func (c *conn) refuseLogin(why error, m gateway.Message) error {
+	if why == nil {
+		why = errors.New(m.Text)
+	}
 	c.w.begin(packetReply)
-	return errors.Join(errors.New(m.Text), c.refuse(m))
+	return errors.Join(why, c.refuse(m))
 }
 
 // replayed is a connection of which one byte was read.

@@ -101,6 +101,11 @@ func TestC5WrongLogin(t *testing.T) {
 			t.Errorf("%s: %v, %d, class %d, %q", user, err, told.Number, told.Class, told.Message)
 		}
 	}
+	b.shutdown()
+	<-b.stopped
+	if log := b.logged(); !strings.Contains(log, "error=\"Login failed for user 'nobody'.\"\n") {
+		t.Errorf("logged, once a login, why: %s", log)
+	}
 	for _, login := range []Login{{User: "x", Password: "wrong-secret"}} {
 		if text := fmt.Sprintf("%v %+v %#v %s", login, login, login, &login); strings.Contains(text, "wrong-secret") {
 			t.Errorf("a login prints its password: %s", text)
