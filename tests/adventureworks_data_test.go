@@ -177,15 +177,7 @@ func TestAdventureWorksModels(t *testing.T) {
 // The figures are those of the tables that PostgreSQL holds, by its own reckoning.
 func TestAdventureWorksFiguresInPostgres(t *testing.T) {
 	folder := dataFolder(t)
-	url := os.Getenv("FRESHET_TEST_POSTGRES")
-	if url == "" {
-		t.Skip("SKIPPED: FRESHET_TEST_POSTGRES names no server; scripts/servers run go test …")
-	}
-	ctx := t.Context()
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, conn := t.Context(), connectPostgres(t)
 	defer func() { _ = conn.Close(context.Background()) }() // ends the transaction, which leaves nothing behind
 	if _, err := conn.Exec(ctx, "BEGIN; CREATE SCHEMA adventureworks_figures; SET LOCAL search_path = adventureworks_figures"); err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strconv"
 	"testing"
 
@@ -34,18 +33,8 @@ func TestAdventureWorksFromPostgres(t *testing.T) {
 // loadAdventureWorks fills a database of its own with the tables and returns how to reach the server.
 func loadAdventureWorks(t *testing.T, data, database string) *pgx.ConnConfig {
 	t.Helper()
-	url := os.Getenv("FRESHET_TEST_POSTGRES")
-	if url == "" {
-		if os.Getenv("FRESHET_REQUIRE_SERVERS") != "" {
-			t.Fatal("FRESHET_TEST_POSTGRES is not set, and FRESHET_REQUIRE_SERVERS asks for it")
-		}
-		t.Skip("SKIPPED: FRESHET_TEST_POSTGRES names no server; scripts/servers run go test …")
-	}
 	ctx := context.Background()
-	admin, err := pgx.Connect(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	admin := connectPostgres(t)
 	defer admin.Close(ctx)
 	for _, statement := range []string{"DROP DATABASE IF EXISTS " + database + " WITH (FORCE)", "CREATE DATABASE " + database} {
 		if _, err := admin.Exec(ctx, statement); err != nil {

@@ -307,8 +307,8 @@ type postgres struct {
 
 var databases atomic.Int64 // numbers the databases of this process
 
-// newPostgres makes a database and runs statements in it.
-func newPostgres(t *testing.T, statements ...string) postgres {
+// connectPostgres connects to the test server. Where there is none the test is skipped, or fails if it must not be.
+func connectPostgres(t *testing.T) *pgx.Conn {
 	t.Helper()
 	url := os.Getenv("FRESHET_TEST_POSTGRES")
 	if url == "" {
@@ -317,11 +317,18 @@ func newPostgres(t *testing.T, statements ...string) postgres {
 		}
 		t.Skip("SKIPPED: FRESHET_TEST_POSTGRES names no server; scripts/servers run go test …")
 	}
-	ctx := context.Background()
-	admin, err := pgx.Connect(ctx, url)
+	conn, err := pgx.Connect(context.Background(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return conn
+}
+
+// newPostgres makes a database and runs statements in it.
+func newPostgres(t *testing.T, statements ...string) postgres {
+	t.Helper()
+	ctx := context.Background()
+	admin := connectPostgres(t)
 	name := fmt.Sprintf("e2e_%07d_%03d", os.Getpid(), databases.Add(1)) // of one length: messages tell columns of expressions that name it
 	if _, err := admin.Exec(ctx, "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"freshet.dev/internal/source"
 	"freshet.dev/internal/source/postgres"
+	"freshet.dev/internal/source/sourcetest"
 )
 
 // postgresBench is a bench with the test server, and a table there.
@@ -19,7 +20,7 @@ func postgresBench(t *testing.T, statements ...string) (b *foldBench, database s
 	t.Helper()
 	address := os.Getenv("FRESHET_TEST_POSTGRES")
 	if address == "" {
-		t.Skip("FRESHET_TEST_POSTGRES is not set: scripts/servers start")
+		sourcetest.Skip(t, "FRESHET_TEST_POSTGRES names no PostgreSQL server")
 	}
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, address)

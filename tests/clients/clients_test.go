@@ -94,17 +94,9 @@ type host struct {
 	endless powerbi.Ref
 }
 
-func start(t *testing.T) *host {
+// run runs a server until the test ends, and returns where it listens.
+func run(t *testing.T, config server.Config) server.Address {
 	t.Helper()
-	data, files := t.TempDir(), t.TempDir()
-	hash, err := bcrypt.GenerateFromPassword([]byte(clientSecret), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := server.DefaultConfig()
-	config.Listen, config.TLSListen, config.TDSListen, config.Data = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", data
-	config.DataSources = []server.DataSource{{Kind: "File", Path: files}}
-	config.Clients = []server.Client{{ID: clientID, Name: "etl", SecretHash: string(hash), Roles: map[string]string{"Sales": "Contributor"}}}
 	ctx, stop := context.WithCancel(context.Background())
 	s, err := server.Open(ctx, config, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -119,7 +111,21 @@ func start(t *testing.T) *host {
 			t.Error(err)
 		}
 	})
-	h := &host{address: s.Address(), data: data}
+	return s.Address()
+}
+
+func start(t *testing.T) *host {
+	t.Helper()
+	data, files := t.TempDir(), t.TempDir()
+	hash, err := bcrypt.GenerateFromPassword([]byte(clientSecret), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := server.DefaultConfig()
+	config.Listen, config.TLSListen, config.TDSListen, config.Data = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", data
+	config.DataSources = []server.DataSource{{Kind: "File", Path: files}}
+	config.Clients = []server.Client{{ID: clientID, Name: "etl", SecretHash: string(hash), Roles: map[string]string{"Sales": "Contributor"}}}
+	h := &host{address: run(t, config), data: data}
 	h.Client = &powerbi.Client{Host: h.address.URL, HTTP: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, Token: func(ctx context.Context) (string, error) {
 		out, err := exec.CommandContext(ctx, program(t), "token", "--data", data).Output()
 		return strings.TrimSpace(string(out)), err

@@ -4,9 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -62,21 +60,8 @@ func startPage(t *testing.T) *page {
 	config.Listen, config.TDSListen, config.Data = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
 	config.Profiles = server.Profiles{"powerbi": {Profile: server.Profile{Host: web.URL, Credential: "token", Token: "x"}, Workspace: "Sales"}}
 	config.SQLLogins = []server.SQLLogin{{Name: "agent", PasswordHash: hash, Profiles: []string{"powerbi"}}}
-	ctx, stop := context.WithCancel(context.Background())
-	s, err := server.Open(ctx, config, slog.New(slog.DiscardHandler))
-	if err != nil {
-		stop()
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := errors.Join(<-ended, s.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	p.tds, p.ca = s.Address().TDS, s.Address().CA
+	address := run(t, config)
+	p.tds, p.ca = address.TDS, address.CA
 	_, p.port, _ = strings.Cut(p.tds, ":")
 	return p
 }
