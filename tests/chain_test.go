@@ -108,7 +108,8 @@ func TestF14Chain(t *testing.T) {
 	}
 }
 
-// TestF14UnknownReads: what a dataflow reads by a filter nobody can tell before. Of a dataflow that its chain does not refresh before it, it reads what was committed.
+// TestF14UnknownReads: what a dataflow reads by a filter nobody can tell before it has done so: of a dataflow that its chain does not refresh before it, it reads
+// what was committed. From then on it is known, until the definition changes.
 func TestF14UnknownReads(t *testing.T) {
 	r := start(t)
 	one := `#table(type table [id = Int64.Type], {{1}})`
@@ -128,5 +129,26 @@ func TestF14UnknownReads(t *testing.T) {
 	}
 	if got := r.values(t, finder, `SELECT id FROM Found`) + " " + r.values(t, later, `SELECT id FROM Copy`); got != "1 1" {
 		t.Errorf("rows %s", got)
+	}
+	upstream, err := r.DependentDataflows(t.Context(), finder.GroupID, finder.DatasetID)
+	if err != nil || len(upstream) != 2 {
+		t.Errorf("Finder reads %+v, %v", upstream, err)
+	}
+	if _, err := r.RefreshDataflow(t.Context(), later.GroupID, later.DatasetID, ""); err == nil || !strings.Contains(err.Error(), "they read each other in a circle") {
+		t.Errorf("a circle that was found when it was read: %v", err)
+	}
+	// As deployed now nothing of the circle is left, and Finder follows. It reads the rows that its chain is about to show, and goes on to be known for that.
+	for _, id := range []string{"2", "3"} {
+		r.deployLinked(t, "Later", map[string]string{"Kept": `#table(type table [id = Int64.Type], {{` + id + `}})`})
+		if got := r.refreshFlow(t, later, finder); got != "Success Success" {
+			t.Fatalf("the chain: %s", got)
+		}
+		if got := r.values(t, finder, `SELECT id FROM Found`); got != id {
+			t.Errorf("row %s, want %s", got, id)
+		}
+	}
+	r.deployLinked(t, "Finder", map[string]string{"Orders": read("Landing", "Orders")})
+	if upstream, err = r.DependentDataflows(t.Context(), finder.GroupID, finder.DatasetID); err != nil || len(upstream) != 1 {
+		t.Errorf("as deployed now Finder reads %+v, %v", upstream, err)
 	}
 }

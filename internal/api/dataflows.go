@@ -21,7 +21,7 @@ func (c *call) listUpstreamDataflows() (reply, error) {
 	}
 	list := []powerbi.DataflowLink{}
 	for _, item := range models {
-		links, err := c.Workspaces.Upstream(c.r.Context(), item)
+		links, err := c.Workspaces.Upstream(c.r.Context(), item.ID)
 		if err != nil {
 			return reply{}, err
 		}
@@ -80,7 +80,7 @@ func (c *call) getDataflow() (reply, error) {
 
 // listUpstream tells which dataflows a dataflow reads.
 func (c *call) listUpstream() (reply, error) {
-	links, err := c.Workspaces.Upstream(c.r.Context(), c.item)
+	links, err := c.Workspaces.Upstream(c.r.Context(), c.item.ID)
 	if err != nil {
 		return reply{}, err
 	}

@@ -329,6 +329,18 @@ func (c *Catalog) RefreshDefinition(ctx context.Context, id string) (refresh.Def
 	return definition, nil
 }
 
+// HasRead lists the dataflows that refreshes of an item have read since its definition changed last, as far as they exist, but not itself. A refresh
+// whose commit has adopted columns has changed it at its own end, and counts.
+func (c *Catalog) HasRead(ctx context.Context, id string) ([]workspace.Upstream, error) {
+	rows, err := c.readers.QueryContext(ctx, `
+		SELECT DISTINCT f.workspace, f.id, f.name_key FROM items i JOIN operations o ON o.model = i.id JOIN operation_pins p ON p.operation = o.seq JOIN items f ON f.id = p.item
+		WHERE i.id = ? AND f.id <> i.id AND o.ended_at >= i.modified ORDER BY f.name_key, f.id`, id)
+	return collect(rows, err, func(rows *sql.Rows) (u workspace.Upstream, err error) {
+		var key string
+		return u, rows.Scan(&u.WorkspaceID, &u.DataflowID, &key)
+	})
+}
+
 // Siblings returns the current revisions of all dataflows in the workspace of one, by their names.
 func (c *Catalog) Siblings(ctx context.Context, dataflow string) ([]refresh.Definition, error) {
 	rows, err := c.readers.QueryContext(ctx, `

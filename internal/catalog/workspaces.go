@@ -137,7 +137,7 @@ func (c *Catalog) Grants(ctx context.Context, workspaceID, principalID string) (
 	return list, failed("list the grants", err)
 }
 
-// PutGrant stores a grant in place of the principal's former one; NoRole removes it.
+// PutGrant stores a grant in place of the principal's former one; NoRole removes it. What would leave no Admin is a Conflict with workspace.CodeLastAdmin.
 func (c *Catalog) PutGrant(ctx context.Context, grant workspace.Grant) error {
 	return c.write(ctx, "store a grant in workspace "+grant.WorkspaceID, func(ctx context.Context, tx *sql.Tx) error {
 		var found bool
@@ -146,6 +146,17 @@ func (c *Catalog) PutGrant(ctx context.Context, grant workspace.Grant) error {
 		}
 		if !found {
 			return notFound("cannot find workspace '%s'", grant.WorkspaceID)
+		}
+		var last bool
+		if err := tx.QueryRowContext(ctx, `
+			SELECT EXISTS (SELECT 1 FROM grants WHERE workspace = ?1 AND principal = ?2 AND role = ?3)
+				AND NOT EXISTS (SELECT 1 FROM grants WHERE workspace = ?1 AND principal <> ?2 AND role = ?3)`,
+			grant.WorkspaceID, grant.PrincipalID, int(workspace.Admin)).Scan(&last); err != nil {
+			return err
+		}
+		if last && grant.Role != workspace.Admin {
+			return fault.New(fault.Conflict, workspace.CodeLastAdmin, "cannot give '%s' the role %s: it is the only Admin that the workspace has", grant.PrincipalID, grant.Role).
+				WithHint("Make somebody else an Admin first. Roles that the configuration gives do not count.")
 		}
 		return putGrant(ctx, tx, grant)
 	})

@@ -2,6 +2,7 @@ package mashup
 
 import (
 	"slices"
+	"strings"
 
 	"freshet.dev/internal/mashup/syntax"
 )
@@ -11,7 +12,13 @@ type DataflowRef struct{ WorkspaceID, WorkspaceName, ID, Name string }
 
 // FindDataflows finds the dataflows that the roots read, as FindSources finds sources: where the navigation of PowerPlatform.Dataflows or
 // PowerBI.Dataflows picks them by keys.
-func FindDataflows(shared, roots []Query) []DataflowRef { return find(shared, roots).flows }
+func FindDataflows(shared, roots []Query) []DataflowRef {
+	mentions := func(q Query) bool { return strings.Contains(q.Text, ".Dataflows") || strings.Contains(q.Text, "#(") } // also by an escape
+	if !slices.ContainsFunc(shared, mentions) && !slices.ContainsFunc(roots, mentions) {
+		return nil // most name neither, and to parse all queries of a large workspace takes most of a second
+	}
+	return find(shared, roots).flows
+}
 
 // navigated is how far a navigation over dataflows has come.
 type navigated struct {

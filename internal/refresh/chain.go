@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"freshet.dev/internal/fault"
-	"freshet.dev/internal/mashup"
-	"freshet.dev/internal/model"
 )
 
 // The codes of chains.
@@ -33,20 +31,20 @@ type Chain struct {
 	Each  bool     // each commits by itself; else all of them or none
 }
 
-// chains reads the dataflows that may be refreshed together. The catalog implements it.
+// chains reads the dataflows that may be refreshed together.
 type chains interface {
-	// Siblings returns the current revisions of all dataflows in the workspace of one, itself among them, by their names.
-	Siblings(ctx context.Context, dataflow string) ([]Definition, error)
+	// Siblings returns all dataflows in the workspace of one, itself among them, by their names.
+	Siblings(ctx context.Context, dataflow string) ([]Sibling, error)
 }
 
-// follower is a dataflow that reads others of its workspace, of those that a chain refreshes.
-type follower struct {
+// Sibling is the current revision of a dataflow, with those that it reads.
+type Sibling struct {
 	Definition
-	reads []string // their ids
+	Reads []string // ids, each once; those of dataflows in other workspaces mean nothing here
 }
 
 // followers lists the dataflows that read a dataflow, directly or through others, each after those that it reads.
-func (e *Engine) followers(ctx context.Context, root Definition) ([]follower, error) {
+func (e *Engine) followers(ctx context.Context, root Definition) ([]Sibling, error) {
 	if e.options.Chains == nil || !root.Dataflow {
 		return nil, nil
 	}
@@ -58,7 +56,9 @@ func (e *Engine) followers(ctx context.Context, root Definition) ([]follower, er
 	names := map[string]string{}
 	for _, sibling := range siblings {
 		names[sibling.ID] = sibling.Name
-		reads[sibling.ID] = readsOf(sibling, siblings)
+	}
+	for _, sibling := range siblings {
+		reads[sibling.ID] = slices.DeleteFunc(slices.Clone(sibling.Reads), func(id string) bool { return names[id] == "" })
 	}
 	reached := map[string]bool{root.ID: true}
 	for again := true; again; {
@@ -72,7 +72,7 @@ func (e *Engine) followers(ctx context.Context, root Definition) ([]follower, er
 	if slices.ContainsFunc(reads[root.ID], func(id string) bool { return reached[id] }) {
 		return nil, circle(root.Name, reads[root.ID], reached, names)
 	}
-	var list []follower
+	var list []Sibling
 	placed := map[string]bool{root.ID: true}
 	for len(placed) < len(reached) {
 		before := len(placed)
@@ -81,7 +81,7 @@ func (e *Engine) followers(ctx context.Context, root Definition) ([]follower, er
 				continue
 			}
 			placed[sibling.ID] = true
-			list = append(list, follower{sibling, slices.DeleteFunc(reads[sibling.ID], func(id string) bool { return !reached[id] })})
+			list = append(list, Sibling{sibling.Definition, slices.DeleteFunc(reads[sibling.ID], func(id string) bool { return !reached[id] })})
 		}
 		if len(placed) == before {
 			var left []string
@@ -108,43 +108,8 @@ func circle(root string, ids []string, reached map[string]bool, names map[string
 		WithHint("Let one of them read its source instead.")
 }
 
-// readsOf lists those of a workspace's dataflows that one of them reads, by linked entities and in its expressions. Names count letter by letter, as M
-// compares them.
-func readsOf(reader Definition, all []Definition) []string {
-	var ids []string
-	add := func(match func(Definition) bool) {
-		for _, other := range all {
-			if match(other) && !slices.Contains(ids, other.ID) {
-				ids = append(ids, other.ID)
-			}
-		}
-	}
-	for _, table := range reader.Model.Tables {
-		if link := linkOf(table); link != (model.Link{}) {
-			add(func(d Definition) bool { return d.ID == link.Dataflow })
-		}
-	}
-	shared, roots := queriesOf(reader.Model)
-	if !slices.ContainsFunc(slices.Concat(shared, roots), mentionsDataflows) {
-		return ids
-	}
-	for _, ref := range mashup.FindDataflows(shared, roots) {
-		add(func(d Definition) bool {
-			return (ref.WorkspaceID == "" || ref.WorkspaceID == d.WorkspaceID) && (ref.WorkspaceName == "" || ref.WorkspaceName == d.Workspace) &&
-				(ref.ID == "" || ref.ID == d.ID) && (ref.Name == "" || ref.Name == d.Name)
-		})
-	}
-	return ids
-}
-
-// mentionsDataflows tells whether a query may name PowerPlatform.Dataflows or PowerBI.Dataflows, also by escapes. Most name neither, and to parse all
-// queries of a large workspace takes most of a second.
-func mentionsDataflows(q mashup.Query) bool {
-	return strings.Contains(q.Text, ".Dataflows") || strings.Contains(q.Text, "#(")
-}
-
 // chained makes the operation of a dataflow the root of a chain, and returns the others in their order.
-func (e *Engine) chained(root *Operation, followers []follower, each bool) []Operation {
+func (e *Engine) chained(root *Operation, followers []Sibling, each bool) []Operation {
 	if len(followers) == 0 {
 		return nil
 	}
@@ -156,7 +121,7 @@ func (e *Engine) chained(root *Operation, followers []follower, each bool) []Ope
 		operation.ID, operation.Model, operation.ModelRevision = e.options.NewID(), f.ID, f.Revision
 		operation.Request.Objects, operation.Request.EffectiveDate = nil, f.today(root.AcceptedAt)
 		chain := &Chain{Root: root.ID, Each: each}
-		for _, read := range f.reads {
+		for _, read := range f.Reads {
 			chain.After = append(chain.After, operations[read])
 		}
 		operation.Request.Chain = chain
@@ -188,17 +153,20 @@ func (l links) ordered() links {
 }
 
 // broken returns the member whose end is that of an unfinished one, too: of a chain that commits as a whole any that has ended otherwise than Completed,
-// else one that it reads.
+// else one that it reads. Where several have, it is one that has a cause of its own.
 func (l links) broken(operation Operation) *Operation {
+	var found *Operation
 	for i, other := range l {
 		if other.ID == operation.ID || !other.State.Finished() || other.State == Completed {
 			continue
 		}
 		if !operation.Request.Chain.Each || slices.Contains(operation.Request.Chain.After, other.ID) {
-			return &l[i]
+			if found = &l[i]; other.Failure == nil || other.Failure.Code != CodeChain {
+				return found
+			}
 		}
 	}
-	return nil
+	return found
 }
 
 // ready tells whether those that an operation reads are done.
@@ -304,6 +272,9 @@ func (w *work) endWithChain(base context.Context) error {
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(members, func(o Operation) bool { return o.ID == w.operation.ID && o.State.Finished() }) {
+		return nil
+	}
 	other := members.broken(w.operation)
 	if other == nil {
 		return fault.New(fault.Internal, CodeInternal, "cannot tell why the chain of refresh %s ends", w.operation.ID)
@@ -351,6 +322,7 @@ func (w *work) finishChain(base context.Context) error {
 		return nil
 	}
 	var parts []LeasedCommit
+	refusals := false
 	for _, member := range members {
 		part := w
 		if member.ID != w.operation.ID {
@@ -361,16 +333,21 @@ func (w *work) finishChain(base context.Context) error {
 		commit, err := part.wholeCommit(base)
 		var refused guarded
 		if errors.As(err, &refused) {
+			// It ends with what its guards say, and the others because of it. One that somebody else has taken ends because of the first.
 			failure, messages := refused.failure(w.now())
-			if part != w {
-				failure, messages = failureOf(fault.New(fault.Conflict, CodeGuard, "cannot commit dataflow '%s', which is refreshed with this one: %s", part.definition.Name, failure.Message)), nil
+			if err := part.end(base, Failed, failure, messages); err != nil && fault.CodeOf(err) != CodeStale {
+				return err
 			}
-			return w.end(base, Failed, failure, messages)
+			refusals = true
+			continue
 		}
 		if err != nil {
 			return err
 		}
 		parts = append(parts, LeasedCommit{part.lease, commit})
+	}
+	if refusals {
+		return w.endWithChain(base)
 	}
 	err = w.write(base, "the commit of the chain", func(ctx context.Context) error { return w.engine.options.Log.CommitAll(ctx, parts) },
 		func(ctx context.Context) (bool, error) { return w.reached(ctx, Completed) })
@@ -397,7 +374,8 @@ func (e *Engine) resting(ctx context.Context, member Operation) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &work{engine: e, operation: member, lease: Lease{member.ID, member.Epoch}, definition: definition, steps: steps, forced: map[string]bool{}}
+	w := &work{engine: e, operation: member, lease: Lease{member.ID, member.Epoch}, definition: definition, steps: steps, forced: map[string]bool{},
+		log: e.options.Logger.With("model", member.Model, "refresh", member.ID)}
 	if last := w.lastAttempt(); last != nil {
 		w.attempt, w.resumed = *last, e.options.Now().UTC()
 	}
@@ -450,19 +428,4 @@ func (w *work) upstream(ctx context.Context, dataflow string) (input, bool, erro
 		return input{version, m}, true, err
 	}
 	return input{}, false, nil
-}
-
-// queriesOf are the expressions of a dataflow as the search for what they read takes them: the shared ones, and those of its entities.
-func queriesOf(m *model.Model) (shared, roots []mashup.Query) {
-	for _, expression := range m.Expressions {
-		shared = append(shared, mashup.Query{Name: expression.Name, Text: expression.Text})
-	}
-	for _, table := range m.Tables {
-		for _, partition := range table.Partitions {
-			if partition.Source.Type == model.MPartition {
-				roots = append(roots, mashup.Query{Name: table.Name + "/" + partition.Name, Text: partition.Source.Expression})
-			}
-		}
-	}
-	return shared, roots
 }

@@ -14,6 +14,7 @@ import (
 	"freshet.dev/internal/fault"
 	"freshet.dev/internal/model"
 	"freshet.dev/internal/refresh"
+	"freshet.dev/internal/refresh/logtest"
 	"freshet.dev/internal/store"
 )
 
@@ -26,14 +27,37 @@ func dataflow(name string) string {
 func newChain(t *testing.T, each bool, flows ...string) *bench {
 	t.Helper()
 	b := newBench(t, sales("2025"))
+	chained := siblings{b.log, map[string][]string{}}
 	for _, flow := range flows {
 		names := strings.Fields(flow)
 		b.chain(each, names[0], names[1:]...)
+		chained.reads[dataflow(names[0])] = names[1:]
 	}
 	b.stop()
-	b.options.Chains = b.log
+	b.options.Chains = chained
 	b.start()
 	return b
+}
+
+// siblings are dataflows of one workspace, by id, with the names of those that each reads.
+type siblings struct {
+	log   *logtest.Memory
+	reads map[string][]string
+}
+
+func (s siblings) Siblings(ctx context.Context, _ string) (list []refresh.Sibling, err error) {
+	for _, id := range slices.Sorted(maps.Keys(s.reads)) {
+		definition, err := s.log.RefreshDefinition(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		sibling := refresh.Sibling{Definition: definition}
+		for _, name := range s.reads[id] {
+			sibling.Reads = append(sibling.Reads, dataflow(name))
+		}
+		list = append(list, sibling)
+	}
+	return list, nil
 }
 
 func (b *bench) chain(each bool, name string, reads ...string) {
@@ -178,6 +202,45 @@ func TestF14OneFails(t *testing.T) {
 		// And another try does it.
 		b.reads(func(context.Context, refresh.Loading) (int64, error) { return 1, nil })
 		want(t, b.members(b.submitDataflow("A")), "A Completed 2, B Completed 2, C Completed 2, D Completed 2")
+	})
+}
+
+// F14, F7: guards that refuse tables in the commit of a chain: each dataflow tells what its own guards say, the others whose guards refused, and what to do.
+func TestF14Guards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newChain(t, false, "A", "B A", "C B", "D A")
+		b.stop()
+		b.options.Guards = []refresh.Guards{{Model: dataflow("B"), Each: refresh.Guard{FailWhenEmpty: true}}, {Model: dataflow("C"), Each: refresh.Guard{LeastShareOfRows: 0.5}}}
+		b.start()
+		b.reads(func(context.Context, refresh.Loading) (int64, error) { return 10, nil })
+		want(t, b.members(b.submitDataflow("A")), "A Completed 2, B Completed 2, C Completed 2, D Completed 2")
+		b.reads(func(ctx context.Context, l refresh.Loading) (int64, error) {
+			if l.Step.Table == "D" { // which is the last, and commits
+				return 10, after(ctx, time.Minute)
+			}
+			return 0, nil
+		})
+		want(t, b.members(b.submitDataflow("A")), "A Failed 2, B Failed 2, C Failed 2, D Failed 2")
+		for name, says := range map[string]string{
+			"A": "dataflow 'C', which is refreshed with it, ended as Failed: ", "B": "its guard failWhenEmpty refuses that", "C": "its guard leastShareOfRows 0.5 refuses that",
+			"D": "dataflow 'C', which is refreshed with it, ended as Failed: cannot commit: the table would have 0 rows and had 10; its guard leastShareOfRows 0.5 refuses that",
+		} {
+			list, err := b.History(t.Context(), dataflow(name), 1)
+			b.must(err)
+			code := refresh.CodeChain
+			if name == "B" || name == "C" {
+				code = refresh.CodeGuard
+			}
+			if failure := list[0].Failure; failure == nil || failure.Code != code || !strings.Contains(failure.Message, says) || !strings.Contains(failure.Message, "--force") {
+				t.Errorf("%s: %+v", name, list[0].Failure)
+			}
+			if detail, err := b.Detail(t.Context(), dataflow(name), list[0].ID, refresh.AnyRefresh); err != nil || len(detail.Messages) == 0 {
+				t.Errorf("%s: messages %+v, %v", name, detail.Messages, err)
+			}
+		}
+		forced, _, err := b.Submit(t.Context(), refresh.Submission{Model: dataflow("A"), Force: true})
+		b.must(err)
+		want(t, b.members(forced), "A Completed 3, B Completed 3, C Completed 3, D Completed 3")
 	})
 }
 

@@ -202,7 +202,7 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 		warning.At = now
 		warnings[i] = warning
 	}
-	var followers []follower
+	var followers []Sibling
 	if wish.Rollback == nil { // those that read a dataflow keep what they have read of it
 		if followers, err = e.followers(ctx, definition); err != nil {
 			return Operation{}, "", err
@@ -222,7 +222,7 @@ func (e *Engine) submit(ctx context.Context, wish Submission) (Operation, Outcom
 			"Skipping dataflow refresh as number of auto refreshes in last 24 hours (%d) exceeded allowed limit %d", quota.Most, quota.Most).
 			WithHint("Send the request again later, or deploy the dataflow to a workspace on a capacity.")
 	case outcome == OutcomeConflict && stored.Model != definition.ID:
-		reader := followers[slices.IndexFunc(followers, func(f follower) bool { return f.ID == stored.Model })]
+		reader := followers[slices.IndexFunc(followers, func(f Sibling) bool { return f.ID == stored.Model })]
 		return Operation{}, "", fault.New(fault.Invalid, CodeDataflowRunning, "Dataflow refresh is currently in progress: of dataflow '%s', which reads '%s' and is refreshed with it, "+
 			"one runs and one waits since %s%s", reader.Name, definition.Name, stored.AcceptedAt.UTC().Format(time.RFC3339), startedBy(stored)).
 			WithHint("Wait for their end, or cancel the one that waits (freshet dataflows cancel).")

@@ -71,18 +71,20 @@ func (e *Engine) current(item string) *inputs {
 // refresh first read them.
 func (w *work) inputs() *inputs {
 	return &inputs{engine: w.engine, item: w.operation.Model, own: w.staged, version: func(ctx context.Context, dataflow string) (input, error) {
-		if chained, found, err := w.upstream(ctx, dataflow); found || err != nil {
-			return chained, err
+		chained, found, err := w.upstream(ctx, dataflow)
+		if err != nil {
+			return input{}, err
 		}
 		var number int64
 		var version store.Version
-		err := w.write(ctx, "a pinned version", func(ctx context.Context) (err error) {
+		err = w.write(ctx, "a pinned version", func(ctx context.Context) (err error) {
 			number, err = w.engine.options.Log.Pin(ctx, w.lease, dataflow)
 			return err
 		}, nil)
-		if err == nil {
-			version, err = w.engine.options.Models.Version(ctx, dataflow, number)
+		if err != nil || found { // pinned all the same: so it is known that this one reads it
+			return chained, err
 		}
+		version, err = w.engine.options.Models.Version(ctx, dataflow, number)
 		return input{version: version}, err
 	}}
 }

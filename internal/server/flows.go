@@ -8,7 +8,7 @@ import (
 	"freshet.dev/internal/workspace"
 )
 
-// flows gives the engine of refreshes the dataflows that models read.
+// flows gives the engine of refreshes the dataflows that models and dataflows read.
 type flows struct {
 	*catalog.Catalog
 	workspaces *workspace.Service
@@ -20,4 +20,21 @@ func (f flows) Readable(ctx context.Context, item string) ([]refresh.Dataflow, e
 	return each(items, func(i workspace.Item) refresh.Dataflow {
 		return refresh.Dataflow{WorkspaceID: i.WorkspaceID, WorkspaceName: i.WorkspaceName, ID: i.ID, Name: i.Name}
 	}), err
+}
+
+// Siblings returns all dataflows in the workspace of one, by their names, each with what it reads.
+func (f flows) Siblings(ctx context.Context, dataflow string) ([]refresh.Sibling, error) {
+	definitions, err := f.Catalog.Siblings(ctx, dataflow)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]refresh.Sibling, len(definitions))
+	for i, definition := range definitions {
+		upstream, err := f.workspaces.Upstream(ctx, definition.ID)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = refresh.Sibling{Definition: definition, Reads: each(upstream, func(u workspace.Upstream) string { return u.DataflowID })}
+	}
+	return list, nil
 }

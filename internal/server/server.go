@@ -137,7 +137,7 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	disk, spill := store.NewDisk(s.config.Data, int64(s.config.MinFreeDisk), nil), store.NewDisk(temp, int64(s.config.MinFreeDisk), nil)
 	if s.engine, err = refresh.New(refresh.Options{
-		Log: rows, Models: rows, Chains: rows, Store: s.store, Sources: sources, Dataflows: flows{rows, workspaces}, Capacities: capacities, TempDir: filepath.Join(temp, "refresh"),
+		Log: rows, Models: rows, Chains: flows{rows, workspaces}, Store: s.store, Sources: sources, Dataflows: flows{rows, workspaces}, Capacities: capacities, TempDir: filepath.Join(temp, "refresh"),
 		Owner: owner(), Now: time.Now, NewID: uuid.NewString, Logger: s.logger,
 		KeepHistory: time.Duration(s.config.KeepHistory), KeepFinishedFor: time.Duration(s.config.KeepFinishedFor), RetryAll: s.config.RetryAll, EvictedRetry: s.config.EvictedRetry, Disk: disk, SpillDisk: spill, Guards: s.config.guards(),
 	}); err != nil {

@@ -54,12 +54,6 @@ type Move struct {
 	To   Source `json:"to"`
 }
 
-// Reached is what M reads.
-type Reached struct {
-	Sources   []Source
-	Dataflows []DataflowRef
-}
-
 // Text is an M text with its name.
 type Text struct{ Name, Text string }
 
@@ -150,13 +144,8 @@ func (s *Service) moved(definition Definition, move Move) (Overrides, error) {
 	return overrides, nil
 }
 
-// reached finds what the expressions of a model read, and changes what to has of the data sources in from, in the texts that it returns.
-func (s *Service) reached(m *model.Model, from []Source, to Source) (found Reached, texts []text, err error) {
-	texts = textsOf(m)
-	var (
-		lists   [2][]Text // shared, roots
-		origins [2][]int  // the indexes of their texts
-	)
+// queries are the texts of a model that are M: those that others may name, and those that make rows, each with the indexes that they have in texts.
+func queries(m *model.Model, texts []text) (lists [2][]Text, origins [2][]int) {
 	for i, t := range texts {
 		at := 1
 		switch t.What {
@@ -170,25 +159,22 @@ func (s *Service) reached(m *model.Model, from []Source, to Source) (found Reach
 	for _, query := range m.Queries()[len(m.Expressions):] { // tables, which expressions may name
 		lists[0] = append(lists[0], Text{query.Name, query.Text})
 	}
+	return lists, origins
+}
+
+// sources finds the data sources of a model, and changes what to has of those in from, in the texts that it returns.
+func (s *Service) sources(m *model.Model, from []Source, to Source) (found []Source, texts []text, err error) {
+	texts = textsOf(m)
+	lists, origins := queries(m, texts)
 	var moved [2][]Text
 	if found, moved[0], moved[1], err = s.language.Sources(lists[0], lists[1], from, to); err != nil {
-		return Reached{}, nil, err
+		return nil, nil, err
 	}
 	for at, list := range origins {
 		for n, i := range list {
 			texts[i].text = moved[at][n].Text
 		}
 	}
-	return found, texts, nil
-}
-
-// sources finds the data sources of a model, and changes what to has of those in from, in the texts that it returns.
-func (s *Service) sources(m *model.Model, from []Source, to Source) (found []Source, texts []text, err error) {
-	reached, texts, err := s.reached(m, from, to)
-	if err != nil {
-		return nil, nil, err
-	}
-	found = reached.Sources
 	for _, defined := range m.DataSources {
 		source := describe(defined)
 		if slices.Contains(from, source) {

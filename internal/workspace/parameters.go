@@ -27,9 +27,11 @@ type language interface {
 	Parameter(name, text string) (p Parameter, ok bool)
 	// SetParameter returns the text of a parameter with another value.
 	SetParameter(name, text, value string) (string, error)
-	// Sources finds what the roots reach, which may name what is shared. Of the data sources in from it changes the details that to has, and
+	// Sources finds the data sources that the roots reach, which may name what is shared. Of those in from it changes the details that to has, and
 	// returns the texts as they are then.
-	Sources(shared, roots []Text, from []Source, to Source) (found Reached, movedShared, movedRoots []Text, err error)
+	Sources(shared, roots []Text, from []Source, to Source) (found []Source, movedShared, movedRoots []Text, err error)
+	// Dataflows finds the dataflows that the roots pick by keys.
+	Dataflows(shared, roots []Text) []DataflowRef
 }
 
 // maxParameters is how many parameters Power BI lets a request set.

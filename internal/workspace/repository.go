@@ -25,7 +25,7 @@ type Repository interface {
 
 	// Grants lists the grants of one workspace, or with "" of all, of one principal, or with "" of all.
 	Grants(ctx context.Context, workspaceID, principalID string) ([]Grant, error)
-	// PutGrant stores a grant in place of the principal's former one; NoRole removes it.
+	// PutGrant stores a grant in place of the principal's former one; NoRole removes it. What would leave no Admin is a Conflict with CodeLastAdmin.
 	PutGrant(ctx context.Context, grant Grant) error
 
 	// ItemGrants lists the grants on one item, or with "" on all, of one principal, or with "" of all.
@@ -44,6 +44,9 @@ type Repository interface {
 	DeleteItem(ctx context.Context, id string) error
 	// Definition returns one revision of a definition; 0 is the current one.
 	Definition(ctx context.Context, itemID string, revision int64) (Definition, error)
+
+	// HasRead lists the dataflows that refreshes of an item have read since its definition changed last, as far as they exist, but not itself.
+	HasRead(ctx context.Context, itemID string) ([]Upstream, error)
 
 	// CurrentVersion returns the version of a model's data that readers see now.
 	CurrentVersion(ctx context.Context, itemID string) (store.Version, error)
@@ -78,4 +81,8 @@ const (
 	// Conflict: there is another workspace of that name.
 	// Do: choose another name.
 	CodeWorkspaceExists = "WorkspaceExists"
+
+	// Conflict: the only Admin of a workspace would lose the role, and nobody could manage the workspace.
+	// Do: make somebody else an Admin of it first.
+	CodeLastAdmin = "WorkspaceLastAdmin"
 )

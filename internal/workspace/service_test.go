@@ -358,3 +358,24 @@ func TestR3GivenRoles(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// R3: a workspace keeps an Admin, whoever asks.
+func TestR3LastAdmin(t *testing.T) {
+	b := newBench(t)
+	sales := b.create(ana, "Sales")
+	grant := func(caller workspace.Caller, id string, role workspace.Role) error {
+		return b.Grant(b.ctx, caller, sales.ID, workspace.Grant{PrincipalID: id, Role: role})
+	}
+	for _, caller := range []workspace.Caller{ana, owner} {
+		for _, role := range []workspace.Role{workspace.NoRole, workspace.Viewer, workspace.Member} {
+			b.refused(grant(caller, ana.ID, role), fault.Conflict, workspace.CodeLastAdmin)
+		}
+	}
+	b.must(grant(ana, ana.ID, workspace.Admin))
+	b.must(grant(ana, "bob", workspace.Member))
+	b.refused(grant(ana, ana.ID, workspace.NoRole), fault.Conflict, workspace.CodeLastAdmin)
+	b.must(grant(ana, "bob", workspace.NoRole))
+	b.must(grant(ana, "carol", workspace.Admin))
+	b.must(grant(ana, ana.ID, workspace.NoRole))
+	b.refused(grant(owner, "carol", workspace.Contributor), fault.Conflict, workspace.CodeLastAdmin)
+}

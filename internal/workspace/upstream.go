@@ -19,10 +19,11 @@ func (r DataflowRef) is(item Item) bool {
 // Upstream is a dataflow that a model or dataflow reads, by ids.
 type Upstream struct{ WorkspaceID, DataflowID string }
 
-// Upstream lists the dataflows that an item reads, each once: those of linked entities, and those that its expressions pick by ids or by names, as
-// far as reading the texts tells. One that is named by ids need not exist; one that is named by its name is there when the item's owner may read it.
-func (s *Service) Upstream(ctx context.Context, item Item) ([]Upstream, error) {
-	definition, err := s.repository.Definition(ctx, item.ID, 0)
+// Upstream lists the dataflows that an item reads, each once: those of linked entities, those that its expressions pick by ids or by names, as
+// far as reading the texts tells, and those that refreshes have read since its definition changed last, whatever way the expressions found them. One
+// that is named by ids need not exist; one that is named by its name is there when the item's owner may read it.
+func (s *Service) Upstream(ctx context.Context, id string) ([]Upstream, error) {
+	definition, err := s.repository.Definition(ctx, id, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +31,7 @@ func (s *Service) Upstream(ctx context.Context, item Item) ([]Upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	reached, _, err := s.reached(read, nil, Source{})
+	known, err := s.repository.HasRead(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -48,13 +49,14 @@ func (s *Service) Upstream(ctx context.Context, item Item) ([]Upstream, error) {
 		}
 	}
 	var readable []Item
-	for _, ref := range reached.Dataflows {
+	lists, _ := queries(read, textsOf(read))
+	for _, ref := range s.language.Dataflows(lists[0], lists[1]) {
 		if ref.WorkspaceID != "" && ref.ID != "" {
 			add(Upstream{ref.WorkspaceID, ref.ID})
 			continue
 		}
 		if readable == nil {
-			if readable, err = s.Readable(ctx, item.ID); err != nil {
+			if readable, err = s.Readable(ctx, id); err != nil {
 				return nil, err
 			}
 		}
@@ -63,6 +65,9 @@ func (s *Service) Upstream(ctx context.Context, item Item) ([]Upstream, error) {
 				add(Upstream{found.WorkspaceID, found.ID})
 			}
 		}
+	}
+	for _, upstream := range known {
+		add(upstream)
 	}
 	return list, nil
 }

@@ -33,7 +33,7 @@ func TestC1Upstream(t *testing.T) {
 	names := map[string]string{shop.ID: "shop", secret.ID: "secret", sales.ID: "sales", hidden.ID: "hidden"}
 	check := func(item workspace.Item, want string) {
 		t.Helper()
-		list, err := b.Upstream(b.ctx, item)
+		list, err := b.Upstream(b.ctx, item.ID)
 		b.must(err)
 		var got []string
 		for _, one := range list {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -623,18 +622,4 @@ func (m *Memory) commit(lease refresh.Lease, commit refresh.Commit) (int64, erro
 	r.messages = append(r.messages, commit.Messages...)
 	m.move(r, commit.To, commit.At, nil)
 	return m.current(r.operation.Model).Number, nil
-}
-
-// Siblings returns the dataflows of the workspace of one, by their names.
-func (m *Memory) Siblings(ctx context.Context, dataflow string) ([]refresh.Definition, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var list []refresh.Definition
-	for _, definition := range m.models {
-		if definition.Dataflow && definition.WorkspaceID == m.models[dataflow].WorkspaceID {
-			list = append(list, definition)
-		}
-	}
-	slices.SortFunc(list, func(a, b refresh.Definition) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
 }
