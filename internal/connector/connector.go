@@ -84,6 +84,8 @@ type Statement struct {
 	parsed    statement
 	columns   []Column
 	branch    *Branch
+	loop      *Loop
+	try       *Try
 
 	incomplete error // why it cannot be run as it stands: a parameter that an endpoint requires is missing
 }
@@ -114,8 +116,15 @@ func (c *Connector) prepare(ctx context.Context, in session, parsed []statement)
 
 func (c *Connector) prepareOne(ctx context.Context, in session, p statement) (_ *Statement, err error) {
 	s := &Statement{connector: c, session: in, parsed: p}
-	if p.branch != nil {
+	switch {
+	case p.branch != nil:
 		s.branch, err = c.prepareBranch(ctx, in, p.branch)
+		return s, err
+	case p.loop != nil:
+		s.loop, err = c.prepareLoop(ctx, in, p.loop)
+		return s, err
+	case p.try != nil:
+		s.try, err = c.prepareTry(ctx, in, p.try)
 		return s, err
 	}
 	if s.isControl() {

@@ -11,7 +11,7 @@ import (
 // parse reads a batch. Variables are put in the place of their names, and EXEC ('…') is replaced by the statements of its text, so that what
 // remains is queries and inserts.
 func parse(text string, session bool) ([]statement, error) {
-	p := &parser{variables: map[string]expression{}, session: session}
+	p := &parser{variables: map[string]expression{}, unsettled: map[string]bool{}, session: session}
 	err := p.all(text)
 	return p.statements, err
 }
@@ -52,8 +52,12 @@ type parser struct {
 	trailing   []option // the WITH at the end of the statement, on its way to the outermost query
 	variables  map[string]expression
 	statements []statement
-	session    bool // there is one, which knows more statements
-	branches   int  // IFs around
+	session    bool            // there is one, which knows more statements
+	branches   int             // IFs and WHILEs around, within the same TRY or CATCH
+	loops      int             // WHILEs around
+	catches    int             // CATCHes around
+	assigned   []string        // variables, in small letters, that were given values
+	unsettled  map[string]bool // those of them that were given one within TRY or CATCH, and are read behind it
 	named      []objectName
 	given      []string // names of parameters
 }
@@ -157,6 +161,8 @@ func (p *parser) statement() error {
 	case t.is("SET"):
 		p.advance()
 		err = p.set()
+	case t.is("CREATE"), t.is("DROP"), t.is("ALTER"), t.is("TRUNCATE"):
+		return p.keepsNone(t.at, strings.ToUpper(t.text))
 	case t.kind == wordToken:
 		e := p.fail(t.at, "cannot run %s: a statement begins with %s", t, beginnings)
 		switch meant := fault.Nearest(t.text, []string{"SELECT", "EXECUTE", "INSERT", "DECLARE"}); {
@@ -209,10 +215,13 @@ func (p *parser) declare() error {
 			return p.unexpected("@name")
 		}
 		p.take("AS")
+		if p.peek().is("TABLE") {
+			return p.keepsNone(t.at, "@"+t.text)
+		}
 		if _, err := p.typeName(); err != nil {
 			return err
 		}
-		p.variables[strings.ToLower(t.text)] = literalNull{t.at}
+		p.let(t.text, literalNull{t.at})
 		if p.take("=") {
 			if err := p.assign(t); err != nil {
 				return err
@@ -240,7 +249,7 @@ func (p *parser) set() error {
 		return p.unexpected("@name")
 	}
 	p.advance()
-	if _, declared := p.variables[strings.ToLower(t.text)]; !declared {
+	if name := strings.ToLower(t.text); p.variables[name] == nil && !p.unsettled[name] {
 		return p.fail(t.at, "cannot set @%s: it is not declared", t.text).hint("Write DECLARE @%s NVARCHAR(MAX) before it.", t.text)
 	}
 	if err := p.expect("="); err != nil {
@@ -260,14 +269,21 @@ func (p *parser) assign(t token) error {
 		return p.fail(value.position(), "cannot give @%s this value: it must be a literal, a parameter, or texts joined with +", t.text)
 	}
 	if p.branches > 0 {
-		return p.fail(t.at, "cannot set @%s within IF: whether it is set is known too late", t.text)
+		return p.fail(t.at, "cannot set @%s within IF or WHILE: whether it is set is known too late", t.text)
 	}
 	value = settled(value)
 	if text, ok := value.(literalText); ok && len(text.text) > maxText {
 		return p.fail(t.at, "cannot give @%s a text of more than %d bytes", t.text, maxText)
 	}
-	p.variables[strings.ToLower(t.text)] = value
+	p.let(t.text, value)
 	return nil
+}
+
+func (p *parser) let(name string, value expression) {
+	name = strings.ToLower(name)
+	p.variables[name] = value
+	delete(p.unsettled, name)
+	p.assigned = append(p.assigned, name)
 }
 
 // settled joins the texts of a variable's value, so that what stands in it twice does not double with every SET.
@@ -411,7 +427,7 @@ func (p *parser) execText(at int) error {
 	if p.executed += len(text.text); p.executed > maxText {
 		return p.fail(at, "cannot run EXEC of texts of more than %d bytes together", maxText).hint("Send several batches.")
 	}
-	inner := &parser{variables: map[string]expression{}, nested: p.nested + 1, executed: p.executed, count: p.count, uses: p.uses, session: p.session}
+	inner := &parser{variables: map[string]expression{}, unsettled: map[string]bool{}, nested: p.nested + 1, executed: p.executed, count: p.count, uses: p.uses, session: p.session}
 	if err := inner.all(text.text); err != nil {
 		return err
 	}
@@ -566,9 +582,15 @@ func isHint(t token) bool {
 // insert reads INSERT [INTO] endpoint (…) VALUES (…), … or SELECT …
 func (p *parser) insert() error {
 	p.take("INTO")
+	if t := p.peek(); t.kind == variableToken {
+		return p.keepsNone(t.at, "@"+t.text)
+	}
 	endpoint, err := p.objectName()
 	if err != nil {
 		return err
+	}
+	if strings.HasPrefix(endpoint.text, "#") {
+		return p.keepsNone(endpoint.at, endpoint.text)
 	}
 	in := &insert{table: endpoint}
 	if in.options, err = p.with(); err != nil {
@@ -596,6 +618,12 @@ func (p *parser) insert() error {
 	in.options = append(in.options, more...)
 	p.statements = append(p.statements, statement{text: p.text, insert: in})
 	return nil
+}
+
+// keepsNone refuses what would keep rows.
+func (p *parser) keepsNone(at int, what string) *Error {
+	return p.fail(at, "cannot take %s: there are no tables here that keep rows, neither temporary ones nor variables", what).
+		hint("Within a statement WITH x AS (…) holds rows; on a SQL Server INSERT INTO #t EXEC ('…') AT [the linked server] keeps those of a statement.")
 }
 
 func (p *parser) names() ([]name, error) {

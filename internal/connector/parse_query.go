@@ -197,7 +197,7 @@ func (p *parser) selection() (*selection, error) {
 		}
 	}
 	if t := p.peek(); t.is("INTO") {
-		return nil, p.fail(t.at, "cannot keep rows in a table: SELECT INTO is not in this dialect")
+		return nil, p.keepsNone(t.at, "SELECT INTO")
 	}
 	if p.take("FROM") {
 		for {
@@ -300,7 +300,7 @@ func reserved(t token) bool {
 		"select", "from", "where", "group", "having", "order", "union", "except", "intersect", "with", "on", "inner", "left", "right", "full", "cross", "outer", "join",
 		"as", "and", "or", "not", "in", "is", "like", "between", "null", "case", "when", "then", "else", "end", "exists", "distinct", "top", "all", "any", "by", "into",
 		"values", "limit", "offset", "fetch", "exec", "execute", "insert", "declare", "set", "asc", "desc", "escape",
-		"if", "begin", "commit", "rollback", "save", "use", "print",
+		"if", "begin", "commit", "rollback", "save", "use", "print", "while", "waitfor", "raiserror", "return", "break", "continue",
 	}
 	return t.kind == wordToken && slices.Contains(words, strings.ToLower(t.text))
 }
@@ -371,6 +371,9 @@ func (p *parser) source() (source, error) {
 	endpoint, err := p.objectName()
 	if err != nil {
 		return nil, err
+	}
+	if strings.HasPrefix(endpoint.text, "#") {
+		return nil, p.keepsNone(endpoint.at, endpoint.text)
 	}
 	t := &table{objectName: endpoint}
 	if t.alias, err = p.alias(false); err != nil {
@@ -583,6 +586,10 @@ func (p *parser) primary() (expression, error) {
 		p.advance()
 		if value, declared := p.variables[strings.ToLower(t.text)]; declared {
 			return value, nil
+		}
+		if p.unsettled[strings.ToLower(t.text)] {
+			return nil, p.fail(t.at, "cannot tell what @%s is here: it was set within TRY or CATCH, which may have ended before", t.text).
+				hint("Use it within the same block, or set it again.")
 		}
 		if t.text == "" {
 			return nil, p.fail(t.at, "cannot read '@': a name must follow it")

@@ -10,6 +10,32 @@ func (p *parser) sessionStatement() (bool, error) {
 	t := p.peek()
 	transaction := p.peekAt(1).is("TRAN") || p.peekAt(1).is("TRANSACTION")
 	switch {
+	case t.is("BEGIN") && p.peekAt(1).is("TRY"):
+		return true, p.try()
+	case t.is("WHILE"):
+		p.advance()
+		return true, p.loop(t)
+	case t.is("BREAK"), t.is("CONTINUE"):
+		p.advance()
+		if p.loops == 0 {
+			return true, p.fail(t.at, "cannot %s here: there is no WHILE around", strings.ToUpper(t.text))
+		}
+		return true, p.controls(control{Control: Control{Verb: strings.ToUpper(t.text)}})
+	case t.is("RETURN"):
+		p.advance()
+		if p.nested > 0 {
+			return true, p.fail(t.at, "cannot RETURN from the text of EXEC")
+		}
+		return true, p.controls(control{Control: Control{Verb: "RETURN"}})
+	case t.is("THROW"):
+		p.advance()
+		return true, p.throw(t)
+	case t.is("RAISERROR") && p.peekAt(1).is("("):
+		p.advance()
+		return true, p.raise(t)
+	case t.is("WAITFOR"):
+		p.advance()
+		return true, p.wait(t)
 	case t.is("BEGIN") && !transaction:
 		return true, p.block()
 	case t.is("BEGIN"), t.is("SAVE") && transaction, t.is("COMMIT"), t.is("ROLLBACK"):
@@ -41,7 +67,7 @@ func (p *parser) sessionStatement() (bool, error) {
 
 // beginsSessionStatement tells whether a token begins a statement that only sessions know.
 func beginsSessionStatement(t token) bool {
-	return slices.ContainsFunc([]string{"USE", "BEGIN", "COMMIT", "ROLLBACK", "SAVE", "PRINT", "IF"}, t.is)
+	return slices.ContainsFunc([]string{"USE", "BEGIN", "COMMIT", "ROLLBACK", "SAVE", "PRINT", "IF", "WHILE", "BREAK", "CONTINUE", "RETURN", "THROW", "RAISERROR", "WAITFOR"}, t.is)
 }
 
 // controls ends a statement of the session.
@@ -120,8 +146,8 @@ func (p *parser) block() error {
 	}
 	defer p.leave()
 	p.advance()
-	if t := p.peek(); t.is("TRY") || t.is("CATCH") {
-		return p.fail(t.at, "cannot catch errors: BEGIN %s is not in this dialect", strings.ToUpper(t.text))
+	if t := p.peek(); t.is("CATCH") {
+		return p.fail(t.at, "cannot read BEGIN CATCH here: BEGIN TRY … END TRY comes straight before it")
 	}
 	for {
 		for p.take(";") {
@@ -138,20 +164,56 @@ func (p *parser) block() error {
 	}
 }
 
+// try reads BEGIN TRY … END TRY BEGIN CATCH … END CATCH.
+func (p *parser) try() error {
+	if err := p.enter(); err != nil {
+		return err
+	}
+	defer p.leave()
+	var t try
+	var err error
+	if t.body, err = p.within("TRY"); err != nil {
+		return err
+	}
+	if !p.peek().is("BEGIN") || !p.peekAt(1).is("CATCH") {
+		return p.unexpected("BEGIN CATCH")
+	}
+	p.catches++
+	t.caught, err = p.within("CATCH")
+	p.catches--
+	p.statements = append(p.statements, statement{text: p.text, try: &t})
+	return err
+}
+
+// within reads BEGIN word … END word. The values that variables get within hold to its end.
+func (p *parser) within(word string) ([]statement, error) {
+	before, branches, assigned := p.statements, p.branches, len(p.assigned)
+	p.statements, p.branches = nil, 0
+	p.advance()
+	err := p.block()
+	inner := p.statements
+	p.statements, p.branches = before, branches
+	for _, name := range p.assigned[assigned:] {
+		delete(p.variables, name)
+		p.unsettled[name] = true
+	}
+	if err == nil {
+		err = p.expect(word)
+	}
+	return inner, err
+}
+
 // branch reads IF condition statement [ELSE statement].
 func (p *parser) branch(t token) error {
 	if err := p.enter(); err != nil {
 		return err
 	}
 	defer p.leave()
-	named := len(p.named)
-	condition, err := p.expression()
+	condition, err := p.condition(t)
 	if err != nil {
 		return err
 	}
-	one, zero := literalNumber{t.at, "1"}, literalNumber{t.at, "0"}
-	b := &branch{condition: statement{text: p.text, names: p.named[named:], query: &query{body: &selection{at: t.at,
-		items: []item{{at: t.at, value: caseOf{at: t.at, when: [][2]expression{{condition, one}}, other: zero}}}}}}}
+	b := &branch{condition: condition}
 	if b.then, err = p.apart(); err != nil {
 		return err
 	}
@@ -167,7 +229,94 @@ func (p *parser) branch(t token) error {
 	return nil
 }
 
-// apart reads one statement of an IF, and gives what it is.
+// condition reads the condition of an IF or a WHILE: a query of one value, which is 1 when it holds.
+func (p *parser) condition(t token) (statement, error) {
+	named := len(p.named)
+	condition, err := p.expression()
+	one, zero := literalNumber{t.at, "1"}, literalNumber{t.at, "0"}
+	return statement{text: p.text, names: p.named[named:], query: &query{body: &selection{at: t.at,
+		items: []item{{at: t.at, value: caseOf{at: t.at, when: [][2]expression{{condition, one}}, other: zero}}}}}}, err
+}
+
+// loop reads WHILE condition statement.
+func (p *parser) loop(t token) error {
+	if err := p.enter(); err != nil {
+		return err
+	}
+	defer p.leave()
+	condition, err := p.condition(t)
+	if err != nil {
+		return err
+	}
+	p.loops++
+	body, err := p.apart()
+	p.loops--
+	p.statements = append(p.statements, statement{text: p.text, loop: &loop{condition, body}})
+	return err
+}
+
+// throw reads THROW, or THROW number, text, state.
+func (p *parser) throw(t token) error {
+	c := control{Control: Control{Verb: "THROW"}, at: t.at}
+	if p.ends() {
+		if p.catches == 0 {
+			return p.fail(t.at, "cannot THROW again what was not caught: outside of CATCH it takes a number, a text and a state").number(10704)
+		}
+		return p.controls(c)
+	}
+	var err error
+	if c.args, err = p.list(); err != nil {
+		return err
+	}
+	if len(c.args) != 3 {
+		return p.fail(t.at, "cannot THROW with %d values: it takes a number, a text and a state", len(c.args))
+	}
+	return p.controls(c)
+}
+
+// raise reads RAISERROR (text, severity, state, value, …) WITH NOWAIT.
+func (p *parser) raise(t token) error {
+	c := control{Control: Control{Verb: "RAISERROR"}, at: t.at}
+	p.advance()
+	var err error
+	if c.args, err = p.list(); err != nil {
+		return err
+	}
+	if len(c.args) < 3 {
+		return p.fail(t.at, "cannot RAISERROR with %d values: it takes a text, a severity, a state, and values for the places in the text", len(c.args))
+	}
+	if number, ok := c.args[0].(literalNumber); ok {
+		return p.fail(number.at, "cannot raise the message %s: there are no numbered messages here", number.text).hint("Write its text, or THROW %s, 'the text', 1.", number.text)
+	}
+	if err := p.expect(")"); err != nil {
+		return err
+	}
+	if p.take("WITH") {
+		for {
+			if !p.take("NOWAIT") && !p.take("SETERROR") && !p.take("LOG") {
+				return p.unexpected("NOWAIT, SETERROR or LOG")
+			}
+			if !p.take(",") {
+				break
+			}
+		}
+	}
+	return p.controls(c)
+}
+
+// wait reads WAITFOR DELAY 'hh:mm:ss'.
+func (p *parser) wait(t token) error {
+	if !p.take("DELAY") {
+		return p.fail(p.peek().at, "cannot wait for %s: WAITFOR DELAY 'hh:mm:ss' alone is in this dialect", p.peek())
+	}
+	text, err := p.expression()
+	if err != nil {
+		return err
+	}
+	return p.controls(control{Control: Control{Verb: "WAITFOR"}, at: t.at, text: text})
+}
+
+// apart reads one statement of an IF or WHILE, and gives what it is.
 func (p *parser) apart() ([]statement, error) {
 	before := p.statements
 	p.statements = nil

@@ -32,11 +32,12 @@ type Table struct {
 
 // Control is a statement that asks nothing of a service, or a procedure of the session.
 type Control struct {
-	Verb      string     // SET, USE, BEGIN, COMMIT, ROLLBACK or SAVE (of a transaction), PRINT, EXEC
-	Name      string     // of the setting, in capitals, of the database or the procedure; the text of PRINT
+	Verb      string     // SET, USE, BEGIN, COMMIT, ROLLBACK or SAVE (of a transaction), PRINT, EXEC, WAITFOR, THROW, RAISERROR, BREAK, CONTINUE, RETURN
+	Name      string     // of the setting, in capitals, of the database or the procedure; the text of PRINT; how long WAITFOR waits, hh:mm:ss
 	Value     string     // of the setting
 	Rest      string     // of the batch behind a USE, which is read in the other database
-	Arguments []Argument // of the procedure
+	Arguments []Argument // of the procedure, of RAISERROR, and of a THROW that is not of what was caught
+	Line      int        // in the batch, of THROW and RAISERROR
 }
 
 // Branch is IF. The condition is a statement whose one value is 1 when it holds.
@@ -45,8 +46,17 @@ type Branch struct {
 	Then, Otherwise []*Statement
 }
 
+// Loop is WHILE, with a condition as that of a Branch.
+type Loop struct {
+	Condition *Statement
+	Body      []*Statement
+}
+
+// Try is BEGIN TRY … END TRY BEGIN CATCH … END CATCH.
+type Try struct{ Body, Caught []*Statement }
+
 // PrepareIn is Prepare for a batch that runs in a session, whose variables, functions, tables and procedures it may name. It knows more statements:
-// see Statement.Control and Statement.Branch.
+// see Statement.Control, Branch, Loop and Try.
 func (c *Connector) PrepareIn(ctx context.Context, in session, text string) ([]*Statement, error) {
 	parsed, err := parse(text, in != nil)
 	if err != nil {
@@ -68,8 +78,45 @@ func (c *Connector) prepareBranch(ctx context.Context, in session, parsed *branc
 	return &Branch{condition, then, otherwise}, err
 }
 
+func (c *Connector) prepareLoop(ctx context.Context, in session, parsed *loop) (*Loop, error) {
+	condition, err := c.prepareOne(ctx, in, parsed.condition)
+	if err != nil {
+		return nil, err
+	}
+	body, err := c.prepare(ctx, in, parsed.body)
+	return &Loop{condition, body}, err
+}
+
+func (c *Connector) prepareTry(ctx context.Context, in session, parsed *try) (*Try, error) {
+	body, err := c.prepare(ctx, in, parsed.body)
+	if err != nil {
+		return nil, err
+	}
+	caught, err := c.prepare(ctx, in, parsed.caught)
+	return &Try{body, caught}, err
+}
+
 // Branch is what an IF chooses from; nil: the statement is none.
 func (s *Statement) Branch() *Branch { return s.branch }
+
+// Loop is what a WHILE repeats; nil: the statement is none.
+func (s *Statement) Loop() *Loop { return s.loop }
+
+// Try is what a TRY runs; nil: the statement is none.
+func (s *Statement) Try() *Try { return s.try }
+
+// Inner are the statements within an IF, WHILE or TRY, in their order, and its condition, which may be nil; false: the statement is none of them.
+func (s *Statement) Inner() (inner []*Statement, condition *Statement, is bool) {
+	switch {
+	case s.branch != nil:
+		return slices.Concat(s.branch.Then, s.branch.Otherwise), s.branch.Condition, true
+	case s.loop != nil:
+		return s.loop.Body, s.loop.Condition, true
+	case s.try != nil:
+		return slices.Concat(s.try.Body, s.try.Caught), nil, true
+	}
+	return nil, nil, false
+}
 
 // Parameters are the names of the parameters that the statement takes, without @, once for each time that it names them.
 func (s *Statement) Parameters() []string { return s.parsed.given }
@@ -108,6 +155,14 @@ func (s *Statement) Control(arguments []Argument) (*Control, error) {
 				asked.Name = textOf(value)
 			}
 		}
+		for _, arg := range c.args {
+			value, err := b.required(arg)
+			if err != nil {
+				return nil, err
+			}
+			asked.Arguments = append(asked.Arguments, Argument{Value: value})
+		}
+		asked.Line = 1 + strings.Count(s.parsed.text[:c.at], "\n")
 		return &asked, nil
 	}
 	asked := &Control{Verb: "EXEC", Name: s.parsed.call.text}

@@ -191,6 +191,7 @@ func FuzzPrepare(f *testing.F) {
 	f.Add("INSERT INTO refresh_dataflow (Id, [Wait for completion]) VALUES (?, N'False'), (@x, 1)")
 	f.Add("EXEC refresh_dataset @Id = 'x', @Objects = '[{}]'; {call endpoints()}")
 	f.Add("SET FMTONLY ON IF @@TRANCOUNT > 0 BEGIN COMMIT TRAN; SELECT DB_NAME() END ELSE SELECT * FROM [Retail].[Orders] USE x; sp_help 'y', 1")
+	f.Add("WHILE EXISTS (SELECT 1) BEGIN TRY WAITFOR DELAY '0:0:1'; SELECT 1/0 END TRY BEGIN CATCH DECLARE @m sysname = ERROR_MESSAGE(); IF @@ERROR > 1 BREAK; RAISERROR (@m, 16, 1, 2) WITH NOWAIT; THROW END CATCH RETURN")
 	f.Add("DECLARE @a NVARCHAR(MAX) = 'aa'; SET @a = @a + @a; SET @a = CAST(@a + @a AS NVARCHAR(9)); EXEC ('SELECT ' + @a)")
 	f.Add("DECLARE @a sysname = DB_NAME(); SET @a = CONCAT(@a, @a); SET @a = CONCAT(@a, @a); SELECT NULLIF(NULLIF(REPLACE(REPLACE(@a, 'a', 'aa'), 'a', 'aa'), 1), 2)")
 	service := &fake{}

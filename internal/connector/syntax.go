@@ -15,6 +15,8 @@ type statement struct {
 	call    *procedure // what EXEC calls: an endpoint, else a procedure of the session
 	control *control
 	branch  *branch
+	loop    *loop
+	try     *try
 }
 
 // procedure is what EXEC names.
@@ -26,7 +28,9 @@ type procedure struct {
 // control is a statement that asks nothing of a service.
 type control struct {
 	Control
-	text expression // of PRINT
+	at   int
+	text expression   // of PRINT and WAITFOR
+	args []expression // of THROW and RAISERROR
 }
 
 // branch is IF.
@@ -34,6 +38,15 @@ type branch struct {
 	condition       statement // a query of one value, which is 1 when the condition holds
 	then, otherwise []statement
 }
+
+// loop is WHILE.
+type loop struct {
+	condition statement // as that of a branch
+	body      []statement
+}
+
+// try is BEGIN TRY … END TRY BEGIN CATCH … END CATCH.
+type try struct{ body, caught []statement }
 
 // insert calls an endpoint once for each row.
 type insert struct {

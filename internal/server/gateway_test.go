@@ -544,6 +544,74 @@ func TestC5Waiting(t *testing.T) {
 	}
 }
 
+// C5: batches catch errors, decide and repeat as those of SQL Server do.
+func TestC5Flow(t *testing.T) {
+	t.Parallel()
+	service := fakeService()
+	service.Course = func(_, id string) powerbitest.Course {
+		if id == seedFlow {
+			return powerbitest.Course{}
+		}
+		return powerbitest.Course{Status: "Failed"}
+	}
+	r := sqlServer(t, service, nil)
+	db := r.sql(t, "agent", loginSecret, "")
+	const fails = "EXEC refresh_dataset @DatasetName = 'Orders', @InitialWaitMs = 0, @Type = 'Full' "
+	const flow = "EXEC refresh_dataflow @Id = '" + seedFlow + "', @WaitForCompletion = False; "
+	for _, tt := range []struct {
+		text, want string
+		number     int32
+		refreshes  int
+	}{
+		{"BEGIN TRY " + fails + "SELECT 'not reached' AS a END TRY BEGIN CATCH SELECT @@ERROR AS e, ERROR_NUMBER() AS n, ERROR_SEVERITY() AS s, ERROR_STATE() AS t, ERROR_LINE() AS l, ERROR_PROCEDURE() AS p, LEFT(ERROR_MESSAGE(), 6) AS m, @@ERROR AS f END CATCH SELECT ERROR_NUMBER() AS after, @@ERROR AS e",
+			"e,n,s,t,l,p,m,f\n50000,50000,16,1,1,<nil>,cannot,50000\n---\nafter,e\n<nil>,0", 0, 1},
+		{"BEGIN TRY SELECT 1 AS a END TRY BEGIN CATCH " + fails + "END CATCH; SELECT 2 AS b", "a\n1\n---\nb\n2", 0, 0},
+		{"BEGIN TRY " + fails + "END TRY BEGIN CATCH IF @@TRANCOUNT > 0 ROLLBACK TRAN; THROW; END CATCH SELECT 1 AS never", "", 50000, 1},
+		{"BEGIN TRY\nTHROW 51234, 'our own', 7\nEND TRY BEGIN CATCH DECLARE @m NVARCHAR(4000) = ERROR_MESSAGE(), @n INT = ERROR_NUMBER(); SELECT @m AS m, @n AS n, ERROR_STATE() AS s, ERROR_LINE() AS l END CATCH", "m,n,s,l\nour own,51234,7,2", 0, 0},
+		{"THROW 51234, 'our own', 7", "", 51234, 0},
+		{"BEGIN TRY RAISERROR ('%d of %s: 100%%', 16, 3, 5, N'x') WITH NOWAIT END TRY BEGIN CATCH SELECT ERROR_MESSAGE() AS m, ERROR_STATE() AS s, ERROR_NUMBER() AS n END CATCH", "m,s,n\n5 of x: 100%,3,50000", 0, 0},
+		{"RAISERROR ('only told', 10, 1) SELECT 1 AS a", "a\n1", 0, 0},
+		{"RAISERROR ('an error', 11, 1) " + flow, "", 50000, 0},
+		{"BEGIN TRY BEGIN TRY THROW 50001, 'inner', 1 END TRY BEGIN CATCH THROW 50002, 'outer', 1 END CATCH END TRY BEGIN CATCH SELECT ERROR_MESSAGE() AS m END CATCH", "m\nouter", 0, 0},
+		{"BEGIN TRY THROW 50001, 'outer', 1 END TRY BEGIN CATCH BEGIN TRY THROW 50002, 'inner', 1 END TRY BEGIN CATCH SELECT ERROR_MESSAGE() AS a END CATCH SELECT ERROR_MESSAGE() AS b END CATCH", "a\ninner\n---\nb\nouter", 0, 0},
+		{"BEGIN TRY END TRY BEGIN CATCH END CATCH IF 1 = 1 BEGIN END SELECT 1 AS a", "a\n1", 0, 0},
+		{"BEGIN TRY EXEC sp_executesql N'SELECT CAST(''x'' AS INT) AS i' END TRY BEGIN CATCH SELECT 'caught' AS c END CATCH", "c\ncaught", 0, 0},
+		{"BEGIN TRY " + flow + "THROW 50001, 'after', 1 END TRY BEGIN CATCH SELECT ERROR_MESSAGE() AS m END CATCH", "m\nafter", 0, 1},
+		{"WHILE 1 = 1 BEGIN " + flow + "IF 1 = 1 BREAK; SELECT 1 AS never END SELECT 2 AS b", "b\n2", 0, 1},
+		{"WHILE (SELECT COUNT(*) FROM get_dataset_refreshes WHERE DatasetName = 'Orders') < 5 BEGIN BEGIN TRY " + fails + "END TRY BEGIN CATCH WAITFOR DELAY '00:00:00.001'; CONTINUE END CATCH SELECT 1 AS never END SELECT 1 AS through", "through\n1", 0, 3},
+		{"IF 1 = 1 RETURN " + flow, "", 0, 0},
+		{"BEGIN TRY " + flow + "WHILE EXISTS (SELECT * FROM get_dataflow_transactions WHERE DataflowId = '" + seedFlow + "' AND Status = 'Unknown') WAITFOR DELAY '00:00:10'; " + fails +
+			"END TRY BEGIN CATCH DECLARE @why NVARCHAR(4000) = ERROR_MESSAGE(); " + flow + "RAISERROR ('The first refresh failed: %s', 10, 1, @why); END CATCH SELECT 1 AS a", "a\n1", 0, 3},
+		{"EXEC sp_executesql N'RETURN; SELECT 1 AS a'; SELECT 2 AS b", "b\n2", 0, 0},
+		{"WAITFOR DELAY 'soon'", "", 148, 0},
+		{"SET FMTONLY ON WHILE 1 = 1 BEGIN TRY SELECT 1 AS a; " + flow + "END TRY BEGIN CATCH THROW END CATCH SET FMTONLY OFF", "a\n---\nId,RequestId,RefreshType,StartTime,EndTime,Status,HttpStatusCode", 0, 0},
+	} {
+		before := len(service.Refreshes())
+		got, err := ask(db, tt.text)
+		if tt.want != "" && (err != nil || !strings.HasSuffix(got, tt.want)) || number(err) != tt.number || len(service.Refreshes())-before != tt.refreshes {
+			t.Errorf("%s\ngot\n%s, %v, %d calls\nwant\n%s, %d, %d calls", tt.text, got, err, len(service.Refreshes())-before, tt.want, tt.number, tt.refreshes)
+		}
+	}
+
+	// Nobody catches the client's attention.
+	before := len(service.Refreshes())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	messages := &sqlexp.ReturnMessage{}
+	rows, err := db.QueryContext(ctx, "BEGIN TRY PRINT 'begun'; WHILE 1 = 1 WAITFOR DELAY '12:00:00' END TRY BEGIN CATCH "+flow+"END CATCH "+flow, messages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for told := false; !told; {
+		_, told = messages.Message(ctx).(sqlexp.MsgNotice)
+	}
+	cancel()
+	if got, err := ask(db, "SELECT 1 AS a"); err != nil || got != "a\n1" || len(service.Refreshes()) != before {
+		t.Errorf("after an attention %s, %v, %d calls", got, err, len(service.Refreshes())-before)
+	}
+}
+
 // C5: without sign-in, on loopback, any login is the owner's and may use every profile.
 func TestC5Owner(t *testing.T) {
 	t.Parallel()

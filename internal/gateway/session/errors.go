@@ -16,9 +16,11 @@ const (
 	numberDatabase  = 4060
 	numberNoSuch    = 911 // a database, to USE
 	numberObject    = 208
-	numberOption    = 195  // of SET
-	numberProcedure = 2812 // unknown
-	numberParameter = 201  // missing
+	numberOption    = 195   // of SET
+	numberProcedure = 2812  // unknown
+	numberParameter = 201   // missing
+	numberDelay     = 148   // of WAITFOR
+	numberRethrow   = 10704 // nothing is caught
 	numberOther     = 50000
 	numberWaitLimit = 50001 // MaxWaitSec is reached; the refresh goes on
 )

@@ -23,6 +23,8 @@ type Session struct {
 	database  database
 	connector *connector.Connector // nil: the session is closed
 	names     []string             // of the databases, when they were last looked up
+	caught    []*gateway.Error     // of the CATCHes that run, the innermost last
+	trying    int                  // TRYs that run
 
 	settings
 }
@@ -35,6 +37,7 @@ type settings struct {
 	open        int64 // transactions
 	worked      bool  // a statement has run in one
 	rows        int64 // of the last statement
+	failed      int32 // the number of its error, which was caught
 }
 
 // Run runs a request. The end of ctx ends its wait, and what it has started goes on.
@@ -54,14 +57,21 @@ func (s *Session) batch(ctx context.Context, text string, arguments []connector.
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, statements, arguments, results)
+	err = s.run(ctx, statements, arguments, results)
+	if errors.Is(err, errReturn) {
+		return nil
+	}
+	return err
 }
 
 // incomplete is the error of the first of some statements that cannot be run. Where columns are asked for, the statements behind may be such.
 func (s *Session) incomplete(statements []*connector.Statement) error {
 	for _, statement := range statements {
-		if branch := statement.Branch(); branch != nil {
-			if err := s.incomplete(slices.Concat([]*connector.Statement{branch.Condition}, branch.Then, branch.Otherwise)); err != nil {
+		if inner, condition, is := statement.Inner(); is {
+			if condition != nil {
+				inner = append(inner, condition)
+			}
+			if err := s.incomplete(inner); err != nil {
 				return err
 			}
 			continue
@@ -78,37 +88,32 @@ func (s *Session) incomplete(statements []*connector.Statement) error {
 
 func (s *Session) run(ctx context.Context, statements []*connector.Statement, arguments []connector.Argument, results gateway.Results) error {
 	for _, statement := range statements {
-		control, err := statement.Control(arguments)
-		if err == nil {
-			switch branch := statement.Branch(); {
-			case branch != nil:
-				err = s.choose(ctx, branch, arguments, results)
-			case control != nil:
-				err = s.control(ctx, control, arguments, results)
-			case !s.silent:
-				err = s.one(ctx, statement, arguments, results)
-			}
-		}
-		if err != nil {
+		if err := s.step(ctx, statement, arguments, results); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// choose runs one side of an IF. Who only asks for columns gets those of both.
-func (s *Session) choose(ctx context.Context, branch *connector.Branch, arguments []connector.Argument, results gateway.Results) error {
-	if s.silent || s.columnsOnly {
-		return s.run(ctx, slices.Concat(branch.Then, branch.Otherwise), arguments, results)
+func (s *Session) step(ctx context.Context, statement *connector.Statement, arguments []connector.Argument, results gateway.Results) error {
+	if inner, _, is := statement.Inner(); is {
+		if s.silent || s.columnsOnly { // who only asks for columns gets those of all
+			return s.run(ctx, inner, arguments, results)
+		}
+		return s.flow(ctx, statement, arguments, results)
 	}
-	condition, err := branch.Condition.Run(ctx, arguments, notice(results))
-	if err != nil {
-		return err
+	control, err := statement.Control(arguments)
+	switch {
+	case err != nil:
+	case control != nil:
+		err = s.control(ctx, control, arguments, results)
+	case !s.silent:
+		err = s.one(ctx, statement, arguments, results)
 	}
-	if condition.Rows[0][0] == int64(1) {
-		return s.run(ctx, branch.Then, arguments, results)
+	if err == nil {
+		s.failed = 0
 	}
-	return s.run(ctx, branch.Otherwise, arguments, results)
+	return err
 }
 
 // notice tells the client how a wait goes. When that fails the client is gone, and so is the context soon.
@@ -151,6 +156,11 @@ func (s *Session) one(ctx context.Context, statement *connector.Statement, argum
 	})
 	s.rows = rows
 	if err != nil && !errors.Is(err, errEnough) {
+		if len(columns) > 0 && !statement.Inserts() && s.trying > 0 && ctx.Err() == nil {
+			if gone := results.Done(rows); gone != nil { // what catches it begins other results
+				return gone
+			}
+		}
 		return err
 	}
 	return results.Done(rows)
@@ -171,6 +181,16 @@ func (s *Session) control(ctx context.Context, c *connector.Control, arguments [
 		return nil
 	}
 	switch c.Verb {
+	case "WAITFOR":
+		return wait(ctx, c.Name)
+	case "THROW", "RAISERROR":
+		return s.raise(c, results)
+	case "BREAK":
+		return errBreak
+	case "CONTINUE":
+		return errContinue
+	case "RETURN":
+		return errReturn
 	case "BEGIN":
 		if s.open++; s.open == 1 {
 			s.worked = false
@@ -257,8 +277,8 @@ func (s *Session) Describe(ctx context.Context, request gateway.Request) (column
 // describe tells the columns of the first of some statements that has a result.
 func (s *Session) describe(ctx context.Context, statements []*connector.Statement) ([]gateway.Column, error) {
 	for _, statement := range statements {
-		if branch := statement.Branch(); branch != nil {
-			if columns, err := s.describe(ctx, slices.Concat(branch.Then, branch.Otherwise)); columns != nil || err != nil {
+		if inner, _, is := statement.Inner(); is {
+			if columns, err := s.describe(ctx, inner); columns != nil || err != nil {
 				return columns, err
 			}
 			continue

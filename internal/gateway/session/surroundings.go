@@ -57,7 +57,9 @@ func (s surroundings) Value(name string, arguments []driver.Value) (driver.Value
 		return nil, true
 	case "SESSIONPROPERTY":
 		return int64(1), true
-	case "SCOPE_IDENTITY", "CONTEXT_INFO", "ERROR_MESSAGE", "ERROR_NUMBER":
+	case "ERROR_MESSAGE", "ERROR_NUMBER", "ERROR_SEVERITY", "ERROR_STATE", "ERROR_LINE", "ERROR_PROCEDURE":
+		return s.errorValue(name), true
+	case "SCOPE_IDENTITY", "CONTEXT_INFO":
 		return nil, true
 	}
 	return nil, false
@@ -91,7 +93,9 @@ func (s surroundings) variable(name string) (driver.Value, bool) {
 		return int64(-1), true
 	case "@@MAX_CONNECTIONS":
 		return int64(256), true
-	case "@@ERROR", "@@LANGID", "@@NESTLEVEL", "@@PROCID", "@@CURSOR_ROWS":
+	case "@@ERROR":
+		return int64(s.failed), true
+	case "@@LANGID", "@@NESTLEVEL", "@@PROCID", "@@CURSOR_ROWS":
 		return int64(0), true
 	case "@@IDENTITY", "@@DBTS", "@@REMSERVER":
 		return nil, true
