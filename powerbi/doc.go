@@ -1,4 +1,5 @@
-// Package powerbi is a client of the Power BI REST API for semantic model refreshes, and the wire types of that API.
+// Package powerbi is a client of the Power BI REST API for refreshes of semantic models and dataflows and what belongs to them, and the wire types of
+// that API.
 //
 // It works against Power BI itself (https://api.powerbi.com) and against Freshet, which speaks the same protocol; only the host
 // differs. The methods whose comments begin with "Freshet:" use routes that Power BI does not have.

@@ -1,3 +1,13 @@
+// Package mashup evaluates Power Query M and loads the tables that it gives.
+//
+// A [Document] is the shared expressions of a model or dataflow. They are compiled to closures (compile*.go, eval.go, operate.go) over lazy
+// values (value.go, number.go, types.go); the library is a list of entries by family (lib_*.go), and what formats and parses depends on a culture.
+// A table is not rows but a plan, a step over the steps before it (table.go, plan*.go).
+//
+// A [Relation] is such a plan before anything is read (relation.go). As much of it as keeps its result folds into one statement, of the source's
+// SQL or of DuckDB (fold*.go, relation_fold.go); the rest is evaluated row by row (relation_rows.go), within the memory that its [Env] gives
+// (memory.go), and what does not fit goes to the disk (spill.go, row_codec.go). Either way the values are converted to the columns that are loaded
+// by the same rules. [Relation.Explain] tells which steps fold, and why another does not.
 package mashup
 
 import (
