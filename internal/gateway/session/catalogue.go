@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"slices"
 	"strings"
 
 	"freshet.dev/internal/connector"
@@ -13,8 +14,9 @@ import (
 	"freshet.dev/powerbi"
 )
 
-// catalogue is what the catalog of a database tells, which is "" for the session's own.
-func (s *Session) catalogue(ctx context.Context, name string) (*catalogue.Database, error) {
+// catalogue is what the catalog of a database tells, which is "" for the session's own. The tables of its models and dataflows, each of which is asked for
+// them, are left out if they are not wanted.
+func (s *Session) catalogue(ctx context.Context, name string, tables bool) (*catalogue.Database, error) {
 	db, err := s.other(ctx, cmp.Or(name, s.database.name))
 	if err != nil {
 		return nil, err
@@ -31,6 +33,9 @@ func (s *Session) catalogue(ctx context.Context, name string) (*catalogue.Databa
 			procedure.Parameters = append(procedure.Parameters, catalogue.Parameter{Name: "@" + p.Name, Type: typeOf(p.Type), Default: p.Default, About: p.About})
 		}
 		d.Objects = append(d.Objects, view, procedure)
+	}
+	if !tables {
+		return d, nil
 	}
 	items, err := db.items(ctx)
 	if err != nil {
@@ -59,7 +64,7 @@ func (s *Session) catalogue(ctx context.Context, name string) (*catalogue.Databa
 
 // views are the catalog's views of a schema; nil: it has none.
 func (s *Session) views(ctx context.Context, name, schema string) (tables []connector.Table, err error) {
-	d, err := s.catalogue(ctx, name)
+	d, err := s.catalogue(ctx, name, true)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +110,8 @@ func (s *Session) listed(ctx context.Context, name string, params []gateway.Para
 	if !strings.HasPrefix(strings.ToLower(name), "sp_") {
 		return catalogue.Rows{}, false, nil
 	}
-	d, err := s.catalogue(ctx, "")
+	drivers := []string{"sp_datatype_info", "sp_datatype_info_90", "sp_datatype_info_100", "sp_server_info", "sp_databases"} // which ask for them at each login
+	d, err := s.catalogue(ctx, "", !slices.Contains(drivers, strings.ToLower(name)))
 	if err != nil {
 		return catalogue.Rows{}, false, err
 	}
