@@ -253,6 +253,20 @@ func (b *binder) argument(p parameter) (driver.Value, error) {
 	return nil, b.fail(codeParameter, p.at, "cannot find the value of the ? number %d: %d are given", p.ordinal+1, ordinal).number(137)
 }
 
+// surplus refuses values for more ? than there are: one of them was likely to be meant for another place. In a session all values have names.
+func (b *binder) surplus(s *Statement) error {
+	given := 0
+	for _, a := range b.arguments {
+		if a.Name == "" {
+			given++
+		}
+	}
+	if s.session == nil && given > s.parsed.asked {
+		return b.fail(codeParameter, 0, "cannot use %d values: there are %d ? for them", given, s.parsed.asked)
+	}
+	return nil
+}
+
 // conjuncts cuts a condition at its ANDs.
 func conjuncts(e expression) []expression {
 	if e == nil {

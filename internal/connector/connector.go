@@ -221,6 +221,9 @@ func (s *Statement) bind(arguments []Argument, describing bool) (*work, error) {
 	b := &binder{endpoints: s.connector.endpoints, session: s.session, tables: s.tables, text: s.parsed.text, arguments: arguments, describing: describing,
 		lenient: describing && s.incomplete != nil, now: s.connector.now()}
 	w := &work{binder: b}
+	if err := b.surplus(s); err != nil {
+		return w, err
+	}
 	var err error
 	if s.parsed.insert != nil {
 		err = b.insert(s.parsed.insert, w)

@@ -13,6 +13,9 @@ import (
 func parse(text string, session bool) ([]statement, error) {
 	p := &parser{variables: map[string]expression{}, unsettled: map[string]bool{}, session: session}
 	err := p.all(text)
+	for i := range p.statements {
+		p.statements[i].asked = p.ordinals
+	}
 	return p.statements, err
 }
 

@@ -73,6 +73,7 @@ func TestC2Parameters(t *testing.T) {
 		{"SELECT k FROM one WHERE d > @from AND v < ?", []Argument{{"from", at}, {Value: 9.5}}, "k\n2"},
 		{"SELECT @n AS n, ? AS t, @B AS b", []Argument{{"b", true}, {Value: []byte("it's")}, {"N", nil}}, "n | t | b\nNULL | it's | true"},
 		{"SELECT TOP (@n) k FROM one ORDER BY k", []Argument{{"n", int64(2)}}, "k\n1\n2"},
+		{"SELECT ? AS a; SELECT ? AS b", []Argument{{Value: "x"}, {Value: "y"}}, "b\ny"},
 		{"DECLARE @x INT = ?; SELECT @x + 1 AS y", []Argument{{Value: int64(4)}}, "y\n5"},
 	} {
 		if got := mustQuery(t, c, tt.text, tt.arguments...); got != tt.want {
@@ -82,7 +83,10 @@ func TestC2Parameters(t *testing.T) {
 	if _, err := answer(c, "SELECT ?, ?", Argument{Value: "x"}); err == nil || !strings.Contains(err.Error(), "? number 2") {
 		t.Errorf("a missing value: %v", err)
 	}
-	if _, err := answer(c, "SELECT @a", Argument{Value: "x"}); err == nil || !strings.Contains(err.Error(), "@a") {
+	if _, err := answer(c, "SELECT ?", Argument{Value: "x"}, Argument{"a", 1}, Argument{Value: "y"}); fault.CodeOf(err) != codeParameter || !strings.Contains(err.Error(), "cannot use 2 values: there are 1 ? for them") {
+		t.Errorf("a value too many: %v", err)
+	}
+	if _, err := answer(c, "SELECT @a", Argument{"b", "x"}); err == nil || !strings.Contains(err.Error(), "@a") {
 		t.Errorf("a missing name: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ type statement struct {
 	text    string
 	names   []objectName // of what it reads or calls
 	given   []string     // the parameters that it takes by name
+	asked   int          // how many ? the whole batch has
 	query   *query       // also what EXEC says
 	insert  *insert
 	call    *procedure // what EXEC calls: an endpoint, else a procedure of the session
