@@ -68,8 +68,8 @@ A dataflow is deployed as a model is: freshet deploy model.json --workspace NAME
 
 func (a *app) refreshFlow() *cobra.Command {
 	var (
-		plan, wait bool
-		limit      time.Duration
+		plan, wait, force bool
+		limit             time.Duration
 	)
 	cmd := a.formatted(&cobra.Command{
 		Use:   "refresh DATAFLOW [--wait] [--plan [--format FORMAT]]",
@@ -90,6 +90,8 @@ which they are: there the wait is for this dataflow.) Interrupting the wait does
 				return usageError{errors.New("--format is for --plan")}
 			case given("wait-timeout") && limit <= 0:
 				return usageError{errors.New("--wait-timeout must be longer than 0; without it the wait has no limit")}
+			case plan && force:
+				return usageError{errors.New("--plan starts nothing that could be forced")}
 			case plan && (wait || limit != 0):
 				return usageError{errors.New("--plan starts nothing that could be waited for")}
 			}
@@ -103,6 +105,9 @@ which they are: there the wait is for this dataflow.) Interrupting the wait does
 					return err
 				}
 				return a.printPlan(planned)
+			}
+			if force {
+				return a.forceFlow(cmd.Context(), client, f, wait, limit)
 			}
 			accepted, err := client.RefreshDataflow(cmd.Context(), f.WorkspaceID, f.ObjectID, "")
 			var doubt *powerbi.UnsettledError
@@ -122,8 +127,24 @@ which they are: there the wait is for this dataflow.) Interrupting the wait does
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the end; the exit code tells it")
 	cmd.Flags().DurationVar(&limit, "wait-timeout", 0, "wait no longer than this, such as 30m (exit code 4)")
 	cmd.Flags().BoolVar(&plan, "plan", false, "only tell what would be done, and what would be asked of the sources (Freshet only)")
-	freshetFlags(cmd, "plan")
+	cmd.Flags().BoolVar(&force, "force", false, "commit even when an entity comes out empty or smaller than its guard allows, of the dataflows that are refreshed with it, too (Freshet only)")
+	freshetFlags(cmd, "plan", "force")
 	return cmd
+}
+
+// forceFlow starts a refresh that guards do not refuse, which Power BI's own route has no word for.
+func (a *app) forceFlow(ctx context.Context, client *powerbi.Client, f flow, wait bool, limit time.Duration) error {
+	accepted, err := client.RefreshOnDemand(ctx, f.ObjectID, powerbi.RefreshOptions{Force: true})
+	if err != nil {
+		return unsettled(err, f.data())
+	}
+	if !wait && limit == 0 {
+		fmt.Fprintf(a.out, "Started %s\nFollow it: freshet show %q %s\n", accepted.RequestID, f.String(), accepted.RequestID)
+		return nil
+	}
+	ctx, stop := limited(ctx, limit)
+	defer stop()
+	return a.followChain(ctx, client, f, accepted.RequestID)
 }
 
 // followFlow waits for the refresh of a dataflow, and shows how far it is.
@@ -313,8 +334,10 @@ func writeParts(folder string, parts []powerbi.DefinitionPart) error {
 
 func (a *app) deleteFlow() *cobra.Command {
 	return &cobra.Command{
-		Use:     "delete DATAFLOW",
-		Short:   "Delete a dataflow and its data",
+		Use:   "delete DATAFLOW",
+		Short: "Delete a dataflow and its data",
+		Long: `Delete a dataflow and its data. Where the server writes its rows as a CDM folder too (dataflowFolders of the configuration), that folder stays as it is, and
+the server's log names it: delete it when nobody reads it any more.`,
 		Example: `  freshet dataflows delete Sales/Orders`,
 		Args:    usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -91,8 +91,8 @@ func (c *call) listUpstream() (reply, error) {
 	return reply{http.StatusOK, powerbi.List[powerbi.DependentDataflow]{Context: c.context("upstreamDataflows"), Value: list}}, nil
 }
 
-// updateDataflow gives a dataflow another name or description. What it says of native queries and of the compute engine means nothing here, and is checked
-// alone.
+// updateDataflow gives a dataflow another name or description. That native queries are allowed is so, and cannot be changed. What it says of the compute
+// engine means nothing here, and is checked alone.
 func (c *call) updateDataflow() (reply, error) {
 	var body powerbi.DataflowUpdate
 	if err := c.decodeLenient(&body); err != nil {
@@ -101,6 +101,10 @@ func (c *call) updateDataflow() (reply, error) {
 	if body == (powerbi.DataflowUpdate{}) {
 		return reply{}, fault.New(fault.Invalid, codeInvalid, "cannot change the dataflow: the body names nothing to change").
 			WithHint(`Send "name", "description", "allowNativeQueries" or "computeEngineBehavior".`)
+	}
+	if body.AllowNativeQueries != nil && !*body.AllowNativeQueries {
+		return reply{}, fault.New(fault.Invalid, codeInvalid, "cannot change the dataflow: its native queries cannot be forbidden (allowNativeQueries)").
+			WithHint("What may be read is said by dataSources in the configuration; every query runs in a transaction that only reads.")
 	}
 	switch behavior := body.ComputeEngineBehavior; {
 	case behavior == "", slices.ContainsFunc([]string{"computeOptimized", "computeOn", "computeDisabled"}, func(one string) bool { return strings.EqualFold(one, behavior) }):

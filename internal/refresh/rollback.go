@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"freshet.dev/internal/fault"
+	"freshet.dev/internal/model"
 	"freshet.dev/internal/store"
 )
 
@@ -23,8 +24,8 @@ const (
 )
 
 // Versions lists the versions of a model's data that are still kept, newest first.
-func (e *Engine) Versions(ctx context.Context, model string) ([]store.VersionSummary, error) {
-	return e.options.Models.Versions(ctx, model)
+func (e *Engine) Versions(ctx context.Context, id string) ([]store.VersionSummary, error) {
+	return e.options.Models.Versions(ctx, id)
 }
 
 // rollbackRequest is the request of a rollback (F7), with its version found. Errors are Invalid with CodeVersion and name the versions that
@@ -50,9 +51,17 @@ func (e *Engine) rollbackRequest(ctx context.Context, definition Definition, wis
 		case version.Current:
 			return refuse("cannot roll back model '%s' to version %d: it is the current one", definition.Name, wish.Version)
 		case version.ModelRevision != definition.Revision && !wish.WithDefinition:
-			return Request{}, fault.New(fault.Invalid, CodeVersion, "cannot roll back model '%s' to version %d: it belongs to revision %d of the model's definition, and revision %d is deployed",
-				definition.Name, wish.Version, version.ModelRevision, definition.Revision).
-				WithHint("Roll back with the definition (--with-definition; over REST \"withDefinition\": true), which deploys that revision's again.")
+			what := "model"
+			why := ""
+			if definition.Dataflow {
+				what = "dataflow"
+			}
+			if slices.ContainsFunc(definition.Model.Tables, func(t *model.Table) bool { return t.InferredColumns }) {
+				why = " A refresh that finds other columns makes a revision, too."
+			}
+			return Request{}, fault.New(fault.Invalid, CodeVersion, "cannot roll back %s '%s' to version %d: it belongs to revision %d of the %s's definition, and revision %d is deployed",
+				what, definition.Name, wish.Version, version.ModelRevision, what, definition.Revision).
+				WithHint("Roll back with the definition (--with-definition; over REST \"withDefinition\": true), which deploys that revision's again.%s", why)
 		default:
 			return Request{CommitMode: Transactional, Timeout: defaultTimeout, Rollback: &wish}, nil
 		}

@@ -501,7 +501,11 @@ func inPlace(err error, root ast.Node, into any) error {
 	if errors.As(err, &unknown) {
 		key := unknown.GetToken().Value
 		hint := ""
-		if near := fault.Nearest(key, keys(reflect.TypeOf(into))); near != "" {
+		switch near := fault.Nearest(key, keys(reflect.TypeOf(into))); near {
+		case "":
+		case key:
+			hint = "; it belongs at another place: see freshet.example.yaml"
+		default:
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
 		return fmt.Errorf("line %d: there is no key %q%s", line, key, hint)

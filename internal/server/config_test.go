@@ -122,6 +122,7 @@ func TestConfigErrors(t *testing.T) {
 		"capacities: []\n":                                                       "at least one is needed",
 		"capacities: [{name: a}, {name: A}]\n":                                   `two of the name "A"`,
 		"capacities: [{memory: 1GiB}]\n":                                         "one has no name",
+		"guards: {failWhenEmpty: true}\n":                                        `line 1: there is no key "guards"; it belongs at another place`,
 		"models: [{name: Retail}]\n":                                             `"Retail" is neither WORKSPACE/NAME nor a GUID`,
 		"models: [{name: a/b}, {name: A/B}]\n":                                   `two entries for "A/B"`,
 		"models: [{name: a/b, guards: {leastShareOfRows: 80}}]\n":                `leastShareOfRows 80 is not a share from 0 to 1`,

@@ -106,6 +106,7 @@ func (s *Service) Sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.tellLeft(list)
 	for _, flow := range list {
 		folder := s.folder(flow)
 		if ctx.Err() != nil {
@@ -119,6 +120,18 @@ func (s *Service) Sync(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// tellLeft tells, once, of the folders whose dataflows were deleted or have other folders now. They stay: only their readers know when they have done.
+func (s *Service) tellLeft(list []Flow) {
+	for id, known := range s.written {
+		folder, _, _ := strings.Cut(known, "\x00")
+		if i := slices.IndexFunc(list, func(f Flow) bool { return f.ID == id }); i >= 0 && s.folder(list[i]) == folder {
+			continue
+		}
+		s.options.Logger.Warn("a CDM folder is not written any more: its dataflow was deleted or has another name; delete the folder when nobody reads it", "folder", folder, "id", id)
+		delete(s.written, id)
+	}
 }
 
 // folder is where a dataflow's folder is; "" where none is configured.

@@ -1,6 +1,7 @@
 package cdmfolder_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -42,6 +43,7 @@ type bench struct {
 	point func(point string) error
 	ended chan struct{}
 	room  int64
+	told  bytes.Buffer // warnings of its services
 }
 
 func newBench(t *testing.T, definition string) *bench {
@@ -117,7 +119,8 @@ func (b *bench) service() *cdmfolder.Service {
 	b.must(err)
 	return cdmfolder.New(cdmfolder.Options{
 		Roots: []cdmfolder.Root{{Path: b.root}}, Flows: b, Store: b.store, Capacity: memory, TempDir: b.t.TempDir(), MinFree: b.room,
-		Ended: func() <-chan struct{} { return b.ended }, Logger: slog.New(slog.DiscardHandler), Failpoint: b.point,
+		Ended: func() <-chan struct{} { return b.ended }, Failpoint: b.point,
+		Logger: slog.New(slog.NewTextHandler(&b.told, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 }
 
@@ -295,6 +298,17 @@ func TestC1FolderFollows(t *testing.T) {
 	if d, _ := b.read(); d.Description != "another one" {
 		t.Errorf("description %q", d.Description)
 	}
+	// The folder under a former name stays, and is told once.
+	former := b.folder()
+	b.flow.Name = "Other"
+	for range 2 {
+		b.must(service.Sync(t.Context()))
+	}
+	if _, err := os.Stat(filepath.Join(former, "model.json")); err != nil || strings.Count(b.told.String(), "is not written any more") != 1 || !strings.Contains(b.told.String(), former) {
+		t.Errorf("after another name: %v, told %s", err, b.told.String())
+	}
+	b.flow.Name = ".."
+	third = locations()
 	// A file that somebody has deleted is written again by the next process.
 	b.must(os.Remove(b.path(third["A"])))
 	b.sync()
