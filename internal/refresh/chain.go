@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"freshet.dev/internal/fault"
 )
@@ -323,6 +324,7 @@ func (w *work) finishChain(base context.Context) error {
 	}
 	var parts []LeasedCommit
 	refusals := false
+	at := w.now() // one commit has one time
 	for _, member := range members {
 		part := w
 		if member.ID != w.operation.ID {
@@ -330,7 +332,7 @@ func (w *work) finishChain(base context.Context) error {
 				return err
 			}
 		}
-		commit, err := part.wholeCommit(base)
+		commit, err := part.wholeCommit(base, at)
 		var refused guarded
 		if errors.As(err, &refused) {
 			// It ends with what its guards say, and the others because of it. One that somebody else has taken ends because of the first.
@@ -383,14 +385,15 @@ func (e *Engine) resting(ctx context.Context, member Operation) (*work, error) {
 }
 
 // wholeCommit is the commit of all that is finished, on the version that is current. Where guards refuse it the error is guarded.
-func (w *work) wholeCommit(ctx context.Context) (Commit, error) {
+func (w *work) wholeCommit(ctx context.Context, at time.Time) (Commit, error) {
 	steps := w.finished()
 	version, err := w.engine.options.Models.Version(ctx, w.operation.Model, 0)
 	if err != nil {
 		return Commit{}, err
 	}
 	ended := w.ended(nil)
-	commit := Commit{From: Committing, To: Completed, At: ended.EndedAt, Attempt: &ended, ModelRevision: w.operation.ModelRevision, Base: version.Number}
+	ended.EndedAt = at
+	commit := Commit{From: Committing, To: Completed, At: at, Attempt: &ended, ModelRevision: w.operation.ModelRevision, Base: version.Number}
 	for _, step := range steps {
 		commit.Steps = append(commit.Steps, step.Number)
 	}

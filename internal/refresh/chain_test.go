@@ -144,6 +144,9 @@ func TestF14AllOrNothing(t *testing.T) {
 			if member.Attempts[0].EndedAt.IsZero() || member.RequestedBy != "ana" || member.Version != 2 || member.Failure != nil {
 				t.Errorf("%+v", member)
 			}
+			if at := list[0].EndedAt; !member.EndedAt.Equal(at) || !member.Attempts[0].EndedAt.Equal(at) {
+				t.Errorf("one commit at %s and %s", at, member.EndedAt)
+			}
 		}
 		want(t, b.versionOf(dataflow("U")), int64(1))
 
