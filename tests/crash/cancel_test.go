@@ -32,9 +32,13 @@ func TestR30CancelAtEveryPoint(t *testing.T) {
 		if p.name == "submit, before" {
 			continue // there is nothing to cancel
 		}
-		mode := []string{transactional, partialBatch}[turn%2]
-		if p.impossible(mode, first) != "" {
-			mode = transactional
+		modes := []string{transactional, partialBatch}
+		if p.impossible("cancel", transactional, first) != "" {
+			modes = []string{allOrNothing, commitEach}
+		}
+		mode := modes[turn%2]
+		if p.impossible("cancel", mode, first) != "" {
+			mode = modes[1-turn%2]
 		}
 		turn++
 		r := run{p.name, "cancel", mode, first, 1}
@@ -65,7 +69,7 @@ func (i *incarnation) twice() (c cancelling) {
 			return cancelling{errs: []error{err}}
 		}
 		c.states = append(c.states, operation.State)
-		c.errs = append(c.errs, i.engine.Cancel(ctx, i.model, i.ids[0], refresh.AnyRefresh))
+		c.errs = append(c.errs, i.engine.Cancel(ctx, i.asked(0), i.ids[0], refresh.AnyRefresh))
 	}
 	return c
 }
@@ -73,7 +77,7 @@ func (i *incarnation) twice() (c cancelling) {
 func (r run) testCancel(t *testing.T) []refresh.State {
 	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
-	s, err := openSite(r, t.TempDir(), "")
+	s, err := openSite(r, t.TempDir(), nil)
 	must(t, err)
 	defer s.close()
 	must(t, s.prepare(ctx))
@@ -135,7 +139,7 @@ func (c cancelling) matches(e *evidence) error {
 func TestR30CancelOfAQueuedRefresh(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
-	s, err := openSite(run{"queued promoted", "cancel", transactional, first, 1}, t.TempDir(), "")
+	s, err := openSite(run{"queued promoted", "cancel", transactional, first, 1}, t.TempDir(), nil)
 	must(t, err)
 	defer s.close()
 	must(t, s.prepare(ctx))
@@ -143,7 +147,7 @@ func TestR30CancelOfAQueuedRefresh(t *testing.T) {
 	var answers []error
 	i, err = s.open("first", &trigger{Point: "draft written", Nth: 1}, func() error {
 		for range 2 {
-			answers = append(answers, i.engine.Cancel(ctx, s.model, s.ids[1], refresh.AnyRefresh))
+			answers = append(answers, i.engine.Cancel(ctx, s.asked(1), s.ids[1], refresh.AnyRefresh))
 		}
 		return nil
 	})

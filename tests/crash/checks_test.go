@@ -19,6 +19,8 @@ type evidence struct {
 	run
 	shape
 	ids        []string
+	items      map[string]string // as those of site
+	earlier    []string
 	looks      []look
 	promised   []string
 	crashed    bool
@@ -27,12 +29,21 @@ type evidence struct {
 	steps      map[string][]refresh.Step
 	states     []stateChange
 	versions   [][2]int64        // what a version was, and became
+	current    map[string]int64  // the versions of items, by name
+	kept       []keptVersion     // that the catalog has not forgotten
+	told       map[string]string // digests of the rows in the CDM folders
 	old, want  map[string]string // digests of the rows before, and by the recount
 	rows       map[string]string // digests of the rows that readers see
 	files      []string          // that are there, drafts included
 	named      []string          // that a version names
 	texts      map[string]string // everything that somebody may read, by where
 	writes     []written         // of the log, in this process
+}
+
+// keptVersion is a version of a model or dataflow.
+type keptVersion struct {
+	model  string
+	number int64
 }
 
 // stateChange is a row of the triggers of tap.
@@ -59,11 +70,21 @@ var checkers = []checker{
 	{"no secret is told", noSecret},
 	{"a 202 is a promise", promisesAreKept},
 	{"a stale owner writes nothing", staleWritesNothing},
+	{"a chain ends as its workspace says", chainEnds},
+	{"the history tells of each version", historyIsTrue},
+	{"nothing is kept for what has ended", released},
+	{"CDM folders show what readers see", foldersFollow},
 }
 
 // oneVersion: R9. What a reader saw is all old or all new; with partialBatch each partition is.
 func oneVersion(e *evidence) error {
 	for _, look := range e.looks {
+		if e.chains() {
+			if err := e.fits(look); err != nil {
+				return err
+			}
+			continue
+		}
 		old, fresh := 0, 0
 		for name, rows := range look.Parts {
 			if rows != e.old[name] && rows != e.want[name] {
@@ -125,6 +146,9 @@ func (e *evidence) last() (refresh.Operation, bool) {
 }
 
 func completedIsRecount(e *evidence) error {
+	if e.chains() {
+		return sameRows(e.rows, e.rowsOfChains(refresh.Completed))
+	}
 	if last, found := e.last(); !found || last.State != refresh.Completed {
 		return nil
 	}
@@ -133,6 +157,9 @@ func completedIsRecount(e *evidence) error {
 
 // otherwiseOldRows: R9. With partialBatch a partition whose step was committed has its new rows, and the others those of before.
 func otherwiseOldRows(e *evidence) error {
+	if e.chains() {
+		return e.otherwiseOldInChains()
+	}
 	last, found := e.last()
 	if !found || last.State == refresh.Completed {
 		return nil
@@ -147,7 +174,7 @@ func otherwiseOldRows(e *evidence) error {
 		case e.Mode == transactional:
 			return fmt.Errorf("step %d of a refresh that ended as %s is committed", step.Number, last.State)
 		default:
-			name := object{step.Table, step.Partition}.String()
+			name := object{"", step.Table, step.Partition}.String()
 			want[name] = e.want[name]
 		}
 	}
@@ -219,12 +246,14 @@ func monotone(e *evidence) error {
 			return fmt.Errorf("version %d was followed by %d", change[0], change[1])
 		}
 	}
-	seen := int64(0)
+	seen := map[string]int64{}
 	for _, look := range e.looks {
-		if look.Version < seen {
-			return fmt.Errorf("%s saw at '%s' version %d after %d", look.Who, look.At, look.Version, seen)
+		for name, version := range look.Versions {
+			if version < seen[name] {
+				return fmt.Errorf("%s saw at '%s' version %d after %d", look.Who, look.At, version, seen[name])
+			}
+			seen[name] = version
 		}
-		seen = look.Version
 	}
 	return nil
 }
@@ -273,7 +302,12 @@ func staleWritesNothing(e *evidence) error {
 // is stopped first.
 func (s *site) gather(ctx context.Context, i *incarnation) (*evidence, error) {
 	i.halt()
-	e := &evidence{run: s.run, shape: s.shape, ids: s.ids, steps: map[string][]refresh.Step{}, old: map[string]string{}, want: map[string]string{}, texts: map[string]string{}, writes: s.history.all()}
+	e := &evidence{run: s.run, shape: s.shape, ids: s.ids, items: s.items, earlier: s.earlier, steps: map[string][]refresh.Step{}, old: map[string]string{}, want: map[string]string{}, texts: map[string]string{}, writes: s.history.all()}
+	if s.folding {
+		if err := i.cdm.Sync(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if _, err := i.store.Sweep(ctx); err != nil {
 		return nil, err
 	}
@@ -291,16 +325,13 @@ func (s *site) gather(ctx context.Context, i *incarnation) (*evidence, error) {
 			return nil, errors.New(entry.Problem)
 		}
 	}
-	for _, o := range s.objects {
-		e.old[o.String()] = digest(s.rowsOf(o, 1))
-		e.want[o.String()] = e.old[o.String()]
-		if slices.Contains(s.scope, o) {
-			if e.want[o.String()], err = recount(s.sources(), o); err != nil {
-				return nil, err
-			}
-		}
+	if err := s.recounts(e); err != nil {
+		return nil, err
 	}
-	if _, e.rows, err = s.visible(ctx, i.rows); err != nil {
+	if e.current, e.rows, err = s.visible(ctx, i.rows); err != nil {
+		return nil, err
+	}
+	if e.told, err = s.told(); err != nil {
 		return nil, err
 	}
 	if err := s.gatherHistory(ctx, e, i.rows); err != nil {
@@ -310,6 +341,24 @@ func (s *site) gather(ctx context.Context, i *incarnation) (*evidence, error) {
 		return nil, err
 	}
 	return e, s.gatherFiles(e)
+}
+
+// recounts says which rows there were and which there are to be.
+func (s *site) recounts(e *evidence) (err error) {
+	if s.chains() {
+		e.old, e.want = s.rowsAt(nil), s.rowsAt(s.sourcesOf())
+		return nil
+	}
+	for _, o := range s.objects {
+		e.old[o.String()] = digest(s.rowsOf(o, 1))
+		e.want[o.String()] = e.old[o.String()]
+		if slices.Contains(s.scope, o) {
+			if e.want[o.String()], err = recount(s.sources(), o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (s *site) gatherHistory(ctx context.Context, e *evidence, rows *catalog.Catalog) (err error) {
@@ -365,6 +414,12 @@ func (s *site) gatherTaps(e *evidence) error {
 			var v [2]int64
 			err := rows.Scan(&v[0], &v[1])
 			e.versions = append(e.versions, v)
+			return err
+		}),
+		each(`SELECT model, number FROM versions`, func(rows *sql.Rows) error {
+			var v keptVersion
+			err := rows.Scan(&v.model, &v.number)
+			e.kept = append(e.kept, v)
 			return err
 		}),
 		each(`SELECT id FROM part_files`, func(rows *sql.Rows) error {

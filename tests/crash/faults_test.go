@@ -51,7 +51,7 @@ func child(dir string) error {
 	if err := json.Unmarshal(text, &known); err != nil {
 		return err
 	}
-	s, err := openSite(known.Run, dir, known.Model)
+	s, err := openSite(known.Run, dir, known.Items)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,11 @@ func child(dir string) error {
 		return err
 	}
 	defer i.stop() // what comes after the last write is still to come
-	return i.rest(ctx)
+	if err := i.rest(ctx); err != nil || !i.folds {
+		return err
+	}
+	i.halt()
+	return i.cdm.Sync(ctx)
 }
 
 // work starts a life and sends the requests; two at the same model before anything runs, so that the second one is queued.
@@ -124,23 +128,26 @@ func number(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
-// chosen lists the runs. perCase 0 is the short suite: each point with each fault once, the modes and tries by turns.
+// chosen lists the runs. perCase 0 is the short suite: each point with each fault once or twice, the modes and tries by turns.
 func chosen(seed, perCase int) (runs []run, impossible int) {
 	turn := 0
 	for _, p := range points {
 		for _, fault := range []string{errorReturned, killed, staleOwner} {
 			var cases []run
-			for _, mode := range []string{transactional, partialBatch} {
+			for _, mode := range []string{transactional, partialBatch, allOrNothing, commitEach} {
 				for _, try := range []string{first, retried} {
-					if p.impossible(mode, try) != "" {
+					if p.impossible(fault, mode, try) != "" {
 						impossible++
 						continue
 					}
 					cases = append(cases, run{p.name, fault, mode, try, uint64(seed)})
 				}
 			}
+			if len(cases) == 0 {
+				continue
+			}
 			if perCase == 0 {
-				runs = append(runs, cases[turn%len(cases)])
+				runs = append(runs, few(cases, turn)...)
 				turn++
 				continue
 			}
@@ -155,11 +162,27 @@ func chosen(seed, perCase int) (runs []run, impossible int) {
 	return runs, impossible
 }
 
+// few are those of a point's cases with one fault that the short suite has: one of a model, and of some crashes one of a chain, too. Of what only chains
+// have it is a crash, and one of the others.
+func few(cases []run, turn int) (chosen []run) {
+	at := func(cases []run) {
+		if len(cases) > 0 {
+			chosen = append(chosen, cases[turn%len(cases)])
+		}
+	}
+	at(slices.DeleteFunc(slices.Clone(cases), run.chains))
+	own := len(chosen) == 0
+	if crash := cases[0].Fault == killed; own && (crash || turn%2 == 0) || crash && turn%4 == 0 {
+		at(slices.DeleteFunc(cases, func(r run) bool { return !r.chains() }))
+	}
+	return chosen
+}
+
 // tell prints what was run, and what failed, and sees that every point was reached.
 func (s *totals) tell(t *testing.T, runs, impossible int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Printf("faults: %d points × 3 faults × 2 modes × 2 tries, of which %d combinations cannot be: %d runs (%d error, %d kill, %d stale owner), %d failed\n",
+	fmt.Printf("faults: %d points × 3 faults × 4 modes × 2 tries, of which %d combinations cannot be: %d runs (%d error, %d kill, %d stale owner), %d failed\n",
 		len(points), impossible, runs, s.runs[errorReturned], s.runs[killed], s.runs[staleOwner], len(s.failed))
 	fmt.Printf("faults: after %d crashes the refresh was taken up within %s of the start, by the first look of the engine\n", s.crashes, s.takeover.Round(time.Millisecond))
 	for _, r := range s.failed {
@@ -179,7 +202,7 @@ func (s *totals) tell(t *testing.T, runs, impossible int) {
 func (r run) test(t *testing.T, sums *totals) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	s, err := openSite(r, t.TempDir(), "")
+	s, err := openSite(r, t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,6 +255,7 @@ func (e *evidence) checked(t *testing.T) {
 // a step that fails is one failed attempt.
 func (e *evidence) expected() error {
 	want, attempts := refresh.Completed, e.failing+1
+	chained := e.chains()
 	p, _ := pointNamed(e.Point)
 	switch {
 	case p.way == onTheEnd:
@@ -243,8 +267,13 @@ func (e *evidence) expected() error {
 		}
 	}
 	for _, operation := range e.operations {
-		if slices.Contains(e.ids, operation.ID) && (operation.State != want || len(operation.Attempts) != attempts) {
+		if !chained && slices.Contains(e.ids, operation.ID) && (operation.State != want || len(operation.Attempts) != attempts) {
 			return fmt.Errorf("%s ended as %s after %d attempts, not as %s after %d: %+v", operation.ID, operation.State, len(operation.Attempts), want, attempts, operation.Failure)
+		}
+	}
+	if chained {
+		if err := e.expectedOfChain(attempts); err != nil {
+			return err
 		}
 	}
 	for _, id := range e.ids {
@@ -353,7 +382,7 @@ var errKilled = errors.New("killed")
 
 // life is a process that is killed.
 func (s *site) life(ctx context.Context, kill trigger) error {
-	known, err := json.Marshal(settled{s.run, s.model, kill})
+	known, err := json.Marshal(settled{s.run, s.items, kill})
 	if err != nil {
 		return err
 	}
@@ -391,7 +420,8 @@ func (s *totals) takenUp(i *incarnation, unfinished []refresh.Operation, started
 	s.crashes++
 	for _, operation := range unfinished {
 		at, known := claimed[operation.ID]
-		if operation.State == refresh.Queued || operation.State == refresh.Paused { // it waits for what comes later
+		// It waits for what comes later, or was committed with others of its chain.
+		if operation.State == refresh.Queued || operation.State == refresh.Paused || operation.Request.Chain != nil && (operation.State == refresh.Committing || operation.Owner == "") {
 			continue
 		}
 		if !known {
@@ -454,7 +484,7 @@ func (s *site) takeOver(ctx context.Context, then func(sleeper, second *incarnat
 	if err := <-working; err != nil {
 		return err
 	}
-	if !p.settles() && !s.finishedWithout("sleeper") {
+	if !p.settles(s.Mode) && !s.finishedWithout("sleeper") {
 		if _, err := s.history.wait(ctx, func(w written) bool {
 			return w.who == "sleeper" && (fault.CodeOf(w.err) == refresh.CodeStale || staleWritesNothing(&evidence{writes: s.history.all()}) != nil)
 		}); err != nil {
@@ -471,7 +501,7 @@ func (s *site) takenOver(ctx context.Context, tries <-chan struct{}) error {
 	far := make(chan error, 1)
 	go func() {
 		_, err := s.history.wait(waiting, func(w written) bool {
-			return w.who == "second" && (w.name == lookedInVain || w.err == nil && (w.name == s.wake || w.name == "ended" || w.name == "commit"))
+			return w.who == "second" && (w.name == lookedInVain || w.err == nil && (w.name == s.wake || w.name == "ended" || w.name == "commit" || w.name == "chain commit"))
 		})
 		far <- err
 	}()

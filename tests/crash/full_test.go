@@ -25,7 +25,7 @@ func TestF5DiskFullAtTheFlush(t *testing.T) {
 			t.Run(fmt.Sprint(mode, " ", seed), func(t *testing.T) {
 				ctx, stop := context.WithTimeout(t.Context(), patience)
 				defer stop()
-				s, err := openSite(run{"draft written", errorReturned, mode, first, seed}, t.TempDir(), "")
+				s, err := openSite(run{"draft written", errorReturned, mode, first, seed}, t.TempDir(), nil)
 				must(t, err)
 				defer s.close()
 				must(t, s.prepare(ctx))
@@ -60,7 +60,7 @@ func TestF5DiskFullAtTheCommit(t *testing.T) {
 			ctx, stop := context.WithTimeout(t.Context(), patience)
 			defer stop()
 			dir := t.TempDir()
-			s, err := openSite(run{"commit, before", errorReturned, mode, first, 1}, dir, "")
+			s, err := openSite(run{"commit, before", errorReturned, mode, first, 1}, dir, nil)
 			must(t, err)
 			defer s.close()
 			disk := filepath.Dir(s.catalog())

@@ -18,12 +18,13 @@ import (
 
 // Each checker is tested: with a bug that breaks what it checks it must say so, in the words given.
 func TestCheckersSeePlantedBugs(t *testing.T) {
-	for _, bug := range []struct {
+	type bug struct {
 		name    string
 		checker string
 		says    string
 		run     func(ctx context.Context, s *site) (*evidence, error)
-	}{
+	}
+	for r, bugs := range map[run][]bug{{"step running, before", staleOwner, transactional, first, 3}: {
 		{"a commit in two transactions", "one version is visible over all tables", "a mixture",
 			withLog(func(log refresh.Log) refresh.Log { return splitting{log} })},
 		{"a commit that leaves a partition out", "Completed means the rows of an independent recount", "has the rows",
@@ -65,29 +66,73 @@ func TestCheckersSeePlantedBugs(t *testing.T) {
 					return nil
 				})
 			}},
-	} {
-		t.Run(bug.name+": "+bug.checker, func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			s, err := openSite(run{"step running, before", staleOwner, transactional, first, 3}, t.TempDir(), "")
-			must(t, err)
-			defer s.close()
-			s.wake = "claim"
-			must(t, s.prepare(ctx))
-			e, err := bug.run(ctx, s)
-			must(t, err)
-			for _, c := range checkers {
-				if c.name != bug.checker {
-					continue
+	}, {"step running, before", errorReturned, allOrNothing, first, 1}: {
+		{"a chain in several transactions", "one version is visible over all tables", "a mixture",
+			withLog(func(log refresh.Log) refresh.Log { return apart{log} })},
+		{"a chain that leaves a dataflow out", "a chain ends as its workspace says", "of the same chain as",
+			afterwards(`UPDATE operations SET state = 'Failed' WHERE seq = (SELECT max(seq) FROM operations)`)},
+		{"a version of nobody", "the history tells of each version", "refreshes are Completed",
+			afterwards(`UPDATE operations SET state = 'Failed', version = 0 WHERE seq = (SELECT max(seq) FROM operations)`)},
+		{"a version that is told of twice", "the history tells of each version", "as does",
+			afterwards(`UPDATE operations SET version = 3`)},
+		{"rows of a folder that are not the catalog's", "CDM folders show what readers see", "has the rows",
+			func(ctx context.Context, s *site) (*evidence, error) {
+				s.folding = true
+				if _, err := s.undisturbed(ctx); err != nil {
+					return nil, err
 				}
-				if err := c.check(e); err == nil || !strings.Contains(err.Error(), bug.says) {
-					t.Errorf("the checker says: %v", err)
+				files, err := filepath.Glob(filepath.Join(s.folders(), "W", mart, "Facts", "*.csv"))
+				for _, file := range files {
+					err = errors.Join(err, os.WriteFile(file, []byte("1,2,3.0000,other\n"), 0o600))
 				}
-				return
-			}
-			t.Errorf("there is no such checker")
-		})
+				if err != nil {
+					return nil, err
+				}
+				i, err := s.open("second", nil, nil)
+				if err != nil {
+					return nil, err
+				}
+				defer i.stop()
+				clear(s.read)
+				return s.gather(ctx, i)
+			}},
+	}, {"pinned, before", errorReturned, commitEach, first, 1}: {
+		{"a dataflow that begins before those that it reads", "one version is visible over all tables", "saw at",
+			withLog(func(log refresh.Log) refresh.Log { return impatient{log} })},
+		{"a version that is pinned again", "one version is visible over all tables", "rows that never were",
+			withLog(func(log refresh.Log) refresh.Log { return fickle{log} })},
+		{"versions that are never forgotten", "nothing is kept for what has ended", "is still kept",
+			func(ctx context.Context, s *site) (*evidence, error) {
+				s.planted.versions = func(rows *catalog.Catalog) versions { return hoarding{rows} }
+				return s.undisturbed(ctx)
+			}},
+		{"a dataflow that begins before those that it reads", "a chain ends as its workspace says", "began before",
+			afterwards(`UPDATE operations SET started_at = accepted_at`)},
+	}} {
+		for _, bug := range bugs {
+			t.Run(bug.name+": "+bug.checker, func(t *testing.T) {
+				t.Parallel()
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				s, err := openSite(r, t.TempDir(), nil)
+				must(t, err)
+				defer s.close()
+				s.wake = "claim"
+				must(t, s.prepare(ctx))
+				e, err := bug.run(ctx, s)
+				must(t, err)
+				for _, c := range checkers {
+					if c.name != bug.checker {
+						continue
+					}
+					if err := c.check(e); err == nil || !strings.Contains(err.Error(), bug.says) {
+						t.Errorf("the checker says: %v", err)
+					}
+					return
+				}
+				t.Errorf("there is no such checker")
+			})
+		}
 	}
 }
 
@@ -117,12 +162,14 @@ func afterwards(statements ...string) func(context.Context, *site) (*evidence, e
 		if err := s.sql(statements...); err != nil {
 			return nil, err
 		}
-		e := &evidence{run: s.run, shape: s.shape, ids: s.ids, looks: []look{{}}}
+		e := &evidence{run: s.run, shape: s.shape, ids: s.ids, items: s.items, earlier: s.earlier, looks: []look{{}}}
 		rows, err := catalog.Open(ctx, s.catalog())
 		if err != nil {
 			return nil, err
 		}
-		e.operations, err = rows.List(ctx, refresh.Filter{})
+		if e.operations, err = rows.List(ctx, refresh.Filter{}); err == nil {
+			e.current, _, err = s.visible(ctx, rows)
+		}
 		if err := errors.Join(err, rows.Close()); err != nil {
 			return nil, err
 		}
@@ -149,6 +196,46 @@ func (p forgetting) Commit(ctx context.Context, lease refresh.Lease, commit refr
 	commit.Change.Put = commit.Change.Put[1:]
 	return p.Log.Commit(ctx, lease, commit)
 }
+
+// apart commits each of a chain by itself.
+type apart struct{ refresh.Log }
+
+func (p apart) CommitAll(ctx context.Context, commits []refresh.LeasedCommit) error {
+	for _, commit := range commits {
+		if _, err := p.Log.Commit(ctx, commit.Lease, commit.Commit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// impatient takes the others of every chain for Completed.
+type impatient struct{ refresh.Log }
+
+func (p impatient) List(ctx context.Context, filter refresh.Filter) ([]refresh.Operation, error) {
+	list, err := p.Log.List(ctx, filter)
+	for i := range list {
+		if filter.Chain != "" {
+			list[i].State = refresh.Completed
+		}
+	}
+	return list, err
+}
+
+// fickle pins what is current, whatever was pinned before; a load reads after the others have gone on.
+type fickle struct{ refresh.Log }
+
+func (p fickle) Pin(ctx context.Context, lease refresh.Lease, item string) (int64, error) {
+	if _, err := p.Log.Pin(ctx, lease, item); err != nil {
+		return 0, err
+	}
+	return 0, nil // as of the version that readers see
+}
+
+// hoarding forgets nothing.
+type hoarding struct{ *catalog.Catalog }
+
+func (hoarding) ForgetVersions(context.Context, time.Time, []store.Pin) error { return nil }
 
 type losing struct {
 	refresh.Log

@@ -17,6 +17,7 @@ type seam struct {
 	mend    func() error // makes the broken files whole before the attempt in which they may be read
 	mendAt  int          // the number of that attempt
 	sweep   func(context.Context)
+	move    func(ctx context.Context, pinned string) error // what others do when a version is pinned
 }
 
 // written is one call of a log, in the order of the process.
@@ -177,7 +178,8 @@ func (s *seam) EndAttempt(ctx context.Context, lease refresh.Lease, attempt refr
 }
 
 func (s *seam) PutStep(ctx context.Context, lease refresh.Lease, from refresh.StepState, step refresh.Step, messages []refresh.Message) error {
-	name := map[refresh.StepState]string{refresh.StepRunning: "step running", refresh.StepFinished: "step finished", refresh.StepFailed: "step failed", refresh.StepPlanned: "step planned again"}[step.State]
+	name := map[refresh.StepState]string{refresh.StepRunning: "step running", refresh.StepFinished: "step finished", refresh.StepFailed: "step failed", refresh.StepPlanned: "step planned again",
+		refresh.StepSkipped: "step skipped"}[step.State]
 	return s.write(ctx, name, lease, func() error { return s.Log.PutStep(ctx, lease, from, step, messages) })
 }
 
@@ -187,4 +189,30 @@ func (s *seam) Commit(ctx context.Context, lease refresh.Lease, commit refresh.C
 		return err
 	})
 	return version, err
+}
+
+func (s *seam) Pin(ctx context.Context, lease refresh.Lease, item string) (version int64, err error) {
+	err = s.write(ctx, "pinned", lease, func() error {
+		if version, err = s.Log.Pin(ctx, lease, item); err != nil {
+			return err
+		}
+		return s.move(ctx, item)
+	})
+	return version, err
+}
+
+// CommitAll is one write of several owners.
+func (s *seam) CommitAll(ctx context.Context, commits []refresh.LeasedCommit) error {
+	if err := s.at(ctx, "chain commit, before"); err != nil {
+		return err
+	}
+	begun := s.history.begin()
+	err := s.Log.CommitAll(ctx, commits)
+	for _, commit := range commits {
+		s.history.end(written{who: s.who, name: "chain commit", operation: commit.Lease.Operation, epoch: commit.Lease.Epoch, begun: begun, err: err})
+	}
+	if err != nil {
+		return err
+	}
+	return s.at(ctx, "chain commit, after")
 }

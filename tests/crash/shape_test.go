@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"freshet.dev/internal/model/cdm"
 	"freshet.dev/internal/refresh"
 )
 
@@ -26,6 +27,8 @@ const (
 
 	transactional = "transactional"
 	partialBatch  = "partialBatch"
+	allOrNothing  = "allOrNothing" // a chain of dataflows that is committed as a whole
+	commitEach    = "commitEach"   // and one of which each is committed by itself
 
 	first   = "first" // the fault meets the first attempt
 	retried = "retry" // the fault meets an attempt after a failed one
@@ -45,8 +48,8 @@ func (r run) name() string {
 	return fmt.Sprintf("%s/%s/%s/%s/seed=%d", strings.ReplaceAll(strings.ReplaceAll(r.Point, ", ", "_"), " ", "_"), r.Fault, r.Mode, r.Try, r.Seed)
 }
 
-// object is a partition of a table.
-type object struct{ Table, Partition string }
+// object is a partition of a table, of a dataflow where Item names one.
+type object struct{ Item, Table, Partition string }
 
 // shape is what a run's seed chooses, and what its point needs.
 type shape struct {
@@ -63,6 +66,8 @@ type shape struct {
 	wake       string // stale: the write of the second owner after which the first wakes
 	heartbeat  time.Duration
 	again      bool // kill: the process that goes on is killed too
+	moves      bool // a dataflow that is read is refreshed meanwhile
+	folding    bool // dataflows are written as CDM folders
 }
 
 func (r run) random(purpose string) *rand.Rand {
@@ -77,7 +82,7 @@ func (r run) shape() shape {
 	s := shape{nth: 1, parallel: 1 + random.IntN(4), wake: "claim", heartbeat: 10 * time.Second}
 	for t := range 2 + random.IntN(2) {
 		for n := range 2 + random.IntN(2) {
-			s.objects = append(s.objects, object{"T" + strconv.Itoa(t+1), "P" + strconv.Itoa(n+1)})
+			s.objects = append(s.objects, object{"", "T" + strconv.Itoa(t+1), "P" + strconv.Itoa(n+1)})
 		}
 	}
 	s.scope = slices.Clone(s.objects)
@@ -115,7 +120,35 @@ func (r run) shape() shape {
 		s.heartbeat = time.Millisecond
 	}
 	s.again = random.IntN(3) == 0
+	if r.chains() {
+		s.ofChain(random, p)
+	}
 	return s
+}
+
+// ofChain makes the shape that of a chain.
+func (s *shape) ofChain(random *rand.Rand, p point) {
+	s.objects, s.scope, s.ledger = flowObjects(), nil, false
+	s.moves = p.way == onPin
+	s.folding = p.way == onFolder || random.IntN(4) == 0
+	s.retryCount++ // one attempt more than those that are to fail
+	if p.way == onTheEnd {
+		s.retryCount = s.failing - 1
+	}
+	one := random.IntN(len(chained))
+	if p.way == onPin { // its readers are yet to come
+		one = 0
+	}
+	s.broken = nil
+	if s.failing > 0 {
+		s.nth = 1
+		s.broken = []object{{chained[one], sourced[chained[one]], cdm.FullPartition}}
+	} else if p.step >= 2 && p.step <= 11 && p.way == onTheWay { // of which dataflow
+		s.nth = 1 + random.IntN(len(chained))
+	}
+	if s.wake == "commit" {
+		s.wake = "claim"
+	}
 }
 
 // params are those of the refresh that meets the fault.
@@ -123,10 +156,13 @@ func (s shape) params(mode string) refresh.Params {
 	if s.standard {
 		return refresh.Params{}
 	}
+	if mode == allOrNothing || mode == commitEach {
+		mode = transactional
+	}
 	kind, parallel, retries := "full", int64(s.parallel), int64(s.retryCount)
 	params := refresh.Params{Type: &kind, CommitMode: &mode, MaxParallelism: &parallel, RetryCount: &retries}
-	for _, o := range s.scope {
-		params.Objects = append(params.Objects, refresh.Object(o))
+	for _, o := range s.scope { // none of dataflows, of which all is refreshed
+		params.Objects = append(params.Objects, refresh.Object{Table: o.Table, Partition: o.Partition})
 	}
 	if s.ledger {
 		params.Objects = append(params.Objects, refresh.Object{Table: "Ledger"})
@@ -146,7 +182,7 @@ func (r run) rowsOf(o object, generation int) [][]string {
 }
 
 func fileOf(dir string, o object) string {
-	return filepath.Join(dir, o.Table+"-"+o.Partition+".csv")
+	return filepath.Join(dir, o.Item+o.Table+"-"+o.Partition+".csv")
 }
 
 // writeRows writes a partition's file. It is there whole or not at all.

@@ -23,6 +23,8 @@ import (
 
 	"freshet.dev/internal/capacity"
 	"freshet.dev/internal/catalog"
+	"freshet.dev/internal/dataflow/cdmfolder"
+	"freshet.dev/internal/model/cdm"
 	"freshet.dev/internal/refresh"
 	"freshet.dev/internal/source"
 	"freshet.dev/internal/source/csv"
@@ -42,9 +44,10 @@ const password = "plAnted-S3cret"
 type site struct {
 	run
 	shape
-	dir   string
-	model string
-	ids   []string // of the operations that are submitted
+	dir     string
+	items   map[string]string // the ids of dataflows by name; of a model it alone, by ""
+	ids     []string          // of the operations that are submitted
+	earlier []string          // those that ended before the run
 
 	journal *os.File
 	log     *os.File
@@ -81,17 +84,23 @@ type entry struct {
 
 // look is what a reader saw.
 type look struct {
-	Who, At string
-	Version int64
-	Parts   map[string]string // the digest of each partition's rows, by table/partition
+	Who, At  string
+	Folders  bool              // in the CDM folders
+	Versions map[string]int64  // of each model or dataflow
+	Parts    map[string]string // the digest of each partition's rows, by table/partition
 }
 
-func (o object) String() string { return o.Table + "/" + o.Partition }
+func (o object) String() string {
+	if o.Item == "" {
+		return o.Table + "/" + o.Partition
+	}
+	return o.Item + "/" + o.Table + "/" + o.Partition
+}
 
 // settled is what a process must know to go on with a run.
 type settled struct {
 	Run   run
-	Model string
+	Items map[string]string
 	Kill  trigger
 }
 
@@ -102,8 +111,11 @@ type trigger struct {
 }
 
 // openSite opens the directory of a run.
-func openSite(r run, dir, model string) (*site, error) {
-	s := &site{run: r, shape: r.shape(), dir: dir, model: model, history: newHistory(), read: map[string]string{}}
+func openSite(r run, dir string, items map[string]string) (*site, error) {
+	s := &site{run: r, shape: r.shape(), dir: dir, items: items, history: newHistory(), read: map[string]string{}}
+	if s.items == nil {
+		s.items = map[string]string{}
+	}
 	for n := range 2 {
 		s.ids = append(s.ids, uuid.NewSHA1(uuid.NameSpaceURL, fmt.Append(nil, r, n)).String())
 	}
@@ -165,43 +177,107 @@ func (s *site) prepare(ctx context.Context) error {
 		}
 	}
 	for _, o := range s.objects {
-		if err := s.writeRows(s.sources(), o, 1); err != nil {
+		if !s.chains() || sourced[o.Item] == o.Table {
+			if err := s.writeRows(s.sources(), o, 1); err != nil {
+				return err
+			}
+		}
+	}
+	if s.chains() {
+		if err := s.writeDays(s.sources(), 1); err != nil {
 			return err
 		}
 	}
-	definition, err := s.definition(s.sources())
-	if err != nil {
+	if err := s.deploy(ctx); err != nil {
 		return err
 	}
-	rows, err := catalog.Open(ctx, s.catalog())
-	if err != nil {
-		return err
-	}
-	deployed, err := workspace.New(rows, nil, workspace.Options{Capacities: []string{capacityName}}).Deploy(ctx, workspace.Caller{ID: "owner", Owner: true},
-		workspace.Deploy{Workspace: "W", CreateWorkspace: true, Files: map[string][]byte{"model.bim": definition}})
-	if err := errors.Join(err, rows.Close()); err != nil {
-		return err
-	}
-	s.model = deployed.Item.ID
 	i, err := s.open("setup", nil, nil)
 	if err != nil {
 		return err
 	}
 	defer i.stop()
 	i.start()
-	kind := "full"
-	whole := refresh.Params{Type: &kind}
-	for _, o := range s.objects {
-		whole.Objects = append(whole.Objects, refresh.Object(o))
+	if err := s.firstRefresh(ctx, i); err != nil {
+		return err
 	}
-	operation, _, err := i.engine.Submit(ctx, refresh.Submission{Model: s.model, Params: whole})
+	if err := s.change(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(s.files(), uuid.NewString()+".parquet"), []byte("left behind"), 0o600); err != nil {
+		return err
+	}
+	return s.tap()
+}
+
+// deploy deploys what is to be refreshed.
+func (s *site) deploy(ctx context.Context) error {
+	rows, err := catalog.Open(ctx, s.catalog())
 	if err != nil {
 		return err
 	}
-	if operation, err = i.engine.Wait(ctx, operation.ID); err != nil || operation.State != refresh.Completed {
-		return fmt.Errorf("the first refresh ended as %s: %+v, %w", operation.State, operation.Failure, err)
+	defer rows.Close()
+	if s.chains() {
+		return s.deployFlows(ctx, rows)
 	}
-	for _, o := range s.objects {
+	definition, err := s.definition(s.sources())
+	if err != nil {
+		return err
+	}
+	deployed, err := workspace.New(rows, nil, workspace.Options{Capacities: []string{capacityName}}).Deploy(ctx, workspace.Caller{ID: "owner", Owner: true},
+		workspace.Deploy{Workspace: "W", CreateWorkspace: true, Files: map[string][]byte{"model.bim": definition}})
+	s.items[""] = deployed.Item.ID
+	return err
+}
+
+// firstRefresh loads everything.
+func (s *site) firstRefresh(ctx context.Context, i *incarnation) error {
+	kind := "full"
+	whole := refresh.Params{Type: &kind}
+	first := []string{s.items[""]}
+	if s.chains() {
+		first = []string{s.items[rates], s.items[landing]}
+	} else {
+		for _, o := range s.objects {
+			whole.Objects = append(whole.Objects, refresh.Object{Table: o.Table, Partition: o.Partition})
+		}
+	}
+	for _, item := range first {
+		if _, _, err := i.engine.Submit(ctx, refresh.Submission{Model: item, Params: whole}); err != nil {
+			return err
+		}
+		if err := i.rest(ctx); err != nil {
+			return err
+		}
+	}
+	list, err := i.rows.List(ctx, refresh.Filter{})
+	if err != nil {
+		return err
+	}
+	for _, operation := range list {
+		s.earlier = append(s.earlier, operation.ID)
+		if operation.State != refresh.Completed {
+			return fmt.Errorf("a first refresh ended as %s: %+v", operation.State, operation.Failure)
+		}
+	}
+	return nil
+}
+
+// change makes the sources those of the run.
+func (s *site) change() error {
+	changed := s.objects
+	if s.chains() {
+		changed = nil
+		for flow, generation := range s.sourcesOf() {
+			if generation > 1 {
+				changed = append(changed, object{flow, sourced[flow], cdm.FullPartition})
+			}
+		}
+		if err := s.writeDays(s.sources(), 2); err != nil {
+			return err
+		}
+	}
+	for _, o := range changed {
+		var err error
 		if slices.Contains(s.broken, o) {
 			err = breakRows(s.sources(), o)
 		} else {
@@ -211,10 +287,16 @@ func (s *site) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(s.files(), uuid.NewString()+".parquet"), []byte("left behind"), 0o600); err != nil {
-		return err
+	return nil
+}
+
+// sourcesOf are the generations of the dataflows' sources that are there to be read. Where two chains are refreshed the second one alone has something
+// new, so that what the first one makes is old.
+func (s *site) sourcesOf() generations {
+	if s.standard {
+		return generations{landing: 2}
 	}
-	return s.tap()
+	return generations{landing: 2, clean: 2, mart: 2}
 }
 
 // tap makes triggers that keep every change of an operation's state and of a model's version, in the transaction that changes it.
@@ -266,6 +348,8 @@ type incarnation struct {
 	store  *store.Store
 	engine *refresh.Engine
 	source *source.Registry
+	cdm    *cdmfolder.Service
+	folds  bool // it writes the CDM folders; who shares a data directory does not
 
 	cancel context.CancelFunc
 	ended  chan error
@@ -293,7 +377,8 @@ func (s *site) openOn(shared *store.Store, who string, fault *trigger, do func()
 	if i.rows, err = catalog.OpenWith(ctx, s.catalog(), catalog.Options{Failpoint: i.at}); err != nil {
 		return nil, err
 	}
-	if i.store == nil {
+	i.folds = shared == nil && s.folding
+	if shared == nil {
 		var named versions = i.rows
 		if s.planted.versions != nil {
 			named = s.planted.versions(i.rows)
@@ -323,13 +408,20 @@ func (s *site) openOn(shared *store.Store, who string, fault *trigger, do func()
 		log = s.planted.log(log)
 	}
 	i.engine, err = refresh.New(refresh.Options{
-		Log:    &seam{Log: log, who: who, at: i.at, history: s.history, mend: s.mend, mendAt: s.failing + 1, sweep: i.sweep},
-		Models: i.rows, Store: i.store, Sources: i.source, Capacities: []*capacity.Capacity{place},
+		Log:    &seam{Log: log, who: who, at: i.at, history: s.history, mend: s.mend, mendAt: s.failing + 1, sweep: i.sweep, move: i.move},
+		Models: i.rows, Store: i.store, Sources: i.source, Capacities: []*capacity.Capacity{place}, Chains: i.rows, Dataflows: flows{i.rows},
 		TempDir: filepath.Join(s.dir, "temp-"+who), Owner: who, Now: time.Now, NewID: uuid.NewString,
 		Logger:         slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})).With("who", who),
 		HeartbeatEvery: s.heartbeat, RetryAll: true, StepMemory: 64 << 20, Random: func() float64 { return 0 },
 	})
-	return i, err
+	if err != nil {
+		return nil, err
+	}
+	i.cdm = cdmfolder.New(cdmfolder.Options{
+		Roots: []cdmfolder.Root{{Path: s.folders()}}, Flows: flows{i.rows}, Store: i.store, Capacity: place, TempDir: filepath.Join(s.dir, "temp-folders-"+who), Ended: i.engine.Ended,
+		Logger: slog.New(slog.NewJSONHandler(s.log, nil)).With("who", who), Failpoint: i.folderPoint,
+	})
+	return i, nil
 }
 
 // start lets the engine work.
@@ -338,12 +430,15 @@ func (i *incarnation) start() {
 	i.ended = make(chan error, 1)
 	i.cancel = cancel
 	go func() {
-		var resuming sync.WaitGroup
+		var others sync.WaitGroup
 		if i.pauses() {
-			resuming.Go(func() { i.resume(ctx) })
+			others.Go(func() { i.resume(ctx) })
+		}
+		if i.folds {
+			others.Go(func() { i.cdm.Run(ctx) })
 		}
 		err := i.engine.Run(ctx)
-		resuming.Wait()
+		others.Wait()
 		i.ended <- err
 	}()
 }
@@ -456,35 +551,52 @@ func (t *trigger) comes(name string, backoffs int) bool {
 func (i *incarnation) look(ctx context.Context, at string) {
 	i.looking.Lock()
 	defer i.looking.Unlock()
-	version, parts, err := i.visible(ctx, i.rows)
+	versions, parts, err := i.visible(ctx, i.rows)
 	if err != nil {
 		i.write(entry{Problem: "cannot read: " + err.Error()})
 		return
 	}
-	i.write(entry{Look: &look{Who: i.who, At: at, Version: version, Parts: parts}})
+	i.write(entry{Look: &look{Who: i.who, At: at, Versions: versions, Parts: parts}})
+	if !i.folding {
+		return
+	}
+	if parts, err = i.told(); err != nil {
+		i.write(entry{Problem: "cannot read the CDM folders: " + err.Error()})
+		return
+	}
+	i.write(entry{Look: &look{Who: i.who, At: at, Folders: true, Parts: parts}})
 }
 
-// visible reads the rows of the current version.
-func (s *site) visible(ctx context.Context, rows *catalog.Catalog) (int64, map[string]string, error) {
-	version, err := rows.CurrentVersion(ctx, s.model)
+// visible reads the rows of the versions that are current, which one statement of the catalog names.
+func (s *site) visible(ctx context.Context, rows *catalog.Catalog) (map[string]int64, map[string]string, error) {
+	list, err := rows.Items(ctx, "")
 	if err != nil {
-		return 0, nil, err
+		return nil, nil, err
 	}
-	parts := map[string]string{}
+	versions, parts := map[string]int64{}, map[string]string{}
 	for _, o := range s.objects {
-		part := version.Part(o.Table, o.Partition)
 		parts[o.String()] = "nothing"
-		if part == nil {
-			continue
+	}
+	for _, item := range list {
+		name := item.Name
+		if !s.chains() {
+			name = ""
 		}
-		for _, f := range part.Files {
-			parts[o.String()] = s.digestOf(ctx, f.ID)
+		version, err := rows.Version(ctx, item.ID, item.Version)
+		if err != nil {
+			return nil, nil, err
+		}
+		versions[name] = version.Number
+		for _, part := range version.Parts {
+			if len(part.Files) > 0 {
+				parts[object{name, part.Table, part.Partition}.String()] = s.digestOf(ctx, part.Table, part.Files[len(part.Files)-1].ID)
+			}
 		}
 	}
-	return version.Number, parts, nil
+	return versions, parts, nil
 }
 
-func (s *site) digestOf(ctx context.Context, id string) string {
+func (s *site) digestOf(ctx context.Context, table, id string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known, ok := s.read[id]; ok {
@@ -494,7 +606,7 @@ func (s *site) digestOf(ctx context.Context, id string) string {
 	if err != nil {
 		return "unreadable: " + err.Error()
 	}
-	s.read[id] = digest(rows)
+	s.read[id] = digest(cut(table, rows))
 	return s.read[id]
 }
 
@@ -530,11 +642,31 @@ func readFile(ctx context.Context, path string) ([][]string, error) {
 	return rows, batches.Err()
 }
 
+// asked is the model or dataflow of the n-th request. Of two chains the first one is that of the second dataflow, so that the other one is
+// behind it.
+func (s *site) asked(n int) string {
+	switch {
+	case !s.chains():
+		return s.items[""]
+	case s.standard && n == 0:
+		return s.items[clean]
+	}
+	return s.items[landing]
+}
+
+// moved are the operations by which the dataflow Rates is refreshed meanwhile.
+func (s *site) moved() (ids []string) {
+	for n := range 2 {
+		ids = append(ids, uuid.NewSHA1(uuid.NameSpaceURL, fmt.Append(nil, s.run, "moved", n)).String())
+	}
+	return ids
+}
+
 // submit sends the run's requests as a client does that wants them done: until it hears of an id, always with the same ids.
 func (i *incarnation) submit(ctx context.Context) error {
-	for _, id := range i.ids {
+	for n, id := range i.ids {
 		for {
-			operation, outcome, err := i.engine.Submit(ctx, refresh.Submission{Model: i.model, ID: id, Params: i.params(i.Mode)})
+			operation, outcome, err := i.engine.Submit(ctx, refresh.Submission{Model: i.asked(n), ID: id, Params: i.params(i.Mode)})
 			if err == nil && (outcome == refresh.OutcomeAccepted || outcome == refresh.OutcomeQueued) {
 				i.write(entry{Promised: operation.ID})
 				break
