@@ -255,7 +255,6 @@ func (e *evidence) checked(t *testing.T) {
 // a step that fails is one failed attempt.
 func (e *evidence) expected() error {
 	want, attempts := refresh.Completed, e.failing+1
-	chained := e.chains()
 	p, _ := pointNamed(e.Point)
 	switch {
 	case p.way == onTheEnd:
@@ -267,12 +266,12 @@ func (e *evidence) expected() error {
 		}
 	}
 	for _, operation := range e.operations {
-		if !chained && slices.Contains(e.ids, operation.ID) && (operation.State != want || len(operation.Attempts) != attempts) {
+		if !e.chains() && slices.Contains(e.ids, operation.ID) && (operation.State != want || len(operation.Attempts) != attempts) {
 			return fmt.Errorf("%s ended as %s after %d attempts, not as %s after %d: %+v", operation.ID, operation.State, len(operation.Attempts), want, attempts, operation.Failure)
 		}
 	}
-	if chained {
-		if err := e.expectedOfChain(attempts); err != nil {
+	if e.chains() {
+		if err := e.expectedOfChain(attempts - 1); err != nil {
 			return err
 		}
 	}
