@@ -163,7 +163,7 @@ func chosen(seed, perCase int) (runs []run, impossible int) {
 }
 
 // few are those of a point's cases with one fault that the short suite has: one of a model, and of some crashes one of a chain, too. Of what only chains
-// have it is a crash, and one of the others.
+// have it is a crash, and of some another one.
 func few(cases []run, turn int) (chosen []run) {
 	at := func(cases []run) {
 		if len(cases) > 0 {
@@ -172,7 +172,7 @@ func few(cases []run, turn int) (chosen []run) {
 	}
 	at(slices.DeleteFunc(slices.Clone(cases), run.chains))
 	own := len(chosen) == 0
-	if crash := cases[0].Fault == killed; own && (crash || turn%2 == 0) || crash && turn%4 == 0 {
+	if crash := cases[0].Fault == killed; own && (crash || turn%4 == 0) || crash && turn%8 == 0 {
 		at(slices.DeleteFunc(cases, func(r run) bool { return !r.chains() }))
 	}
 	return chosen

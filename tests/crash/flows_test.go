@@ -222,6 +222,23 @@ func (f flows) Readable(ctx context.Context, _ string) ([]refresh.Dataflow, erro
 	return found, err
 }
 
+// Siblings says of the chain's dataflows what each reads, which a server finds in their expressions.
+func (f flows) Siblings(ctx context.Context, dataflow string) ([]refresh.Sibling, error) {
+	definitions, err := f.Catalog.Siblings(ctx, dataflow)
+	ids := map[string]string{}
+	for _, definition := range definitions {
+		ids[definition.Name] = definition.ID
+	}
+	list := make([]refresh.Sibling, len(definitions))
+	for i, definition := range definitions {
+		list[i].Definition = definition
+		if at := slices.Index(chained, definition.Name); at > 0 {
+			list[i].Reads = []string{ids[chained[at-1]]}
+		}
+	}
+	return list, err
+}
+
 // Dataflows and Dataflow are what the CDM folders are made of.
 func (f flows) Dataflows(ctx context.Context) ([]cdmfolder.Flow, error) {
 	list, err := f.Items(ctx, "")

@@ -409,7 +409,7 @@ func (s *site) openOn(shared *store.Store, who string, fault *trigger, do func()
 	}
 	i.engine, err = refresh.New(refresh.Options{
 		Log:    &seam{Log: log, who: who, at: i.at, history: s.history, mend: s.mend, mendAt: s.failing + 1, sweep: i.sweep, move: i.move},
-		Models: i.rows, Store: i.store, Sources: i.source, Capacities: []*capacity.Capacity{place}, Chains: i.rows, Dataflows: flows{i.rows},
+		Models: i.rows, Store: i.store, Sources: i.source, Capacities: []*capacity.Capacity{place}, Chains: flows{i.rows}, Dataflows: flows{i.rows},
 		TempDir: filepath.Join(s.dir, "temp-"+who), Owner: who, Now: time.Now, NewID: uuid.NewString,
 		Logger:         slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})).With("who", who),
 		HeartbeatEvery: s.heartbeat, RetryAll: true, StepMemory: 64 << 20, Random: func() float64 { return 0 },
