@@ -65,3 +65,9 @@ func (c *Client) DeleteGroupUser(ctx context.Context, groupID, user string) erro
 	_, err := c.call(ctx, http.MethodDelete, myorg("groups", groupID, "users", user), nil, nil, nil, nil)
 	return err
 }
+
+// RefreshUserPermissions makes changes of the caller's rights known to the service; with Freshet they are at once.
+func (c *Client) RefreshUserPermissions(ctx context.Context) error {
+	_, err := c.call(ctx, http.MethodPost, myorg("RefreshUserPermissions"), nil, nil, nil, nil)
+	return err
+}

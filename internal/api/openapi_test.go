@@ -189,9 +189,10 @@ func clientCalls(ctx context.Context, c *powerbi.Client, ref powerbi.Ref) map[st
 		"Groups_UpdateGroup": func() error {
 			return c.UpdateGroup(ctx, "g", powerbi.GroupUpdate{Name: "n"})
 		},
-		"Gateways_GetGateways":     func() error { return second(c.Gateways(ctx)) },
-		"Groups_DeleteGroup":       func() error { return c.DeleteGroup(ctx, "g") },
-		"Capacities_GetCapacities": func() error { return second(c.Capacities(ctx)) },
+		"Users_RefreshUserPermissions": func() error { return c.RefreshUserPermissions(ctx) },
+		"Gateways_GetGateways":         func() error { return second(c.Gateways(ctx)) },
+		"Groups_DeleteGroup":           func() error { return c.DeleteGroup(ctx, "g") },
+		"Capacities_GetCapacities":     func() error { return second(c.Capacities(ctx)) },
 		"Dataflows_GetDataflows": func() error {
 			return second(c.Dataflows(ctx, "g"))
 		},

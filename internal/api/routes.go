@@ -79,6 +79,7 @@ func routes() []route {
 
 		{"GET", "/v1.0/myorg/groups", readWorkspace, none, false, (*call).listGroups, about{"Groups_GetGroups", "Lists the workspaces that the caller sees.", "$filter $top $skip", nil, "200", powerbi.List[powerbi.Group]{}}},
 		{"POST", "/v1.0/myorg/groups", writeWorkspace, none, false, (*call).createGroup, about{"Groups_CreateGroup", "Makes a workspace, whose Admin the caller is. It is on the first capacity.", "workspaceV2", powerbi.NewGroup{}, "200 409", powerbi.Group{}}},
+		{"POST", "/v1.0/myorg/RefreshUserPermissions", readWorkspace, none, false, (*call).refreshPermissions, about{"Users_RefreshUserPermissions", "Makes changed rights known. They are at once: this does nothing.", "", nil, "200", nil}},
 		{"GET", "/v1.0/myorg/groups/{groupId}", readWorkspace, viewer, false, (*call).getGroup, about{"Groups_GetGroup", "Opens a workspace.", "", nil, "200", powerbi.Group{}}},
 		{"POST", "/v1.0/myorg/groups/{groupId}/AssignToCapacity", writeWorkspace, admin, false, (*call).assignGroup, about{"Groups_AssignToCapacity", "Puts a workspace on a capacity, or on none. It is done at once.", "", powerbi.CapacityTarget{}, "200", nil}},
 		{"GET", "/v1.0/myorg/groups/{groupId}/CapacityAssignmentStatus", readWorkspace, viewer, false, (*call).groupAssignment, about{"Groups_CapacityAssignmentStatus", "Tells how far the last assignment is. It is always done.", "", nil, "200", powerbi.CapacityAssignment{}}},
