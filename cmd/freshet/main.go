@@ -144,8 +144,9 @@ type app struct {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "freshet",
-		Short: "Deploy semantic models, refresh them from their sources, query the result",
-		Long: `Freshet refreshes semantic models (TMDL folders, model.bim) on your own machine, over the same REST API as Power BI.
+		Short: "Deploy semantic models and dataflows, refresh them from their sources, query the result",
+		Long: `Freshet refreshes semantic models (TMDL folders, model.bim) and dataflows (model.json, .Dataflow folders) on your own machine, over the same REST API as
+Power BI.
 
 Start a server with 'freshet serve' or, with sample data, 'freshet demo'. The other verbs talk to a server: the one that --host or
 FRESHET_HOST names (with the token of FRESHET_TOKEN), else the profile that --profile or FRESHET_PROFILE names ('freshet help profiles'), else the one that

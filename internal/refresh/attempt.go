@@ -122,7 +122,18 @@ func (w *work) replanFailed(base context.Context) error {
 }
 
 func (w *work) tell(base context.Context, messages ...Message) error {
+	tried := false
 	return w.write(base, "a message", func(ctx context.Context) error {
+		if tried { // and perhaps stored, when only the answer was lost
+			stored, err := w.engine.options.Log.Messages(ctx, w.operation.ID)
+			if err != nil {
+				return err
+			}
+			if slices.ContainsFunc(stored, messages[0].is) {
+				return nil
+			}
+		}
+		tried = true
 		return w.engine.options.Log.AddMessages(ctx, w.lease, messages)
 	}, nil)
 }

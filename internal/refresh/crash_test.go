@@ -249,6 +249,10 @@ func (u *hooked) PutStep(ctx context.Context, lease refresh.Lease, from refresh.
 	return u.call(ctx, "PutStep", func() error { return u.Log.PutStep(ctx, lease, from, step, messages) })
 }
 
+func (u *hooked) AddMessages(ctx context.Context, lease refresh.Lease, messages []refresh.Message) error {
+	return u.call(ctx, "AddMessages", func() error { return u.Log.AddMessages(ctx, lease, messages) })
+}
+
 func (u *hooked) Claim(ctx context.Context, id string, epoch int64, owner string, now time.Time) (operation refresh.Operation, err error) {
 	err = u.call(ctx, "Claim", func() error {
 		operation, err = u.Log.Claim(ctx, id, epoch, owner, now)
@@ -322,6 +326,31 @@ func TestLogOutage(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A message whose reply is lost is stored once.
+func TestLogOutageMessages(t *testing.T) {
+	for _, lose := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, sales("2025"))
+			b.stop()
+			b.options.Log = unsteady(b.log, lose)
+			b.start()
+			b.reads(func(ctx context.Context, l refresh.Loading) (int64, error) {
+				if l.Step.Attempt > 1 {
+					return 5, nil
+				}
+				<-ctx.Done()
+				return 0, context.Cause(ctx)
+			})
+			operation := b.refresh(refresh.Params{Type: ptr("full"), Timeout: ptr("00:10:00"), RetryCount: ptr[int64](1)}, refresh.Completed)
+			messages, err := b.log.Messages(t.Context(), operation.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want(t, len(messages), 1)
+		})
 	}
 }
 

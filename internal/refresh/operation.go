@@ -163,6 +163,13 @@ type Message struct {
 	Where fault.Where
 }
 
+// is tells whether two messages are the same one.
+func (m Message) is(other Message) bool {
+	same := m.At.Equal(other.At)
+	m.At = other.At
+	return same && m == other
+}
+
 // The codes of this room that callers or readers of the history meet.
 const (
 	CodeInvalidRequest = fault.CodeInvalidRequest
