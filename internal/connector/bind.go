@@ -381,6 +381,9 @@ func (b *binder) selection(s *selection, order []orderItem, outer *scope, option
 	if top, err = b.limit(s.top, "TOP"); err != nil {
 		return "", nil, "", err
 	}
+	if i := slices.IndexFunc(s.items, func(i item) bool { return i.target != "" }); i >= 0 {
+		return "", nil, "", b.fail(codeMeaning, s.items[i].at, "cannot set @%s here: only a SELECT that is a statement of its own, without UNION, sets variables", s.items[i].target)
+	}
 	from := len(b.invocations)
 	options = newGiven(s.options, options)
 	in := &scope{outer: outer, groups: map[string]bool{}}

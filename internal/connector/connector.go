@@ -86,6 +86,7 @@ type Statement struct {
 	branch    *Branch
 	loop      *Loop
 	try       *Try
+	assign    *Assign
 
 	incomplete error // why it cannot be run as it stands: a parameter that an endpoint requires is missing
 }
@@ -125,6 +126,10 @@ func (c *Connector) prepareOne(ctx context.Context, in session, p statement) (_ 
 		return s, err
 	case p.try != nil:
 		s.try, err = c.prepareTry(ctx, in, p.try)
+		return s, err
+	case p.assign != nil:
+		s.assign = &Assign{Names: p.assign.names}
+		s.assign.Query, err = c.prepareOne(ctx, in, p.assign.query)
 		return s, err
 	}
 	if s.isControl() {

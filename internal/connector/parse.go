@@ -8,10 +8,10 @@ import (
 	"freshet.dev/internal/fault"
 )
 
-// parse reads a batch. Variables are put in the place of their names, and EXEC ('…') is replaced by the statements of its text, so that what
-// remains is queries and inserts.
+// parse reads a batch. Variables whose values are known are put in the place of their names, and EXEC ('…') is replaced by the statements of its text. What
+// gives a value to another variable, which a session keeps, is a statement.
 func parse(text string, session bool) ([]statement, error) {
-	p := &parser{variables: map[string]expression{}, unsettled: map[string]bool{}, session: session}
+	p := &parser{session: session}
 	err := p.all(text)
 	for i := range p.statements {
 		p.statements[i].asked = p.ordinals
@@ -19,13 +19,25 @@ func parse(text string, session bool) ([]statement, error) {
 	return p.statements, err
 }
 
-// all reads a whole text.
-func (p *parser) all(text string) (err error) {
-	p.text = text
-	if p.tokens, err = scan(text); err != nil {
+// all reads a whole text. That a session keeps a variable is seen where it is given a value, perhaps behind its use: then the text is read again.
+func (p *parser) all(text string) error {
+	tokens, err := scan(text)
+	if err != nil {
 		return err
 	}
-	return p.rest()
+	p.text, p.tokens, p.kept = text, tokens, map[string]bool{}
+	begun := *p
+	for {
+		known, read := len(p.kept), p.read+len(text)
+		*p = begun
+		p.variables, p.types, p.read = map[string]expression{}, map[string]Type{}, read
+		if read > maxRead {
+			return p.fail(0, "cannot read EXEC within EXEC of more than %d bytes together", maxRead).hint("Send several batches.")
+		}
+		if err := p.rest(); len(p.kept) == known {
+			return err
+		}
+	}
 }
 
 // rest reads statements to the end of the text.
@@ -47,20 +59,22 @@ type parser struct {
 	tokens     []token
 	next       int
 	depth      int
-	nested     int      // how many EXEC ('…') are around
-	executed   int      // bytes of the texts of EXEC so far
-	count      int      // statements so far
-	uses       int      // USEs so far
-	ordinals   int      // of ? so far
-	trailing   []option // the WITH at the end of the statement, on its way to the outermost query
-	variables  map[string]expression
+	nested     int                   // how many EXEC ('…') are around
+	executed   int                   // bytes of the texts of EXEC so far
+	read       int                   // bytes that were read so far, also in vain
+	count      int                   // statements so far
+	uses       int                   // USEs so far
+	ordinals   int                   // of ? so far
+	trailing   []option              // the WITH at the end of the statement, on its way to the outermost query
+	variables  map[string]expression // by their names in small letters: the values that are known
+	types      map[string]Type       // of those that are declared so far
+	kept       map[string]bool       // those of the whole text that the session keeps
+	scope      string                // ends the names by which a session is asked for them: those of the text of an EXEC are others than those around it
 	statements []statement
-	session    bool            // there is one, which knows more statements
-	branches   int             // IFs and WHILEs around, within the same TRY or CATCH
-	loops      int             // WHILEs around
-	catches    int             // CATCHes around
-	assigned   []string        // variables, in small letters, that were given values
-	unsettled  map[string]bool // those of them that were given one within TRY or CATCH, and are read behind it
+	session    bool // there is one, which knows more statements
+	blocks     int  // IFs, WHILEs, TRYs and CATCHes around
+	loops      int  // WHILEs around
+	catches    int  // CATCHes around
 	named      []objectName
 	given      []string // names of parameters
 }
@@ -148,7 +162,7 @@ func (p *parser) statement() error {
 	case t.is("SELECT"), t.is("WITH"), t.is("("):
 		var q *query
 		if q, err = p.query(); err == nil {
-			p.statements = append(p.statements, statement{text: p.text, query: q})
+			err = p.selected(q, named, given)
 		}
 	case t.is("EXEC"), t.is("EXECUTE"):
 		p.advance()
@@ -221,14 +235,20 @@ func (p *parser) declare() error {
 		if p.peek().is("TABLE") {
 			return p.keepsNone(t.at, "@"+t.text)
 		}
-		if _, err := p.typeName(); err != nil {
+		typ, err := p.typeName()
+		if err != nil {
 			return err
 		}
-		p.let(t.text, literalNull{t.at})
-		if p.take("=") {
-			if err := p.assign(t); err != nil {
-				return err
-			}
+		name := strings.ToLower(t.text)
+		p.types[name], p.variables[name] = typ, literalNull{t.at}
+		switch {
+		case p.take("="):
+			err = p.assign(t, "")
+		case p.kept[name] && p.nested > 0: // the text of an EXEC may run again
+			p.keep(name, literalNull{t.at}, len(p.named), len(p.given))
+		}
+		if err != nil {
+			return err
 		}
 		if !p.take(",") {
 			return nil
@@ -252,41 +272,53 @@ func (p *parser) set() error {
 		return p.unexpected("@name")
 	}
 	p.advance()
-	if name := strings.ToLower(t.text); p.variables[name] == nil && !p.unsettled[name] {
-		return p.fail(t.at, "cannot set @%s: it is not declared", t.text).hint("Write DECLARE @%s NVARCHAR(MAX) before it.", t.text)
+	if err := p.declared(t); err != nil {
+		return err
+	}
+	operator := ""
+	if next := p.peek(); p.session && p.peekAt(1).is("=") && (next.is("+") || next.is("-") || next.is("*") || next.is("/") || next.is("%")) {
+		operator = p.advance().text
 	}
 	if err := p.expect("="); err != nil {
 		return err
 	}
-	return p.assign(t)
+	return p.assign(t, operator)
 }
 
-// assign reads the value of a variable.
-func (p *parser) assign(t token) error {
+func (p *parser) declared(t token) error {
+	if _, declared := p.types[strings.ToLower(t.text)]; !declared {
+		return p.fail(t.at, "cannot set @%s: it is not declared", t.text).hint("Write DECLARE @%s NVARCHAR(MAX) before it.", t.text)
+	}
+	return nil
+}
+
+// assign reads the value of a variable; with an operator it is what that makes of the former value and what is read. One that is known already, and
+// given in any case, is put in the place of the variable's name. Others are computed when the batch runs, and kept by the session.
+func (p *parser) assign(t token, operator string) error {
+	named, given := len(p.named), len(p.given)
 	value, err := p.expression()
 	if err != nil {
 		return err
 	}
-	_, calls := value.(call) // such as DB_NAME()
-	if _, constant := fold(value); !constant && !(calls && p.session) {
-		return p.fail(value.position(), "cannot give @%s this value: it must be a literal, a parameter, or texts joined with +", t.text)
+	name := strings.ToLower(t.text)
+	if operator != "" {
+		former, _ := p.variable(t)
+		value = binary{at: t.at, operator: operator, left: former, right: value}
 	}
-	if p.branches > 0 {
-		return p.fail(t.at, "cannot set @%s within IF or WHILE: whether it is set is known too late", t.text)
+	folded, constant := fold(value)
+	if _, asks := folded.(global); p.session && (p.kept[name] || p.blocks > 0 || !constant || asks) {
+		p.keep(name, value, named, given)
+		return nil
+	}
+	if !constant {
+		return p.fail(value.position(), "cannot give @%s this value: it must be a literal, a parameter, or texts joined with +", t.text)
 	}
 	value = settled(value)
 	if text, ok := value.(literalText); ok && len(text.text) > maxText {
 		return p.fail(t.at, "cannot give @%s a text of more than %d bytes", t.text, maxText)
 	}
-	p.let(t.text, value)
-	return nil
-}
-
-func (p *parser) let(name string, value expression) {
-	name = strings.ToLower(name)
 	p.variables[name] = value
-	delete(p.unsettled, name)
-	p.assigned = append(p.assigned, name)
+	return nil
 }
 
 // settled joins the texts of a variable's value, so that what stands in it twice does not double with every SET.
@@ -410,7 +442,8 @@ func (p *parser) execText(at int) error {
 	folded, _ := fold(value)
 	text, ok := folded.(literalText)
 	if !ok {
-		return p.fail(value.position(), "cannot run what EXEC (…) names: it must be a text, or a variable that holds one")
+		return p.fail(value.position(), "cannot run what EXEC (…) names: it must be a text, or a variable that holds one").
+			hint("Its text is read before the batch runs: set the variable outside of IF, WHILE and TRY, to literals joined with +.")
 	}
 	if p.peek().is(",") {
 		return p.fail(p.peek().at, "cannot pass parameters to the text of EXEC").hint("Put their values into the text.")
@@ -430,8 +463,10 @@ func (p *parser) execText(at int) error {
 	if p.executed += len(text.text); p.executed > maxText {
 		return p.fail(at, "cannot run EXEC of texts of more than %d bytes together", maxText).hint("Send several batches.")
 	}
-	inner := &parser{variables: map[string]expression{}, unsettled: map[string]bool{}, nested: p.nested + 1, executed: p.executed, count: p.count, uses: p.uses, session: p.session}
-	if err := inner.all(text.text); err != nil {
+	inner := &parser{scope: ":" + strconv.Itoa(p.executed), read: p.read, nested: p.nested + 1, executed: p.executed, count: p.count, uses: p.uses, session: p.session}
+	err = inner.all(text.text)
+	p.read = inner.read
+	if err != nil {
 		return err
 	}
 	p.executed, p.count, p.uses = inner.executed, inner.count, inner.uses

@@ -270,6 +270,13 @@ func (p *parser) item() (item, error) {
 		p.next += 2
 		i.alias = t.text
 	}
+	if t := p.peek(); t.kind == variableToken && p.session && p.peekAt(1).is("=") {
+		p.next += 2
+		if err := p.declared(t); err != nil {
+			return i, err
+		}
+		i.target = strings.ToLower(t.text)
+	}
 	var err error
 	if i.value, err = p.expression(); err != nil {
 		return i, err
@@ -584,12 +591,8 @@ func (p *parser) primary() (expression, error) {
 		return parameter{at: t.at, ordinal: p.ordinals - 1}, nil
 	case t.kind == variableToken:
 		p.advance()
-		if value, declared := p.variables[strings.ToLower(t.text)]; declared {
+		if value, declared := p.variable(t); declared {
 			return value, nil
-		}
-		if p.unsettled[strings.ToLower(t.text)] {
-			return nil, p.fail(t.at, "cannot tell what @%s is here: it was set within TRY or CATCH, which may have ended before", t.text).
-				hint("Use it within the same block, or set it again.")
 		}
 		if t.text == "" {
 			return nil, p.fail(t.at, "cannot read '@': a name must follow it")

@@ -185,22 +185,69 @@ func (p *parser) try() error {
 	return err
 }
 
-// within reads BEGIN word … END word. The values that variables get within hold to its end.
+// within reads BEGIN word … END word.
 func (p *parser) within(word string) ([]statement, error) {
-	before, branches, assigned := p.statements, p.branches, len(p.assigned)
-	p.statements, p.branches = nil, 0
+	before := p.statements
+	p.statements = nil
 	p.advance()
+	p.blocks++
 	err := p.block()
+	p.blocks--
 	inner := p.statements
-	p.statements, p.branches = before, branches
-	for _, name := range p.assigned[assigned:] {
-		delete(p.variables, name)
-		p.unsettled[name] = true
-	}
+	p.statements = before
 	if err == nil {
 		err = p.expect(word)
 	}
 	return inner, err
+}
+
+// variable is what stands for the name of a variable: its value, or what asks the session for it; false: it is not declared.
+func (p *parser) variable(t token) (expression, bool) {
+	name := strings.ToLower(t.text)
+	typ, declared := p.types[name]
+	if declared && p.kept[name] {
+		return cast{at: t.at, value: global{t.at, p.keptName(name)}, typ: typ}, true
+	}
+	value, known := p.variables[name]
+	return value, known
+}
+
+// keptName is the name by which a session is asked for a variable.
+func (p *parser) keptName(name string) string { return strings.ToUpper("@" + name + p.scope) }
+
+// keep makes the statement that gives a variable its value when the batch runs. The value names what stands in named and given from there on.
+func (p *parser) keep(name string, value expression, named, given int) {
+	at := value.position()
+	p.assigns(&query{body: &selection{at: at, items: []item{{at: at, value: value, target: name}}}}, named, given)
+}
+
+// assigns makes the statement of a query whose items all have targets.
+func (p *parser) assigns(q *query, named, given int) {
+	a := &assign{query: statement{text: p.text, query: q, names: p.named[named:], given: p.given[given:]}}
+	items := q.body.(*selection).items
+	for i := range items {
+		name := items[i].target
+		p.kept[name] = true
+		a.names = append(a.names, p.keptName(name))
+		items[i].value, items[i].target = cast{at: items[i].at, value: items[i].value, typ: p.types[name]}, ""
+	}
+	p.statements = append(p.statements, statement{text: p.text, assign: a})
+}
+
+// selected ends a SELECT, which gives rows, or values to variables.
+func (p *parser) selected(q *query, named, given int) error {
+	s, plain := q.body.(*selection)
+	if !plain || !slices.ContainsFunc(s.items, func(i item) bool { return i.target != "" }) {
+		p.statements = append(p.statements, statement{text: p.text, query: q})
+		return nil
+	}
+	for _, i := range s.items {
+		if i.target == "" {
+			return p.fail(i.at, "cannot give a value to a variable and show another in one SELECT").hint("Write a SELECT for each.").number(141)
+		}
+	}
+	p.assigns(q, named, given)
+	return nil
 }
 
 // branch reads IF condition statement [ELSE statement].
@@ -320,9 +367,9 @@ func (p *parser) wait(t token) error {
 func (p *parser) apart() ([]statement, error) {
 	before := p.statements
 	p.statements = nil
-	p.branches++
+	p.blocks++
 	err := p.statement()
-	p.branches--
+	p.blocks--
 	inner := p.statements
 	p.statements = before
 	return inner, err

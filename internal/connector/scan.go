@@ -8,12 +8,13 @@ import (
 
 // Bounds of what a peer may send.
 const (
-	maxText       = 1 << 20 // bytes of a batch, of the texts of its EXEC ('…') together, and of a variable
-	maxDepth      = 100     // of nested parentheses and subqueries
-	maxEXEC       = 8       // of EXEC ('…') within each other
-	maxStatements = 2_000   // of a batch
-	maxName       = 512     // bytes; more than any service's names have
-	maxUSE        = 32      // of a batch: what follows one is read once more
+	maxText       = 1 << 20  // bytes of a batch, of the texts of its EXEC ('…') together, and of a variable
+	maxDepth      = 100      // of nested parentheses and subqueries
+	maxRead       = 16 << 20 // bytes of a batch and the texts of its EXECs, each as often as it is read
+	maxEXEC       = 8        // of EXEC ('…') within each other
+	maxStatements = 2_000    // of a batch
+	maxName       = 512      // bytes; more than any service's names have
+	maxUSE        = 32       // of a batch: what follows one is read once more
 )
 
 type tokenKind uint8

@@ -55,6 +55,12 @@ type Loop struct {
 // Try is BEGIN TRY … END TRY BEGIN CATCH … END CATCH.
 type Try struct{ Body, Caught []*Statement }
 
+// Assign gives variables, which session.Value is asked for by the same names, the values of the last row of a query; none when that has no rows.
+type Assign struct {
+	Names []string
+	Query *Statement
+}
+
 // PrepareIn is Prepare for a batch that runs in a session, whose variables, functions, tables and procedures it may name. It knows more statements:
 // see Statement.Control, Branch, Loop and Try.
 func (c *Connector) PrepareIn(ctx context.Context, in session, text string) ([]*Statement, error) {
@@ -105,7 +111,11 @@ func (s *Statement) Loop() *Loop { return s.loop }
 // Try is what a TRY runs; nil: the statement is none.
 func (s *Statement) Try() *Try { return s.try }
 
-// Inner are the statements within an IF, WHILE or TRY, in their order, and its condition, which may be nil; false: the statement is none of them.
+// Assign is what a SET, DECLARE or SELECT of variables computes when it runs; nil: the statement is none.
+func (s *Statement) Assign() *Assign { return s.assign }
+
+// Inner are the statements within an IF, WHILE or TRY, in their order, and its condition or the query of an Assign, which may be nil; false: the statement is
+// none of them.
 func (s *Statement) Inner() (inner []*Statement, condition *Statement, is bool) {
 	switch {
 	case s.branch != nil:
@@ -114,6 +124,8 @@ func (s *Statement) Inner() (inner []*Statement, condition *Statement, is bool) 
 		return s.loop.Body, s.loop.Condition, true
 	case s.try != nil:
 		return slices.Concat(s.try.Body, s.try.Caught), nil, true
+	case s.assign != nil:
+		return nil, s.assign.Query, true
 	}
 	return nil, nil, false
 }

@@ -198,6 +198,7 @@ func FuzzPrepare(f *testing.F) {
 	f.Add("WHILE EXISTS (SELECT 1) BEGIN TRY WAITFOR DELAY '0:0:1'; SELECT 1/0 END TRY BEGIN CATCH DECLARE @m sysname = ERROR_MESSAGE(); IF @@ERROR > 1 BREAK; RAISERROR (@m, 16, 1, 2) WITH NOWAIT; THROW END CATCH RETURN")
 	f.Add("DECLARE @a NVARCHAR(MAX) = 'aa'; SET @a = @a + @a; SET @a = CAST(@a + @a AS NVARCHAR(9)); EXEC ('SELECT ' + @a)")
 	f.Add("DECLARE @a sysname = DB_NAME(); SET @a = CONCAT(@a, @a); SET @a = CONCAT(@a, @a); SELECT NULLIF(NULLIF(REPLACE(REPLACE(@a, 'a', 'aa'), 'a', 'aa'), 1), 2)")
+	f.Add("DECLARE @i INT = 0, @t NVARCHAR(9); WHILE @i < 3 BEGIN SET @i += 1; SELECT @i = @i * 2, @t = LEFT(@t, 3) FROM endpoints END EXEC ('DECLARE @i INT; SET @i %= 2 SELECT @i') SELECT @i AS i, @t")
 	service := &fake{}
 	c, err := New(f.Context(), Options{Client: clientOf(service), Workspace: "Sales"})
 	if err != nil {
@@ -233,6 +234,14 @@ func FuzzPath(f *testing.F) {
 }
 
 // C2: what is too large is refused before it takes the time or the memory of everybody, and the text tells what to do.
+// nested puts a text into so many EXECs, each of which has a variable that is kept.
+func nested(text string, times int) string {
+	for range times {
+		text = "DECLARE @a INT = 1; SET @a += 1; EXEC ('" + strings.ReplaceAll(text, "'", "''") + "')"
+	}
+	return text
+}
+
 func TestC2Bounds(t *testing.T) {
 	c := numbers(t)
 	in := &sales{c: c}
@@ -261,7 +270,7 @@ func TestC2Bounds(t *testing.T) {
 		{strings.Repeat("IF 1 = 1 ", 50_000) + "PRINT 'x'", "nests deeper than 100"},
 		{"DECLARE @a NVARCHAR(MAX) = 'aaaaaaaa';" + strings.Repeat("SET @a = @a + @a;", 40), "a text of more than 1048576 bytes"},
 		{"DECLARE @a NVARCHAR(MAX) = '" + strings.Repeat("x", 200_000) + "'; SELECT " + many("@a", ",", 4000), "values have more than 8388608 bytes"},
-		{"DECLARE @a NVARCHAR(MAX) = DB_NAME();" + strings.Repeat("SET @a = LOWER(CONCAT(@a, @a));", 40) + "SELECT @a", "cannot compute"},
+		{nested("DECLARE @a INT; SET @a += 1; SELECT '"+strings.Repeat("x", 100_000)+"' AS a", 7), "EXEC within EXEC of more than 16777216 bytes"},
 		{"DECLARE @a NVARCHAR(MAX) = 'SELECT 1 --" + strings.Repeat("x", 200_000) + "';" + strings.Repeat("EXEC (@a);", 5000), "EXEC of texts of more than 1048576 bytes"},
 	} {
 		_, err := c.PrepareIn(t.Context(), in, tt.text)

@@ -18,6 +18,7 @@ type statement struct {
 	branch  *branch
 	loop    *loop
 	try     *try
+	assign  *assign
 }
 
 // procedure is what EXEC names.
@@ -48,6 +49,12 @@ type loop struct {
 
 // try is BEGIN TRY … END TRY BEGIN CATCH … END CATCH.
 type try struct{ body, caught []statement }
+
+// assign gives variables that the session keeps the values of the last row of a query.
+type assign struct {
+	names []string // as the session is asked for them
+	query statement
+}
 
 // insert calls an endpoint once for each row.
 type insert struct {
@@ -124,6 +131,7 @@ type item struct {
 	qualifier string
 	value     expression
 	alias     string
+	target    string // the variable that gets the value, in small letters; "": none
 }
 
 // source is a *table, a *derived or a *join.

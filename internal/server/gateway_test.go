@@ -584,6 +584,16 @@ func TestC5Flow(t *testing.T) {
 			"END TRY BEGIN CATCH DECLARE @why NVARCHAR(4000) = ERROR_MESSAGE(); " + flow + "RAISERROR ('The first refresh failed: %s', 10, 1, @why); END CATCH SELECT 1 AS a", "a\n1", 0, 3},
 		{"EXEC sp_executesql N'RETURN; SELECT 1 AS a'; SELECT 2 AS b", "b\n2", 0, 0},
 		{"WAITFOR DELAY 'soon'", "", 148, 0},
+
+		// Variables.
+		{"DECLARE @i INT = 0; WHILE @i < 3 BEGIN SET @i = @i + 1; " + flow + "END SELECT @i AS i", "i\n3", 0, 3},
+		{"DECLARE @s NVARCHAR(20), @n INT; SELECT @s = Status FROM refresh_dataset WITH (DatasetName='Orders', InitialWaitMs='0', OnFailure='row', Type='Full'); SET @n = @@ROWCOUNT; IF @s <> 'Completed' SELECT @s AS s, @n AS n", "s,n\nFailed,1", 0, 1},
+		{"DECLARE @id NVARCHAR(50); SELECT @id = RequestId FROM get_dataset_refreshes WHERE DatasetName = 'Orders' ORDER BY StartTime; BEGIN TRY EXEC cancel_dataset_refresh @DatasetName = 'Orders', @RequestId = @id END TRY BEGIN CATCH DECLARE @m NVARCHAR(4000) = ERROR_MESSAGE() END CATCH SELECT LEN(@id) AS n, IIF(@m IS NULL, 'fine', 'failed') AS m", "n,m\n36,failed", 0, 0},
+		{"DECLARE @e INT = 7; BEGIN TRY " + fails + "END TRY BEGIN CATCH SET @e = ERROR_NUMBER() END CATCH; SELECT @e AS e", "e\n50000", 0, 1},
+		{"DECLARE @x INT = 1; SET @x = @x + 1; EXEC sp_executesql N'DECLARE @x INT; SELECT @x = 5; SELECT @x AS x'; SELECT @x AS x", "x\n5\n---\nx\n2", 0, 0},
+		{"DECLARE @a NVARCHAR(MAX) = 'abcdefgh', @n INT = 0; WHILE @n < 40 BEGIN SET @a = @a + @a; SET @n += 1 END", "", 102, 0},
+		{"DECLARE @i INT; SET @i = @i + 1; SET @i = 'x' + LEFT('y', 1)", "", 50000, 0},
+		{"SET FMTONLY ON DECLARE @s NVARCHAR(20); SELECT @s = Status FROM refresh_dataflow; SELECT @s AS s, 1 AS n SET FMTONLY OFF", "s,n", 0, 0},
 		{"SET FMTONLY ON WHILE 1 = 1 BEGIN TRY SELECT 1 AS a; " + flow + "END TRY BEGIN CATCH THROW END CATCH SET FMTONLY OFF", "a\n---\nId,RequestId,RefreshType,StartTime,EndTime,Status,HttpStatusCode", 0, 0},
 	} {
 		before := len(service.Refreshes())

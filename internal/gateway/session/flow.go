@@ -33,6 +33,9 @@ func (s *Session) flow(ctx context.Context, statement *connector.Statement, argu
 	if try := statement.Try(); try != nil {
 		return s.try(ctx, try, arguments, results)
 	}
+	if assign := statement.Assign(); assign != nil {
+		return s.assign(ctx, assign, arguments, results)
+	}
 	if branch := statement.Branch(); branch != nil {
 		yes, err := holds(branch.Condition)
 		switch {
@@ -62,6 +65,26 @@ func (s *Session) flow(ctx context.Context, statement *connector.Statement, argu
 			return err
 		}
 	}
+}
+
+// assign gives variables their values.
+func (s *Session) assign(ctx context.Context, assign *connector.Assign, arguments []connector.Argument, results gateway.Results) error {
+	var last []driver.Value
+	rows := int64(0)
+	s.worked = true
+	err := assign.Query.Stream(ctx, arguments, notice(results), func([]connector.Column) error { return nil }, func(row []driver.Value) error {
+		last = row
+		rows++
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, value := range last {
+		s.variables[assign.Names[i]] = value
+	}
+	s.rows, s.failed = rows, 0
+	return nil
 }
 
 // try runs a TRY, and its CATCH after an error. That the client cancels or goes, or that the server stops, is caught by nobody.

@@ -21,10 +21,11 @@ type Session struct {
 	began     time.Time
 	first     database // that of the login
 	database  database
-	connector *connector.Connector // nil: the session is closed
-	names     []string             // of the databases, when they were last looked up
-	caught    []*gateway.Error     // of the CATCHes that run, the innermost last
-	trying    int                  // TRYs that run
+	connector *connector.Connector    // nil: the session is closed
+	names     []string                // of the databases, when they were last looked up
+	caught    []*gateway.Error        // of the CATCHes that run, the innermost last
+	variables map[string]driver.Value // of the batch that runs, as connector.Assign names them
+	trying    int                     // TRYs that run
 
 	settings
 }
@@ -57,8 +58,10 @@ func (s *Session) batch(ctx context.Context, text string, arguments []connector.
 	if err != nil {
 		return err
 	}
-	err = s.run(ctx, statements, arguments, results)
-	if errors.Is(err, errReturn) {
+	outer := s.variables
+	s.variables = map[string]driver.Value{}
+	defer func() { s.variables = outer }()
+	if err = s.run(ctx, statements, arguments, results); errors.Is(err, errReturn) {
 		return nil
 	}
 	return err

@@ -19,6 +19,9 @@ func (s surroundings) Value(name string, arguments []driver.Value) (driver.Value
 	if strings.HasPrefix(name, "@@") {
 		return s.variable(name)
 	}
+	if strings.HasPrefix(name, "@") { // of the batch
+		return s.variables[name], true
+	}
 	argument := func(i int) string {
 		if i < len(arguments) && arguments[i] != nil {
 			return fmt.Sprint(arguments[i])
