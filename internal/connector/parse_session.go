@@ -51,11 +51,7 @@ func (p *parser) sessionStatement() (bool, error) {
 		return true, p.use(name.text)
 	case t.is("PRINT"):
 		p.advance()
-		text, err := p.expression()
-		if err != nil {
-			return true, err
-		}
-		return true, p.controls(control{Control: Control{Verb: "PRINT"}, text: text})
+		return true, p.print(t.at)
 	case t.is("IF"):
 		p.advance()
 		return true, p.branch(t)
@@ -63,6 +59,24 @@ func (p *parser) sessionStatement() (bool, error) {
 		return true, p.exec() // the first statement of a batch may leave EXEC out
 	}
 	return false, nil
+}
+
+// printed is the name of the variable that a text which PRINT computes is kept in. No statement can name it.
+const printed = " print"
+
+// print reads the text of a PRINT.
+func (p *parser) print(at int) error {
+	named, given := len(p.named), len(p.given)
+	text, err := p.expression()
+	if err != nil {
+		return err
+	}
+	if _, constant := fold(text); !constant {
+		p.types[printed] = Type{Kind: Nvarchar}
+		p.keep(printed, text, named, given)
+		text = global{at, p.keptName(printed)}
+	}
+	return p.controls(control{Control: Control{Verb: "PRINT"}, text: text})
 }
 
 // beginsSessionStatement tells whether a token begins a statement that only sessions know.

@@ -198,6 +198,7 @@ func TestC5Sessions(t *testing.T) {
 		{"DECLARE @k INT; SELECT @k = MIN(k) FROM one; EXEC one; SELECT k FROM one WHERE k = @k",
 			"k | v | g | f | d\n1 | 10 | a | 1.5 | 2026-01-31 10:00:00\n2 | 7 | b% | NULL | 2026-03-01 00:00:00\n3 | NULL | B | NULL | NULL\nk\n1"},
 		{"DECLARE @x INT; EXEC ('DECLARE @x INT; SELECT @x = MAX(k) FROM one; SELECT @x AS x'); SELECT @x AS x; SELECT @x = MIN(k) FROM one; SELECT @x AS x", "x\n3\nx\nNULL\nx\n1"},
+		{"DECLARE @n INT = (SELECT COUNT(*) FROM one); IF @n > 1 PRINT 'n: ' + CAST(@n AS VARCHAR(9)) + N'!' ELSE PRINT 'none'; PRINT CONCAT(DB_NAME(), @n); PRINT NULL", "PRINT n: 3!  []\nPRINT sales3  []\nPRINT   []"},
 		{"EXEC ('DECLARE @x INT; SET @x = DB_ID() + 2; EXEC (''DECLARE @x INT = 1; SET @x += 1''); SELECT @x AS x')", "x\n7"},
 		{"DECLARE @a INT, @b INT; WHILE @b IS NULL BEGIN SET @a = 1; EXEC ('DECLARE @x INT; SELECT @x AS x; SET @x = DB_ID() + 2'); IF @a = 1 SET @b = @a END SELECT @b AS b", "x\nNULL\nb\n1"},
 		{"USE sales PRINT DB_NAME() SELECT SYSTEM_USER AS u", "USE sales  []\nPRINT sales  []\nu\nme"},
