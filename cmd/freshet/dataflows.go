@@ -117,6 +117,9 @@ which they are: there the wait is for this dataflow.) Interrupting the wait does
 			if err != nil {
 				return err
 			}
+			if accepted.Found != "" {
+				fmt.Fprintf(a.err, "freshet: the answer to the start was lost; by the transactions it is %s\n", accepted.Found)
+			}
 			if !wait && limit == 0 {
 				fmt.Fprintf(a.out, "Started a refresh of %s; 'freshet dataflows transactions' tells how it goes\n", f)
 				return nil

@@ -278,8 +278,16 @@ func (p *parser) item() (item, error) {
 		i.target = strings.ToLower(t.text)
 	}
 	var err error
+	from := p.next
 	if i.value, err = p.expression(); err != nil {
 		return i, err
+	}
+	if i.target != "" {
+		for _, t := range p.tokens[from:p.next] {
+			if t.kind == variableToken {
+				i.variables = append(i.variables, name{strings.ToLower(t.text), t.at})
+			}
+		}
 	}
 	if i.alias == "" {
 		i.alias, err = p.alias(true)

@@ -255,9 +255,20 @@ func (p *parser) selected(q *query, named, given int) error {
 		p.statements = append(p.statements, statement{text: p.text, query: q})
 		return nil
 	}
-	for _, i := range s.items {
+	for at, i := range s.items {
 		if i.target == "" {
 			return p.fail(i.at, "cannot give a value to a variable and show another in one SELECT").hint("Write a SELECT for each.").number(141)
+		}
+		// SQL Server sets one variable after the other, row by row. Here all are computed from what they were before the statement.
+		set := s.items
+		if len(s.from) == 0 {
+			set = s.items[:at]
+		}
+		for _, used := range i.variables {
+			if slices.ContainsFunc(set, func(other item) bool { return other.target == used.text }) {
+				return p.fail(used.at, "cannot use @%s here: the same SELECT sets it", used.text).
+					hint("Join the values of rows by STRING_AGG or SUM, as in SET @%s = @%s + (SELECT …), or write a statement for each variable.", used.text, used.text)
+			}
 		}
 	}
 	p.assigns(q, named, given)

@@ -132,6 +132,7 @@ type item struct {
 	value     expression
 	alias     string
 	target    string // the variable that gets the value, in small letters; "": none
+	variables []name // that the value names, in small letters, where there is a target
 }
 
 // source is a *table, a *derived or a *join.
